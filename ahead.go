@@ -1,0 +1,169 @@
+package apivideo
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+	"weak"
+)
+
+const (
+	// The first wait after a failed flight, which doubles to the longest. The
+	// waits after a refusal that only a person can mend are longer.
+	firstPause     = 1 * time.Second
+	longestPause   = 30 * time.Second
+	firstRefused   = 5 * time.Second
+	longestRefused = 60 * time.Second
+	pauseJitter    = 0.5
+	longestFloor   = 5 * time.Minute       // of what the server asks for; it has asked for 53 years
+	shortestPause  = 10 * time.Millisecond // so that the quarters of what is left come to an end
+	firstHold      = 1 * time.Second
+	longestHold    = 1 * time.Minute
+)
+
+// errHeld: the API refuses every token, so that a new one would not help.
+var errHeld = errors.New("apivideo: the API refuses new access tokens too")
+
+// renewAhead starts a flight that nobody waits for, if it is time. c.mu is
+// held, and the current token is usable.
+func (c *cache) renewAhead(now time.Time) {
+	if c.flight == nil && c.cur.renewAt.passed(now) && !now.Before(c.pause.until) && c.ctx.Err() == nil {
+		c.begin()
+	}
+}
+
+// schedule sets the timer for the next renewal ahead of expiry. c.mu is held.
+func (c *cache) schedule(now time.Time) {
+	if c.current(now) == nil {
+		return
+	}
+	d := max(c.cur.renewAt.left(now), c.pause.until.Sub(now))
+	if c.timer != nil {
+		c.timer.Reset(d)
+		return
+	}
+	// The timer must not keep a Source alive that its program has dropped.
+	ref := weak.Make(c)
+	c.timer = time.AfterFunc(d, func() {
+		if c := ref.Value(); c != nil {
+			c.tick()
+		}
+	})
+}
+
+// tick renews the token ahead of its expiry, unless nobody has been handed it:
+// then the next caller starts the renewal, if there is one.
+func (c *cache) tick() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if e := c.current(now); e != nil && e.handed.Load() {
+		c.renewAhead(now)
+	}
+}
+
+// land ends a flight: it publishes the token, or remembers the failure.
+func (c *cache) land(f *flight, e *entry, err error) {
+	now := time.Now()
+	c.mu.Lock()
+	c.flight = nil
+	var wait time.Duration
+	switch {
+	case err == nil:
+		c.adopt(f, e, now)
+	case f.ctx.Err() != nil: // aborted
+		f.retry = true
+	default:
+		wait = c.remember(f, err, now)
+	}
+	if c.cur != nil && !c.dropped.has(c.cur) {
+		c.ready.Store(c.cur)
+	}
+	c.schedule(now)
+	f.entry, f.err = e, err
+	close(f.done)
+	c.mu.Unlock()
+	if wait > 0 {
+		c.log(slog.LevelWarn, "api.video: no new access token", "error", err, "next_attempt_in", wait)
+	} else if err == nil {
+		c.log(slog.LevelDebug, "api.video: new access token", "expiry", e.token.Expiry)
+	}
+}
+
+// adopt makes e the current token. c.mu is held.
+func (c *cache) adopt(f *flight, e *entry, now time.Time) {
+	if f.refused != nil {
+		c.dropped.add(f.refused, now)
+		e.hold = f.refused.nextHold()
+	}
+	c.dropped.remove(e) // in case the service issues the same one again
+	c.cur = e
+	c.pause = pause{}
+}
+
+// remember sets the pause after a failed flight. c.mu is held.
+func (c *cache) remember(f *flight, err error, now time.Time) time.Duration {
+	first, longest, floor := firstPause, longestPause, time.Duration(0)
+	remembered := err
+	var failure *Error
+	if errors.As(err, &failure) {
+		floor = failure.RetryAfter
+		if !failure.Temporary() {
+			first, longest = firstRefused, longestRefused
+		}
+	} else { // the Store's: those who need a token can do without it
+		remembered, f.retry = nil, true
+	}
+	n := min(c.pause.failures, 8) // more doublings change nothing
+	wait := jittered(min(first<<n, longest), pauseJitter)
+	wait = min(max(wait, floor), longestFloor)
+	if e := c.current(now); e != nil {
+		wait = max(min(wait, e.unusable.left(now)/4), shortestPause)
+	}
+	c.pause = pause{c.pause.failures + 1, now.Add(wait), remembered}
+	return wait
+}
+
+// held reports whether a refusal of e by the API is not to be believed yet:
+// e replaced a refused token itself, and no request has succeeded with it.
+func (e *entry) held(now time.Time) bool {
+	return !e.met.Load() && now.Before(e.obtained.Add(e.hold))
+}
+
+// nextHold is the hold of the entry that replaces e after a refusal.
+func (e *entry) nextHold() time.Duration {
+	if e.hold == 0 || e.met.Load() {
+		return firstHold
+	}
+	return min(2*e.hold, longestHold)
+}
+
+// rejected are access tokens that are not to be used again, each with its
+// expiry, after which nobody would.
+type rejected map[string]time.Time
+
+func (r rejected) has(e *entry) bool {
+	_, ok := r[e.token.AccessToken]
+	return ok
+}
+
+func (r *rejected) add(e *entry, now time.Time) {
+	if *r == nil {
+		*r = make(rejected)
+	}
+	for token, expiry := range *r {
+		if now.After(expiry) {
+			delete(*r, token)
+		}
+	}
+	(*r)[e.token.AccessToken] = e.token.Expiry
+}
+
+func (r rejected) remove(e *entry) { delete(r, e.token.AccessToken) }
+
+func (c *cache) log(level slog.Level, message string, args ...any) {
+	if c.conf.Logger != nil {
+		c.conf.Logger.Log(context.WithoutCancel(c.ctx), level, message, args...)
+	}
+}

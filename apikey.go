@@ -1,0 +1,163 @@
+package apivideo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+const (
+	callTime  = 30 * time.Second // the auth calls of one flight together, or of one Config.Token
+	maxAnswer = 1 << 20          // bytes of an answer; a real one has about 2,000
+)
+
+// operation is one of the service's two auth calls.
+type operation struct{ name, path, field string }
+
+var (
+	authenticate = operation{"authenticate", "/auth/api-key", "apiKey"}
+	refresh      = operation{"refresh", "/auth/refresh", "refreshToken"}
+)
+
+// once makes one auth call for c, outside any Source.
+func (c *Config) once(ctx context.Context, op operation, credential string) (*oauth2.Token, error) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	s, err := c.service(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return handOut(s.call(ctx, callTime, op, credential))
+}
+
+// call trades a credential for a token, in one request that takes no longer
+// than limit. The error is an [*Error]; other secrets that the answer might
+// echo are kept out of it too.
+func (s *service) call(ctx context.Context, limit time.Duration, op operation, credential string, others ...string) (*entry, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, overdue(limit))
+	defer cancel()
+	secrets := append(secrets{s.apiKey, credential}, others...)
+	// Encoding a map of strings cannot fail.
+	body, _ := json.Marshal(map[string]string{op.field: credential})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base.join(op.path), bytes.NewReader(body))
+	if err != nil {
+		return nil, secrets.noAnswer(op, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	for _, h := range s.origins {
+		req.Header[h.name] = []string{h.value}
+	}
+	// The lifetime counts from here: the service may have issued the token at
+	// any time after.
+	issued := time.Now()
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, secrets.noAnswer(op, err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, secrets.noAnswer(op, fmt.Errorf("reading the answer: %w", err))
+	}
+	if resp.StatusCode/100 != 2 {
+		return nil, secrets.refusal(op, resp, data)
+	}
+	g, err := decodeGrant(data)
+	if err != nil {
+		return nil, secrets.unusable(op, resp, err)
+	}
+	now := time.Now()
+	return newEntry(g, issued, issued.Add(g.lifetime).Sub(now), now), nil
+}
+
+// grant is what an auth call returns.
+type grant struct {
+	accessToken  string
+	refreshToken string // may be empty
+	lifetime     time.Duration
+	extra        map[string]any // the whole answer, for oauth2.Token.Extra
+}
+
+// decodeGrant reads an AccessToken of the service. Its errors contain nothing
+// of data, which may be full of secrets.
+func decodeGrant(data []byte) (g grant, err error) {
+	if len(data) > maxAnswer {
+		return g, fmt.Errorf("it is longer than %d bytes", maxAnswer)
+	}
+	if err := json.Unmarshal(data, &g.extra); err != nil || g.extra == nil {
+		return g, errors.New("it is not one JSON object")
+	}
+	if g.accessToken, err = text(g.extra, "access_token"); err != nil {
+		return g, err
+	}
+	if err := checkAccessToken(g.accessToken); err != nil {
+		return g, err
+	}
+	kind, err := text(g.extra, "token_type")
+	if err != nil {
+		return g, err
+	}
+	if kind != "" && !strings.EqualFold(kind, "bearer") {
+		return g, errors.New("its token_type is not Bearer")
+	}
+	if g.refreshToken, err = text(g.extra, "refresh_token"); err != nil {
+		return g, err
+	}
+	g.lifetime, err = lifetime(g.extra)
+	return g, err
+}
+
+// text returns a field that must be a string if it is there.
+func text(fields map[string]any, name string) (string, error) {
+	switch v := fields[name].(type) {
+	case nil:
+		return "", nil
+	case string:
+		return v, nil
+	}
+	return "", fmt.Errorf("its %s is not a string", name)
+}
+
+// checkAccessToken reports why a token cannot stand in a header.
+func checkAccessToken(token string) error {
+	if token == "" {
+		return errors.New("it has no access_token")
+	}
+	if strings.ContainsFunc(token, func(r rune) bool { return r < '!' || r > '~' }) {
+		return errors.New("its access_token has other than visible ASCII characters")
+	}
+	return nil
+}
+
+// lifetime reads expires_in: seconds, as a number or a numeric string.
+func lifetime(fields map[string]any) (time.Duration, error) {
+	v, ok := fields["expires_in"]
+	if !ok {
+		return defaultLifetime, nil
+	}
+	seconds, ok := v.(float64)
+	if s, isString := v.(string); isString {
+		n, err := strconv.ParseFloat(s, 64)
+		seconds, ok = n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
+	}
+	if !ok {
+		return 0, errors.New("its expires_in is not a number")
+	}
+	d := time.Duration(min(seconds, maxLifetime.Seconds()) * float64(time.Second))
+	if d <= 0 {
+		return 0, errors.New("its expires_in is not positive")
+	}
+	return d, nil
+}

@@ -1,0 +1,124 @@
+package apivideotest
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Op is one of the two auth operations.
+type Op string
+
+// The auth operations: with the API key, and with the refresh token.
+const (
+	Authenticate Op = "authenticate"
+	Refresh      Op = "refresh"
+)
+
+func (op Op) field() string {
+	if op == Refresh {
+		return "refreshToken"
+	}
+	return "apiKey"
+}
+
+// Fault is a way for an auth call to go wrong. The zero Fault is none: the call
+// is served.
+type Fault struct {
+	// before runs instead of the operation, unless it returns false.
+	before func(*Server, http.ResponseWriter, *http.Request) bool
+	// after runs between the operation and its answer.
+	after func(http.ResponseWriter)
+}
+
+var (
+	// BreakBefore breaks the connection before the server acts on the call.
+	BreakBefore = Fault{before: func(*Server, http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }}
+
+	// BreakAfter breaks the connection after the server acted on the call: a
+	// refresh token is spent, and its successor lost.
+	BreakAfter = Fault{after: func(http.ResponseWriter) { panic(http.ErrAbortHandler) }}
+
+	// Hang never answers, until the client or the server gives up. The server
+	// does not act on the call.
+	Hang = Fault{before: func(s *Server, _ http.ResponseWriter, r *http.Request) bool {
+		select {
+		case <-r.Context().Done():
+		case <-s.closing:
+		}
+		panic(http.ErrAbortHandler)
+	}}
+)
+
+// Status answers with this status: with the problem that the service documents
+// for it, or for one that it does not document with a page of HTML, as the CDN
+// in front of the service does.
+func Status(code int) Fault {
+	switch code {
+	case http.StatusBadRequest:
+		return answerProblem("payload-is-invalid")
+	case http.StatusTooManyRequests:
+		return answerProblem("too-many-requests")
+	}
+	text := http.StatusText(code)
+	return Answer(code, "text/html", "<html><head><title>"+text+"</title></head><body><h1>"+text+"</h1></body></html>\n")
+}
+
+func answerProblem(id string) Fault {
+	return Fault{before: func(_ *Server, w http.ResponseWriter, _ *http.Request) bool {
+		WriteProblem(w, problems[id])
+		return true
+	}}
+}
+
+// Answer answers with this status, Content-Type and body.
+func Answer(code int, contentType, body string) Fault {
+	return Fault{before: func(_ *Server, w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(code)
+		io.WriteString(w, body)
+		return true
+	}}
+}
+
+// RetryAfter is f with a Retry-After header in its answer.
+func (f Fault) RetryAfter(value string) Fault {
+	before := f.before
+	return Fault{after: f.after, before: func(s *Server, w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("Retry-After", value)
+		return before != nil && before(s, w, r)
+	}}
+}
+
+// Fail makes the next auth calls fail, one for each fault, in this order.
+func (s *Server) Fail(faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, faults...)
+}
+
+// FailFunc has f say of every auth call from now on how it goes, once those
+// of Fail are used up. f must not call the server. A nil f lets them all
+// succeed.
+func (s *Server) FailFunc(f func(Op) Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faultOf = f
+}
+
+// sleep waits for d and reports whether it was let.
+func sleep(ctx context.Context, closing <-chan struct{}, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-closing:
+	}
+	return false
+}

@@ -1,0 +1,193 @@
+package apivideotest
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+)
+
+const (
+	rateLimit  = 40 // calls a minute, announced but not enforced; the sandbox's for writes
+	rateWindow = time.Minute
+)
+
+// ServeHTTP serves the auth operations, and the handlers of the test behind a
+// check of the access token.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.announceRate(w)
+	switch r.URL.Path {
+	case "/auth/api-key":
+		s.serveAuth(w, r, Authenticate)
+	case "/auth/refresh":
+		s.serveAuth(w, r, Refresh)
+	default:
+		if s.authorize(w, r) {
+			s.serveAPI(w, r)
+		}
+	}
+}
+
+// announceRate sets the headers that the service sends with every answer.
+func (s *Server) announceRate(w http.ResponseWriter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if now.Sub(s.window) >= rateWindow {
+		s.window, s.calls = now, 0
+	}
+	s.calls++
+	reset := s.window.Add(rateWindow).Sub(now)
+	w.Header().Set("X-RateLimit-Limit", strconv.Itoa(rateLimit))
+	w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(max(rateLimit-s.calls, 0)))
+	w.Header().Set("X-RateLimit-Retry-After", strconv.Itoa(int(reset.Seconds())))
+}
+
+// serveAuth serves one auth operation, with the latency and the fault that the
+// test has set.
+func (s *Server) serveAuth(w http.ResponseWriter, r *http.Request, op Op) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		WriteProblem(w, apivideo.Problem{Title: "Method not allowed.", Status: http.StatusMethodNotAllowed})
+		return
+	}
+	credential, ok := readCredential(r, op)
+	fault, latency := s.beginAuth(op)
+	if !sleep(r.Context(), s.closing, latency) {
+		panic(http.ErrAbortHandler) // the client is gone
+	}
+	if fault.before != nil && fault.before(s, w, r) {
+		return
+	}
+	if !ok {
+		WriteProblem(w, problems["payload-is-invalid"])
+		return
+	}
+	answer, problem := s.issue(op, credential)
+	if fault.after != nil {
+		fault.after(w)
+	}
+	if problem != nil {
+		WriteProblem(w, *problem)
+		return
+	}
+	writeJSON(w, "application/json", http.StatusOK, answer)
+}
+
+// beginAuth counts an auth call and says how it is to go.
+func (s *Server) beginAuth(op Op) (Fault, time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counters.AuthCalls++
+	var fault Fault
+	switch {
+	case len(s.faults) > 0:
+		fault, s.faults = s.faults[0], s.faults[1:]
+	case s.faultOf != nil:
+		fault = s.faultOf(op)
+	}
+	return fault, s.latency
+}
+
+// readCredential reads the API key or refresh token of an auth call.
+func readCredential(r *http.Request, op Op) (string, bool) {
+	data, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	var fields map[string]string
+	if err != nil || json.Unmarshal(data, &fields) != nil {
+		return "", false
+	}
+	credential := fields[op.field()]
+	return credential, credential != ""
+}
+
+// issue trades a credential for a token. Either way of doing so ends the
+// earlier refresh token.
+func (s *Server) issue(op Op, credential string) (answer map[string]any, problem *apivideo.Problem) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.suspended {
+		return nil, problemOf("authorization-suspended-account")
+	}
+	switch {
+	case op == Authenticate && credential == s.apiKey:
+		s.counters.Authenticated++
+	case op == Refresh && credential == s.refreshToken:
+		s.counters.Refreshed++
+	case op == Authenticate:
+		s.counters.Refused++
+		return nil, problemOf("authentication-invalid-api-key")
+	default:
+		s.counters.Refused++
+		return nil, problemOf("authentication-invalid-refresh-token")
+	}
+	now := time.Now()
+	maps.DeleteFunc(s.accessTokens, func(_ string, expiry time.Time) bool { return !now.Before(expiry) })
+	token := newAccessToken(now.Add(s.lifetime))
+	s.accessTokens[token] = now.Add(s.lifetime)
+	s.refreshToken = randomHex(700)
+	return map[string]any{
+		"token_type":    "Bearer",
+		"expires_in":    s.lifetime.Seconds(),
+		"access_token":  token,
+		"refresh_token": s.refreshToken,
+	}, nil
+}
+
+// authorize checks the access token of a request and counts the request. It
+// writes the answer if the request may not go on.
+func (s *Server) authorize(w http.ResponseWriter, r *http.Request) bool {
+	header := r.Header.Get("Authorization")
+	token, bearer := strings.CutPrefix(header, "Bearer ")
+	valid := s.Valid(token)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := ""
+	switch {
+	case header == "":
+		id = "authentication-missing-authorization-header"
+	case !bearer:
+		id = "authentication-invalid-authorization-header-value"
+	case s.suspended:
+		id = "authorization-suspended-account"
+	case !valid:
+		id = invalidAccessToken
+	default:
+		s.counters.Authorized++
+		return true
+	}
+	s.counters.Unauthorized++
+	WriteProblem(w, problems[id])
+	return false
+}
+
+// serveAPI calls the handler of the test.
+func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := s.mux.Handler(r); pattern == "" {
+		WriteProblem(w, apivideo.Problem{Title: "The resource does not exist.", Status: http.StatusNotFound})
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// newAccessToken makes up a JWT of about the size of a real one. Its signature
+// is random.
+func newAccessToken(expiry time.Time) string {
+	part := base64.RawURLEncoding.EncodeToString
+	payload := `{"jti":"` + randomHex(80) + `","exp":` + strconv.FormatInt(expiry.Unix(), 10) + `}`
+	return part([]byte(`{"typ":"JWT","alg":"RS256"}`)) + "." + part([]byte(payload)) + "." + part([]byte(randomHex(512)))
+}
+
+// randomHex returns n random hexadecimal digits; n is even.
+func randomHex(n int) string {
+	b := make([]byte, n/2)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}

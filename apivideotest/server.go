@@ -1,0 +1,190 @@
+// Package apivideotest provides a stand-in for the api.video service, to test
+// programs that authenticate with package apivideo.
+//
+// A [Server] has both auth operations, with refresh tokens that can be used
+// once, as the service's can, and answers other requests only with a valid
+// access token. A test adds the handlers that its program calls, and plays
+// what may happen in production: tokens that expire or are revoked, auth calls
+// that are slow, fail or are never answered.
+//
+//	srv := apivideotest.NewServer()
+//	defer srv.Close()
+//	srv.HandleFunc("GET /videos", func(w http.ResponseWriter, r *http.Request) { … })
+//	client := srv.Config().Client(ctx)
+//
+// In a bubble of package testing/synctest, where time is virtual and a network
+// connection would stop it, use [NewUnstartedServer] and [Server.Context].
+package apivideotest
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"golang.org/x/oauth2"
+)
+
+// DefaultLifetime is that of an access token, as the service documents it.
+const DefaultLifetime = time.Hour
+
+// unstartedURL is where nothing can listen, in case a test forgets the context.
+const unstartedURL = "https://apivideotest.invalid"
+
+// Server is a stand-in for the service, for one account. It knows one API key
+// and keeps every access token that it issued until it expires. All methods
+// are safe for concurrent use.
+type Server struct {
+	// URL is the base URL, without a trailing slash. Set by Start.
+	URL string
+
+	apiKey  string
+	mux     *http.ServeMux
+	network *httptest.Server // nil until Start
+	closing chan struct{}    // closed by Close; nil until Start
+
+	mu           sync.Mutex // guards what follows
+	lifetime     time.Duration
+	latency      time.Duration
+	suspended    bool
+	faults       []Fault
+	faultOf      func(Op) Fault
+	accessTokens map[string]time.Time // with their expiry
+	refreshToken string               // the only valid one, "" if none is
+	counters     Counters
+	window       time.Time // when the rate-limit window began
+	calls        int       // in it
+}
+
+// Counters say what a [Server] has seen.
+type Counters struct {
+	AuthCalls     int // all calls of the two auth operations, failed ones included
+	Authenticated int // tokens issued for the API key
+	Refreshed     int // tokens issued for a refresh token
+	Refused       int // auth calls with a wrong API key or refresh token
+	Authorized    int // other requests with a valid access token
+	Unauthorized  int // other requests without one
+}
+
+// NewServer starts and returns a new Server that listens on a loopback port.
+// The caller should call Close when finished.
+func NewServer() *Server {
+	s := NewUnstartedServer()
+	s.Start()
+	return s
+}
+
+// NewUnstartedServer returns a new Server that does not listen yet. It can be
+// reached through [Server.Transport] and [Server.Context]; without Start it
+// needs no Close.
+func NewUnstartedServer() *Server {
+	return &Server{
+		URL:          unstartedURL,
+		apiKey:       "made-up-key-" + randomHex(32),
+		mux:          http.NewServeMux(),
+		lifetime:     DefaultLifetime,
+		accessTokens: make(map[string]time.Time),
+	}
+}
+
+// Start has a Server from NewUnstartedServer listen, and sets its URL. It must
+// be called once at most, before the Server is used.
+func (s *Server) Start() {
+	s.closing = make(chan struct{})
+	s.network = httptest.NewServer(s)
+	s.URL = s.network.URL
+}
+
+// Close shuts down the server, ends the auth calls that hang, and blocks until
+// all requests have completed.
+func (s *Server) Close() {
+	if s.network != nil {
+		close(s.closing)
+		s.network.Close()
+	}
+}
+
+// Config returns a new Config for the account of the server.
+func (s *Server) Config() *apivideo.Config {
+	return &apivideo.Config{APIKey: s.apiKey, BaseURL: s.URL}
+}
+
+// Client returns an HTTP client for the server that adds no authorization: over
+// the network if the server was started, else in memory.
+func (s *Server) Client() *http.Client {
+	if s.network != nil {
+		return s.network.Client()
+	}
+	return &http.Client{Transport: s.Transport()}
+}
+
+// Context returns a copy of ctx in which the server is reached in memory: with
+// an [oauth2.HTTPClient] over [Server.Transport]. Give it to Config.Source,
+// Config.Client and their like.
+func (s *Server) Context(ctx context.Context) context.Context {
+	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: s.Transport()})
+}
+
+// Handle adds a handler for requests to the API. Patterns are those of
+// [http.ServeMux]. It is called for requests with a valid access token only.
+func (s *Server) Handle(pattern string, handler http.Handler) { s.mux.Handle(pattern, handler) }
+
+// HandleFunc is Handle for a function.
+func (s *Server) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
+	s.mux.HandleFunc(pattern, handler)
+}
+
+// SetLifetime sets how long the access tokens live that are issued from now
+// on. The answer gives it in seconds, with a fraction if need be.
+func (s *Server) SetLifetime(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lifetime = d
+}
+
+// SetAuthLatency sets how long auth calls take, from now on.
+func (s *Server) SetAuthLatency(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latency = d
+}
+
+// SetSuspended suspends the account, or ends its suspension. Every call of a
+// suspended account is refused.
+func (s *Server) SetSuspended(suspended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.suspended = suspended
+}
+
+// RevokeAccessTokens makes every access token that was issued invalid. The
+// refresh token stays valid.
+func (s *Server) RevokeAccessTokens() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.accessTokens)
+}
+
+// EndRefreshToken makes the refresh token invalid, as another program does
+// that uses the same API key.
+func (s *Server) EndRefreshToken() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refreshToken = ""
+}
+
+// Valid reports whether the server would accept the access token now.
+func (s *Server) Valid(accessToken string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Before(s.accessTokens[accessToken])
+}
+
+// Counters returns what the server has seen so far.
+func (s *Server) Counters() Counters {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counters
+}

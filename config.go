@@ -1,0 +1,129 @@
+package apivideo
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+var errNoSource = errors.New("apivideo: there is no Source; make one with Config.Source")
+
+// Product is the name and version of a program, as the service takes them:
+// Name is 1 to 50 of A-Z a-z 0-9 _ -, Version one to three numbers of 1 to 3
+// digits with dots between. The zero Product is none; a name without a
+// version, or the reverse, is an error.
+type Product struct{ Name, Version string }
+
+var (
+	productName    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,50}$`)
+	productVersion = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{1,3}){0,2}$`)
+)
+
+// check says what is wrong with the product in this field of a Config.
+func (p Product) check(field string) error {
+	switch {
+	case p == Product{}:
+		return nil
+	case !productName.MatchString(p.Name):
+		return fmt.Errorf("apivideo: Config.%s.Name must be 1 to 50 letters, digits, underscores or hyphens", field)
+	case !productVersion.MatchString(p.Version):
+		return fmt.Errorf("apivideo: Config.%s.Version must be like 1, 1.2 or 1.2.3, with up to 3 digits in each part", field)
+	}
+	return nil
+}
+
+// originHeader is a header that identifies the program, its name canonical.
+type originHeader struct{ name, value string }
+
+// originHeaders returns what c.Application and c.SDK add to a request.
+func (c *Config) originHeaders() ([]originHeader, error) {
+	if err := errors.Join(c.Application.check("Application"), c.SDK.check("SDK")); err != nil {
+		return nil, err
+	}
+	var headers []originHeader
+	for _, h := range []originHeader{
+		{"Av-Origin-App", c.Application.Name + ":" + c.Application.Version},
+		{"Av-Origin-Sdk", c.SDK.Name + ":" + c.SDK.Version},
+	} {
+		if h.value != ":" {
+			headers = append(headers, h)
+		}
+	}
+	return headers, nil
+}
+
+// service is a checked Config, ready to make auth calls and to tell which
+// requests may be authorized. Nobody writes to it once it is made.
+type service struct {
+	apiKey  string
+	base    endpoint
+	origins []originHeader
+	client  *http.Client // follows no redirect
+}
+
+// service checks c. Its errors say what to change and contain no secret.
+func (c *Config) service(ctx context.Context) (*service, error) {
+	if err := checkKey(c.APIKey); err != nil {
+		return nil, err
+	}
+	base, err := parseEndpoint(cmp.Or(c.BaseURL, ProductionURL))
+	if err != nil {
+		return nil, err
+	}
+	origins, err := c.originHeaders()
+	if err != nil {
+		return nil, err
+	}
+	client := *contextClient(ctx)
+	// A redirect would hand the API key to whomever it names.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &service{c.APIKey, base, origins, &client}, nil
+}
+
+func checkKey(key string) error {
+	switch {
+	case key == "":
+		return errors.New("apivideo: Config.APIKey is empty; set it to the API key from the api.video dashboard")
+	case !utf8.ValidString(key) || strings.ContainsFunc(key, unicode.IsControl):
+		return errors.New("apivideo: Config.APIKey has control characters, perhaps a line break; remove them")
+	case strings.TrimSpace(key) != key:
+		return errors.New("apivideo: Config.APIKey has spaces around it; remove them")
+	}
+	return nil
+}
+
+// String describes c without its API key.
+func (c Config) String() string {
+	key := "unset"
+	if c.APIKey != "" {
+		key = redacted
+	}
+	base := cmp.Or(c.BaseURL, ProductionURL)
+	if u, err := url.Parse(base); err == nil {
+		base = u.Redacted()
+	}
+	return fmt.Sprintf("apivideo.Config{APIKey:%s BaseURL:%s Application:%s SDK:%s}", key, base, c.Application, c.SDK)
+}
+
+// Format implements [fmt.Formatter], so that no verb prints the API key.
+func (c Config) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
+
+// MarshalJSON leaves out the API key, the Store and the Logger.
+func (c Config) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		BaseURL          string
+		Application, SDK Product
+	}{c.BaseURL, c.Application, c.SDK})
+}
+
+// Format implements [fmt.Formatter], so that no verb prints a token.
+func (s Source) Format(f fmt.State, _ rune) { io.WriteString(f, "apivideo.Source") }

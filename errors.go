@@ -1,0 +1,239 @@
+package apivideo
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// Why the service refuses an account, to be told with [errors.Is].
+var (
+	// ErrInvalidAPIKey: the API key does not exist, or is of the other
+	// environment.
+	ErrInvalidAPIKey = errors.New("apivideo: the API key is invalid")
+	// ErrInvalidRefreshToken: the refresh token is unknown or spent. A Source
+	// then uses the API key, so that only [Config.Refresh] returns it.
+	ErrInvalidRefreshToken = errors.New("apivideo: the refresh token is invalid")
+	// ErrAccountSuspended: every call of the account fails.
+	ErrAccountSuspended = errors.New("apivideo: the account is suspended")
+)
+
+// Error is a failed auth call. No secret is in it or in its chain.
+//
+// [errors.Is] tells [ErrInvalidAPIKey] and its siblings from it, and the
+// causes of package net and context. If the service answered, [errors.As]
+// finds an [*oauth2.RetrieveError].
+type Error struct {
+	// Op is "authenticate" or "refresh".
+	Op string
+
+	// Problem is what the service said. If it said nothing that could be
+	// understood, there is only the Status; without an answer, not even that.
+	Problem
+
+	// RetryAfter is how long the service asked to wait before the next call,
+	// 0 if it did not.
+	RetryAfter time.Duration
+
+	reason  string // what Error says after the operation
+	err     error  // nil if there was an answer
+	answer  *oauth2.RetrieveError
+	outcome outcome
+}
+
+// outcome is what a failed call means for the next.
+type outcome int
+
+const (
+	final   outcome = iota // only a change of the account or the program helps
+	later                  // it may pass, but not within seconds
+	passing                // worth another attempt at once
+)
+
+func (e *Error) Error() string { return "apivideo: " + e.Op + ": " + e.reason }
+
+// Temporary reports whether asking again later may help: it does after
+// everything but a refusal that the service explained.
+func (e *Error) Temporary() bool { return e.outcome != final }
+
+// Timeout reports whether the answer did not come in time.
+func (e *Error) Timeout() bool {
+	var t interface{ Timeout() bool }
+	return errors.As(e.err, &t) && t.Timeout()
+}
+
+// Is reports whether target is the sentinel of e's problem.
+func (e *Error) Is(target error) bool {
+	switch e.id() {
+	case "authentication-invalid-api-key":
+		return target == ErrInvalidAPIKey
+	case "authentication-invalid-refresh-token":
+		return target == ErrInvalidRefreshToken
+	case "authentication-invalid-user-credentials": // of whichever was sent
+		return target == ErrInvalidAPIKey && e.Op == authenticate.name ||
+			target == ErrInvalidRefreshToken && e.Op == refresh.name
+	case "authorization-suspended-account":
+		return target == ErrAccountSuspended
+	}
+	return false
+}
+
+// Unwrap returns what [Error] says the chain contains.
+func (e *Error) Unwrap() []error {
+	switch {
+	case e.answer != nil:
+		return []error{e.answer}
+	case e.err != nil:
+		return []error{e.err}
+	}
+	return nil
+}
+
+// unspent reports whether a credential that was sent is surely not used up:
+// it did not arrive, or was not looked at.
+func (e *Error) unspent() bool {
+	var op *net.OpError
+	return e.Status == http.StatusTooManyRequests ||
+		errors.As(e.err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
+}
+
+// noAnswer is the error of a call that got no answer, or not all of it.
+func (ss secrets) noAnswer(op operation, err error) *Error {
+	e := &Error{Op: op.name, outcome: passing, err: ss.error(err)}
+	var at *url.Error
+	if errors.As(err, &at) {
+		e.reason = fmt.Sprintf("%s %s: ", strings.ToUpper(at.Op), at.URL)
+		err = at.Err
+	}
+	e.reason += ss.brief(err.Error())
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(err, &untrusted) {
+		e.outcome = later
+	}
+	return e
+}
+
+// unusable is the error of an answer that says success but has no token to
+// use. Nothing of its body is kept, which may be full of secrets.
+func (ss secrets) unusable(op operation, resp *http.Response, why error) *Error {
+	return &Error{
+		Op:      op.name,
+		Problem: Problem{Status: resp.StatusCode},
+		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", ss.describe(resp), why),
+		answer:  ss.retrieveError(resp, nil),
+		outcome: later,
+	}
+}
+
+// refusal is the error of an answer with another status.
+func (ss secrets) refusal(op operation, resp *http.Response, data []byte) *Error {
+	p, explained := parseProblem(data)
+	e := &Error{
+		Op:      op.name,
+		Problem: ss.problem(p),
+		answer:  ss.retrieveError(resp, data),
+		outcome: outcomeOf(resp.StatusCode, explained),
+	}
+	e.Status = resp.StatusCode
+	said := string(data)
+	if explained {
+		said = p.Title
+		if said == "" {
+			said = p.id()
+		}
+	}
+	e.reason = strings.TrimSuffix(ss.describe(resp)+": "+ss.brief(said), ": ")
+	if e.outcome == passing {
+		e.RetryAfter = retryAfter(resp, time.Now())
+	}
+	return e
+}
+
+// outcomeOf classifies an answer that is no success.
+func outcomeOf(status int, explained bool) outcome {
+	switch {
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
+		return passing
+	case status < 400: // a redirect is not followed
+		return later
+	case explained:
+		return final
+	}
+	return passing // a page of the CDN, not the service's word
+}
+
+// describe is the status of an answer and, unless it is JSON, its type.
+func (ss secrets) describe(resp *http.Response) string {
+	s := strings.TrimSpace(strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode))
+	if kind := resp.Header.Get("Content-Type"); kind != "" && !strings.Contains(kind, "json") {
+		s += ", " + truncate(ss.brief(kind), 40)
+	}
+	return s
+}
+
+// retrieveError is the answer as users of oauth2 expect it: redacted, its body
+// at most 1 KiB, without the request, which had the credential.
+func (ss secrets) retrieveError(resp *http.Response, data []byte) *oauth2.RetrieveError {
+	body := ss.redact(string(data))
+	return &oauth2.RetrieveError{
+		Response: &http.Response{
+			Status:     strings.TrimSpace(strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode)),
+			StatusCode: resp.StatusCode,
+			Proto:      resp.Proto, ProtoMajor: resp.ProtoMajor, ProtoMinor: resp.ProtoMinor,
+			Header: ss.header(resp.Header),
+			Body:   http.NoBody,
+		},
+		Body: []byte(body[:min(len(body), 1<<10)]),
+	}
+}
+
+// retryAfter is how long the answer asks to wait, 0 if it does not.
+func retryAfter(resp *http.Response, now time.Time) time.Duration {
+	wait := parseWait(resp.Header.Get("Retry-After"), now)
+	if resp.StatusCode == http.StatusTooManyRequests { // elsewhere it is only information
+		wait = max(wait, parseWait(resp.Header.Get("X-RateLimit-Retry-After"), now))
+	}
+	return wait
+}
+
+// parseWait reads seconds or an HTTP date.
+func parseWait(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if s, err := strconv.ParseFloat(value, 64); err == nil && s > 0 {
+		return time.Duration(min(s, math.MaxInt64/2e9) * float64(time.Second))
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}
+
+// waitError is the error of a caller whose context ended before the token was
+// there. It is a time-out for package net if the context's deadline passed.
+type waitError struct{ err, cause error }
+
+func waitErrorOf(ctx context.Context) error { return &waitError{ctx.Err(), context.Cause(ctx)} }
+
+func (e *waitError) Error() string {
+	return "apivideo: waiting for an access token: " + e.cause.Error()
+}
+func (e *waitError) Unwrap() []error { return []error{e.err, e.cause} }
+func (e *waitError) Timeout() bool   { return errors.Is(e.err, context.DeadlineExceeded) }
+func (e *waitError) Temporary() bool { return true }
+
+// overdue is the error of an auth call that took longer than it may.
+type overdue time.Duration
+
+func (o overdue) Error() string        { return "no answer within " + time.Duration(o).String() }
+func (o overdue) Is(target error) bool { return target == context.DeadlineExceeded }
+func (o overdue) Timeout() bool        { return true }
