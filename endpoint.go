@@ -93,7 +93,7 @@ func (e endpoint) authorizes(u *url.URL) bool {
 	}
 	// A server may take an escaped slash or dot for a literal one, or not.
 	if u.RawPath != "" {
-		_, ok = below(u.RawPath, e.escaped)
+		_, ok = below(u.EscapedPath(), e.escaped)
 	}
 	return ok
 }
