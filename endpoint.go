@@ -32,10 +32,12 @@ func parseEndpoint(raw string) (endpoint, error) {
 		return endpoint{}, errors.New("apivideo: Config.BaseURL has a user name; remove it, the API key is all that is needed")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):
 		return endpoint{}, errors.New("apivideo: Config.BaseURL has a query or a fragment; remove it")
-	case u.Opaque != "" || u.Hostname() == "" || !validPort(u):
-		return endpoint{}, errors.New("apivideo: Config.BaseURL has no valid scheme, host and port; it should be like " + ProductionURL)
+	case u.Opaque != "" || u.Hostname() == "":
+		return endpoint{}, errors.New("apivideo: Config.BaseURL has no host; it should be like " + ProductionURL)
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
 		return endpoint{}, errors.New("apivideo: Config.BaseURL must begin with https://; http is for loopback hosts alone")
+	case !validPort(u):
+		return endpoint{}, errors.New("apivideo: Config.BaseURL has a port outside 1 to 65535; correct or remove it")
 	}
 	escaped := strings.TrimSuffix(path.Clean("/"+u.EscapedPath()), "/")
 	decoded, err := url.PathUnescape(escaped)

@@ -1,0 +1,257 @@
+package apivideo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+)
+
+// endless never ends.
+type endless struct{ read int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	e.read += len(p)
+	return len(p), nil
+}
+
+func TestAnUnusableAnswerIsAnErrorThatSaysWhy(t *testing.T) {
+	const access, refreshed = "made-up-access-token-of-the-answer", "made-up-refresh-token-of-the-answer"
+	field := func(name, value string) string {
+		fields := map[string]string{
+			"access_token": `"` + access + `"`, "refresh_token": `"` + refreshed + `"`, "expires_in": "3600", "token_type": `"Bearer"`,
+		}
+		fields[name] = value
+		var b []string
+		for k, v := range fields {
+			b = append(b, fmt.Sprintf("%q:%s", k, v))
+		}
+		return "{" + strings.Join(b, ",") + "}"
+	}
+	for name, test := range map[string]struct {
+		status int
+		body   string
+		want   string
+	}{
+		"HTML":                    {200, "<html>" + strings.Repeat("captive portal ", 100), "not one JSON object"},
+		"empty":                   {200, "", "not one JSON object"},
+		"204":                     {204, "", "not one JSON object"},
+		"truncated":               {200, field("x", "1")[:60], "not one JSON object"},
+		"two documents":           {200, field("x", "1") + field("x", "1"), "not one JSON object"},
+		"null":                    {200, "null", "not one JSON object"},
+		"array":                   {200, "[" + field("x", "1") + "]", "not one JSON object"},
+		"no access token":         {200, `{"expires_in":3600}`, "it has no access_token"},
+		"empty access token":      {200, field("access_token", `""`), "it has no access_token"},
+		"number as access token":  {200, field("access_token", `12345678`), "its access_token is not a string"},
+		"token with a line break": {200, field("access_token", `"made-up\r\nX-Evil: 1"`), "other than visible ASCII"},
+		"token with a space":      {200, field("access_token", `"made up"`), "other than visible ASCII"},
+		"token beyond ASCII":      {200, field("access_token", `"made-üp"`), "other than visible ASCII"},
+		"foreign type":            {200, field("token_type", `"mac"`), "its token_type is not Bearer"},
+		"type of a wrong type":    {200, field("token_type", `7`), "its token_type is not a string"},
+		"refresh token an object": {200, field("refresh_token", `{}`), "its refresh_token is not a string"},
+		"lifetime zero":           {200, field("expires_in", `0`), "its expires_in is not positive"},
+		"lifetime negative":       {200, field("expires_in", `-3600`), "its expires_in is not positive"},
+		"lifetime a word":         {200, field("expires_in", `"soon"`), "its expires_in is not a number"},
+		"lifetime not a number":   {200, field("expires_in", `"NaN"`), "its expires_in is not a number"},
+		"lifetime infinite":       {200, field("expires_in", `"Infinity"`), "its expires_in is not a number"},
+		"lifetime null":           {200, field("expires_in", `null`), "its expires_in is not a number"},
+		"lifetime true":           {200, field("expires_in", `true`), "its expires_in is not a number"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				bad := false
+				src := (&apivideo.Config{APIKey: "made-up-key"}).Source(through(t.Context(), func(*http.Request) (*http.Response, error) {
+					if bad {
+						return answer(test.status, "application/json", test.body), nil
+					}
+					return grantOf("made-up-token", "", 3600), nil
+				}))
+				mustToken(t, src)
+				bad = true
+				_, err := src.Renew(t.Context())
+				e := asError(t, err)
+				assert.Equal(t, "authenticate", e.Op)
+				assert.Contains(t, err.Error(), "apivideo: authenticate: ")
+				assert.Contains(t, err.Error(), test.want)
+				assert.Less(t, len(err.Error()), 200)
+				assert.True(t, e.Temporary())
+				for _, secret := range []string{access, refreshed} {
+					assert.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, e), secret)
+				}
+				var retrieve *oauth2.RetrieveError
+				require.ErrorAs(t, err, &retrieve)
+				assert.Empty(t, retrieve.Body)
+				tok, took := mustToken(t, src)
+				assert.Equal(t, "made-up-token", tok.AccessToken, "a usable token stays in use")
+				assert.Zero(t, took)
+			})
+		})
+	}
+}
+
+func TestAnEndlessAnswerIsReadForAMebibyte(t *testing.T) {
+	for _, status := range []int{200, 400} {
+		body := &endless{}
+		ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+			resp := answer(status, "application/json", "")
+			resp.Body = io.NopCloser(body)
+			return resp, nil
+		})
+		_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(ctx)
+		require.Error(t, err)
+		if status == 200 {
+			assert.ErrorContains(t, err, "longer than 1048576 bytes")
+		}
+		assert.InDelta(t, 1<<20, body.read, 1<<10)
+	}
+}
+
+func TestWhatAnAnswerMayLookLike(t *testing.T) {
+	for body, want := range map[string]struct {
+		lifetime time.Duration
+		refresh  string
+	}{
+		`{"access_token":"made-up"}`:                                                 {time.Hour, ""},
+		`{"access_token":"made-up","token_type":"bearer"}`:                           {time.Hour, ""},
+		`{"access_token":"made-up","token_type":"BEARER","expires_in":60}`:           {time.Minute, ""},
+		`{"access_token":"made-up","token_type":null,"refresh_token":null}`:          {time.Hour, ""},
+		`{"access_token":"made-up","expires_in":"120"}`:                              {2 * time.Minute, ""},
+		`{"access_token":"made-up","expires_in":0.5}`:                                {time.Second / 2, ""},
+		`{"access_token":"made-up","expires_in":86401}`:                              {24 * time.Hour, ""},
+		`{"access_token":"made-up","expires_in":1e300}`:                              {24 * time.Hour, ""},
+		` {"access_token":"made-up","refresh_token":"next","expires_in":10} ` + "\n": {10 * time.Second, "next"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+				return answer(201, "text/plain", body), nil
+			})
+			tok, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(ctx)
+			require.NoError(t, err, body)
+			assert.Equal(t, "made-up", tok.AccessToken)
+			assert.Equal(t, "Bearer", tok.TokenType)
+			assert.Equal(t, want.refresh, tok.RefreshToken)
+			assert.Equal(t, want.lifetime, time.Until(tok.Expiry), body)
+			assert.EqualValues(t, want.lifetime/time.Second, tok.ExpiresIn)
+		})
+	}
+}
+
+func TestAnAuthCallFollowsNoRedirect(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+			var hosts []string
+			client := &http.Client{
+				CheckRedirect: func(_ *http.Request, via []*http.Request) error {
+					if len(via) > 1 {
+						return errors.New("far enough")
+					}
+					return nil
+				},
+				Transport: tripper(func(r *http.Request) (*http.Response, error) {
+					hosts = append(hosts, r.URL.Host)
+					resp := answer(status, "text/html", "")
+					resp.Header.Set("Location", "https://stranger.example/")
+					return resp, nil
+				}),
+			}
+			_, err := srv.Config().Token(context.WithValue(ctx, oauth2.HTTPClient, client))
+			assert.Equal(t, status, asError(t, err).Status)
+			assert.Len(t, hosts, 1)
+			_, err = client.Get("https://example.com")
+			assert.ErrorContains(t, err, "far enough", "the program's own client follows on")
+		})
+	}
+}
+
+func TestAConfigurationErrorComesBeforeAnythingIsSent(t *testing.T) {
+	for want, conf := range map[string]apivideo.Config{
+		"APIKey is empty":                 {},
+		"APIKey has control characters":   {APIKey: "made-up-key\n"},
+		"APIKey has control characters, ": {APIKey: "made\x00up"},
+		"APIKey has control":              {APIKey: "made\xffup"},
+		"APIKey has spaces around it":     {APIKey: " made-up-key"},
+		"BaseURL is not a URL":            {APIKey: "k", BaseURL: "https://%zz"},
+		"BaseURL must begin with https":   {APIKey: "k", BaseURL: "http://ws.api.video"},
+		"BaseURL must begin with https:":  {APIKey: "k", BaseURL: "ftp://ws.api.video"},
+		"BaseURL must begin with https:/": {APIKey: "k", BaseURL: "http://127.0.0.1.example"},
+		"http is for loopback hosts":      {APIKey: "k", BaseURL: "http://10.0.0.1"},
+		"BaseURL has no host":             {APIKey: "k", BaseURL: "ws.api.video"},
+		"BaseURL has no host;":            {APIKey: "k", BaseURL: "https://"},
+		"port outside 1 to ":              {APIKey: "k", BaseURL: "https://ws.api.video:99999"},
+		"a port outside":                  {APIKey: "k", BaseURL: "http://localhost:0"},
+		"BaseURL has no host; it":         {APIKey: "k", BaseURL: "https:ws.api.video"},
+		"BaseURL has a user name":         {APIKey: "k", BaseURL: "https://user:made-up-password@ws.api.video"},
+		"a query or a fragment":           {APIKey: "k", BaseURL: "https://ws.api.video?x=1"},
+		"BaseURL has a query":             {APIKey: "k", BaseURL: "https://ws.api.video?"},
+		"a fragment; remove it":           {APIKey: "k", BaseURL: "https://ws.api.video#x"},
+		"dots or slashes escaped":         {APIKey: "k", BaseURL: "https://ws.api.video/a/%2e%2e/b"},
+		"Application.Name must be":        {APIKey: "k", Application: apivideo.Product{Version: "1"}},
+		"SDK.Version must be":             {APIKey: "k", SDK: apivideo.Product{Name: "sdk"}},
+		"SDK.Name must be 1 to 50":        {APIKey: "k", SDK: apivideo.Product{Name: strings.Repeat("x", 51), Version: "1"}},
+		"Application.Name must be 1":      {APIKey: "k", Application: apivideo.Product{Name: "a\r\nb", Version: "1"}},
+		"Application.Version must be":     {APIKey: "k", Application: apivideo.Product{Name: "a", Version: "1.2.3.4"}},
+		"Version must be like":            {APIKey: "k", Application: apivideo.Product{Name: "a", Version: "1.2345"}},
+	} {
+		ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+			t.Error("something was sent")
+			return nil, io.EOF
+		})
+		src := conf.Source(ctx)
+		calls := map[string]func() error{
+			"Config.Token":   func() error { _, err := conf.Token(ctx); return err },
+			"Config.Refresh": func() error { _, err := conf.Refresh(ctx, "made-up-refresh"); return err },
+			"Source.Token":   func() error { _, err := src.Token(); return err },
+			"Source.Renew":   func() error { _, err := src.Renew(ctx); return err },
+			"TokenSource":    func() error { _, err := conf.TokenSource(ctx).Token(); return err },
+			"Client":         func() error { _, err := conf.Client(ctx).Get("https://ws.api.video/videos"); return err },
+			"elsewhere":      func() error { _, err := conf.Client(ctx).Get("https://example.com/"); return err },
+		}
+		for name, call := range calls {
+			err := call()
+			require.ErrorContains(t, err, want, name)
+			assert.ErrorContains(t, err, "apivideo: ")
+			assert.NotContains(t, err.Error(), "\n")
+			assert.NotContains(t, err.Error(), "made-up-password")
+			assert.NotContains(t, err.Error(), "made-up-key")
+		}
+	}
+}
+
+func TestWhichBaseURLsAreAccepted(t *testing.T) {
+	for base, want := range map[string]string{
+		"":                             "https://ws.api.video/auth/api-key",
+		apivideo.SandboxURL:            "https://sandbox.api.video/auth/api-key",
+		"https://ws.api.video/":        "https://ws.api.video/auth/api-key",
+		"https://ws.api.video//a/b//":  "https://ws.api.video/a/b/auth/api-key",
+		"https://ws.api.video/a/../b/": "https://ws.api.video/b/auth/api-key",
+		"https://ws.api.video/a%20b":   "https://ws.api.video/a%20b/auth/api-key",
+		"HTTPS://WS.API.VIDEO":         "https://WS.API.VIDEO/auth/api-key",
+		"http://localhost:8080/v1":     "http://localhost:8080/v1/auth/api-key",
+		"http://LocalHost":             "http://LocalHost/auth/api-key",
+		"http://127.1.2.3":             "http://127.1.2.3/auth/api-key",
+		"http://[::1]:8080":            "http://[::1]:8080/auth/api-key",
+	} {
+		var got string
+		ctx := through(t.Context(), func(r *http.Request) (*http.Response, error) {
+			got = r.URL.String()
+			return grantOf("made-up-token", "", 3600), nil
+		})
+		_, err := (&apivideo.Config{APIKey: "made-up-key", BaseURL: base}).Token(ctx)
+		require.NoError(t, err, base)
+		assert.Equal(t, want, got)
+	}
+}

@@ -1,0 +1,284 @@
+package apivideo_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+)
+
+var verbs = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T %v", "%5.3v", "%t"}
+
+// everything is how a value can be printed.
+func everything(v any) string {
+	var b strings.Builder
+	for _, verb := range verbs {
+		fmt.Fprintf(&b, verb+"\n", v)
+	}
+	if data, err := json.Marshal(v); err == nil {
+		b.Write(data)
+	}
+	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "v", v)
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "v", v)
+	return b.String()
+}
+
+func TestNoValueOfThisPackagePrintsASecret(t *testing.T) {
+	srv := apivideotest.NewServer()
+	defer srv.Close()
+	conf := srv.Config()
+	src := conf.Source(t.Context())
+	tok, _ := mustToken(t, src)
+	tr := &apivideo.Transport{Source: src}
+	client := src.Client(t.Context())
+	reused := conf.TokenSource(t.Context())
+	_, err := reused.Token()
+	require.NoError(t, err)
+	type holder struct {
+		Config  apivideo.Config
+		Pointer *apivideo.Config
+		Source  *apivideo.Source
+		hidden  *apivideo.Source
+	}
+	for _, v := range []any{
+		*conf, conf, src, *src, tr, *tr, client, *client, reused,
+		holder{*conf, conf, src, src}, []apivideo.Config{*conf}, map[string]*apivideo.Source{"x": src}, []any{*conf, src},
+	} {
+		text := everything(v)
+		for _, secret := range []string{conf.APIKey, tok.AccessToken, tok.RefreshToken} {
+			assert.NotContains(t, text, secret)
+			assert.NotContains(t, text, fmt.Sprintf("%x", secret))
+			assert.NotContains(t, text, fmt.Sprintf("%X", secret))
+		}
+	}
+	assert.Equal(t, "apivideo.Config{APIKey:[redacted] BaseURL:"+srv.URL+" Application:{ } SDK:{ }}", fmt.Sprint(conf))
+	assert.Contains(t, fmt.Sprint(apivideo.Config{}), "APIKey:unset BaseURL:https://ws.api.video")
+	assert.NotContains(t, fmt.Sprint(apivideo.Config{BaseURL: "https://user:made-up-password@x"}), "made-up-password")
+	data, err := json.Marshal(conf)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"BaseURL":"`+srv.URL+`","Application":{"Name":"","Version":""},"SDK":{"Name":"","Version":""}}`, string(data))
+}
+
+// An echoing server repeats what it was sent in all its answer: headers, status
+// and body, in several spellings.
+func TestNoErrorHasASecretThatTheServerEchoes(t *testing.T) {
+	const (
+		key     = `made-up/key+"with\odd<chars>&é`
+		access  = "made-up-access-token-0123456789"
+		refresh = `made-up/refresh"token\0123456789`
+	)
+	spellings := func(secret string) []string {
+		plain, _ := json.Marshal(secret)
+		var loose bytes.Buffer
+		encoder := json.NewEncoder(&loose)
+		encoder.SetEscapeHTML(false)
+		_ = encoder.Encode(secret)
+		inner := func(quoted []byte) string { return strings.Trim(strings.TrimSpace(string(quoted)), `"`) }
+		var all strings.Builder
+		for _, r := range secret {
+			fmt.Fprintf(&all, `\u%04X`, r)
+		}
+		return []string{secret, inner(plain), inner(loose.Bytes()), strings.ReplaceAll(inner(loose.Bytes()), "/", `\/`), all.String()}
+	}
+	forms := append(spellings(key), spellings(refresh)...)
+	accessForms := spellings(access)
+	forms = append(forms, accessForms...)
+	text := strings.Join(forms, " ")
+	quoted, _ := json.Marshal(text)
+	for name, body := range map[string]string{
+		"a page":           "<html>" + text,
+		"one long page":    strings.Repeat("x", 150) + text + strings.Repeat(text, 100),
+		"a problem":        `{"type":` + string(quoted) + `,"title":` + string(quoted) + `,"name":` + string(quoted) + `,"problems":[{"title":` + string(quoted) + `}]}`,
+		"a lone title":     `{"title":` + string(quoted) + `}`,
+		"a token response": `{"access_token":"` + access + `","expires_in":-1,"refresh_token":` + string(quoted) + `}`,
+	} {
+		for _, status := range []int{200, 302, 400, 401, 500} {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				conf := apivideo.Config{APIKey: key, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+				good := true
+				ctx := through(t.Context(), func(r *http.Request) (*http.Response, error) {
+					if good {
+						good = false
+						return grantOf(access, refresh, 3600), nil
+					}
+					resp := answer(status, "application/json", body)
+					resp.Status = "401 " + text
+					resp.Header.Set("X-Echo", text)
+					resp.Header.Set("Content-Type", text)
+					resp.Request = r
+					return resp, nil
+				})
+				src := conf.Source(ctx)
+				mustToken(t, src)
+				_, fromKey := src.Renew(ctx)
+				_, fromRefresh := conf.Refresh(ctx, refresh)
+				require.Error(t, fromKey)
+				require.Error(t, fromRefresh)
+				for _, err := range []error{fromKey, fromRefresh} {
+					assert.Less(t, len(err.Error()), 350, name)
+					printed := everything(err)
+					for e := range chain(err) {
+						printed += everything(e)
+					}
+					var retrieve *oauth2.RetrieveError
+					require.ErrorAs(t, err, &retrieve)
+					assert.LessOrEqual(t, len(retrieve.Body), 1024)
+					assert.Nil(t, retrieve.Response.Request)
+					assert.NoError(t, retrieve.Response.Body.Close())
+					printed += everything(retrieve) + string(retrieve.Body) + retrieve.Response.Status + fmt.Sprint(retrieve.Response.Header)
+					for _, form := range forms {
+						if err == fromRefresh && slices.Contains(accessForms, form) {
+							continue // Config.Refresh does not know of it
+						}
+						assert.NotContains(t, printed, form, "%s %d", name, status)
+					}
+				}
+				for _, form := range forms {
+					assert.NotContains(t, log.String(), form)
+				}
+				assert.Contains(t, log.String(), "no new access token")
+			})
+		}
+	}
+}
+
+// chain is err and all that it wraps.
+func chain(err error) func(func(error) bool) {
+	return func(yield func(error) bool) {
+		for todo := []error{err}; len(todo) > 0; todo = todo[1:] {
+			if !yield(todo[0]) {
+				return
+			}
+			switch e := todo[0].(type) {
+			case interface{ Unwrap() error }:
+				if inner := e.Unwrap(); inner != nil {
+					todo = append(todo, inner)
+				}
+			case interface{ Unwrap() []error }:
+				todo = append(todo, e.Unwrap()...)
+			}
+		}
+	}
+}
+
+// net/http repeats what it cannot parse of an answer in its errors.
+func TestNoErrorHasASecretThatTheTransportRepeats(t *testing.T) {
+	const key = "made-up-key-0123456789"
+	echo := &url.Error{Op: "Post", URL: "x", Err: errors.New(`malformed HTTP response "` + key + strings.Repeat(" long", 100) + `"`)}
+	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) { return nil, echo })
+	_, err := (&apivideo.Config{APIKey: key}).Token(ctx)
+	require.ErrorContains(t, err, "malformed HTTP response")
+	assert.Less(t, len(err.Error()), 350)
+	for e := range chain(err) {
+		assert.NotContains(t, everything(e), key)
+	}
+	var retrieve *oauth2.RetrieveError
+	assert.False(t, errors.As(err, &retrieve), "there was no answer")
+}
+
+func TestAShortSecretIsNotLookedFor(t *testing.T) {
+	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+		return answer(400, "application/json", `{"title":"The kettle is not a key."}`), nil
+	})
+	_, err := (&apivideo.Config{APIKey: "k"}).Token(ctx)
+	assert.EqualError(t, err, "apivideo: authenticate: 400 Bad Request: The kettle is not a key.")
+}
+
+func TestAMessageIsOneLineOfTheServersFirst200Characters(t *testing.T) {
+	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+		return answer(503, "text/html", "<html>\r\n\x1b[31m"+strings.Repeat("é", 500)), nil
+	})
+	_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(ctx)
+	message := err.Error()
+	assert.Less(t, len(message), 300)
+	assert.NotContains(t, message, "\n")
+	assert.NotContains(t, message, "\x1b")
+	assert.Contains(t, message, "apivideo: authenticate: 503 Service Unavailable, text/html: <html>")
+	assert.True(t, strings.HasSuffix(message, "é…"), message)
+}
+
+func TestWhatTheLoggerIsTold(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		var log bytes.Buffer
+		conf := srv.Config()
+		conf.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		src := conf.Source(ctx)
+		mustToken(t, src)
+		srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return apivideotest.Status(404) })
+		_, err := src.Renew(ctx)
+		require.Error(t, err)
+		synctest.Wait()
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		require.Len(t, lines, 2)
+		assert.Contains(t, lines[0], `level=DEBUG msg="api.video: new access token" expiry=2000-01-01T01:00:00`)
+		assert.Contains(t, lines[1], `level=WARN msg="api.video: no new access token" error="apivideo: authenticate: 404 Not Found`)
+		assert.Contains(t, lines[1], "next_attempt_in=")
+	})
+}
+
+func TestTheServiceSpeaksThroughTheError(t *testing.T) {
+	const docs = "https://docs.api.video/reference/"
+	for body, want := range map[string]error{
+		`{"type":"` + docs + `authentication-invalid-api-key"}`:                   apivideo.ErrInvalidAPIKey,
+		`{"type":"` + docs + `authentication-invalid-user-credentials"}`:          apivideo.ErrInvalidAPIKey,
+		`{"title":"The API key is invalid.","status":401}`:                        apivideo.ErrInvalidAPIKey,
+		`{"type":"` + docs + `authorization-suspended-account"}`:                  apivideo.ErrAccountSuspended,
+		`{"type":"` + docs + `authentication-invalid-refresh-token","title":"x"}`: apivideo.ErrInvalidRefreshToken,
+		`{"type":"` + docs + `payload-is-invalid"}`:                               nil,
+	} {
+		ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+			return answer(401, "application/problem+json", body), nil
+		})
+		_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(ctx)
+		for _, sentinel := range []error{apivideo.ErrInvalidAPIKey, apivideo.ErrInvalidRefreshToken, apivideo.ErrAccountSuspended} {
+			assert.Equal(t, sentinel == want, errors.Is(err, sentinel), "%s: %v", body, sentinel)
+		}
+	}
+	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+		return answer(400, "application/problem+json", `{"type":"`+docs+`authentication-invalid-user-credentials",
+			"title":"The user credentials were incorrect.","name":"refreshToken","status":400,
+			"problems":[{"type":"a","title":"b","name":"c"},{"no":"problem"},7]}`), nil
+	})
+	_, err := (&apivideo.Config{APIKey: "made-up-key"}).Refresh(ctx, "made-up-refresh")
+	assert.ErrorIs(t, err, apivideo.ErrInvalidRefreshToken)
+	assert.NotErrorIs(t, err, apivideo.ErrInvalidAPIKey)
+	e := asError(t, err)
+	assert.Equal(t, apivideo.Problem{
+		Type: docs + "authentication-invalid-user-credentials", Title: "The user credentials were incorrect.",
+		Name: "refreshToken", Status: 400, Problems: []apivideo.Problem{{Type: "a", Title: "b", Name: "c"}},
+	}, e.Problem)
+	var retrieve *oauth2.RetrieveError
+	require.ErrorAs(t, err, &retrieve)
+	assert.Equal(t, 400, retrieve.Response.StatusCode)
+	assert.Equal(t, "400 Bad Request", retrieve.Response.Status)
+	assert.Contains(t, string(retrieve.Body), "The user credentials were incorrect.")
+}
+
+func TestAnAnswerThatBreaksOffIsNoAnswer(t *testing.T) {
+	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+		resp := answer(200, "application/json", "")
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"access_token":"made-up-access`), failing{io.ErrUnexpectedEOF}))
+		return resp, nil
+	})
+	_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(ctx)
+	assert.EqualError(t, err, "apivideo: authenticate: reading the answer: unexpected EOF")
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.True(t, asError(t, err).Temporary())
+	assert.False(t, asError(t, err).Timeout())
+}
