@@ -177,6 +177,11 @@ func (c *cache) wait(ctx context.Context, now time.Time, forced bool, refused *e
 		return nil, false, f.err
 	}
 	f.entry.use()
+	if now := time.Now(); f.entry.renewAt.passed(now) { // adopted late in its life
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.serve(now)
+	}
 	return f.entry, false, nil
 }
 

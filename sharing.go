@@ -171,7 +171,7 @@ func (c *cache) renew(f *flight, stored *entry) (*entry, error) {
 	r := &renewal{service: c.service, waited: func() bool { return c.waited(f) }}
 	c.mu.Lock()
 	from := c.cur
-	if stored != nil && (from == nil || stored.outlives(from)) {
+	if stored != nil && (from == nil || !from.outlives(stored)) {
 		from = stored
 	}
 	if from != nil {
@@ -194,7 +194,7 @@ func (c *cache) renew(f *flight, stored *entry) (*entry, error) {
 }
 
 // adoptable reports whether a token of the Store will do: it is usable, was
-// not refused here, and is newer than the current one. A flight that must
+// not refused here, and is newer than the current one, if that is usable. A flight that must
 // bring a new token takes only what is not the one seen at its start.
 func (c *cache) adoptable(f *flight, e, seen *entry) bool {
 	now := time.Now()
@@ -206,7 +206,7 @@ func (c *cache) adoptable(f *flight, e, seen *entry) bool {
 	case f.forced && e.same(seen):
 		return false
 	default:
-		return cur == nil || !e.same(cur) && (f.refused != nil || e.outlives(cur))
+		return cur == nil || !e.same(cur) && (f.refused != nil || !cur.outlives(e))
 	}
 }
 

@@ -1,0 +1,113 @@
+package apivideo
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// The clocks of a test cannot be stopped or set, so that this one sets the two
+// readings of a moment instead.
+func TestAMomentHasPassedWhenEitherClockSaysSo(t *testing.T) {
+	now := time.Now()
+	before, after := now.Add(-time.Hour), now.Add(time.Hour)
+	for _, test := range []struct {
+		name            string
+		monotonic, wall time.Time
+		passed          bool
+	}{
+		{"neither", after, after, false},
+		{"the wall clock went on while the machine slept", after, before, true},
+		{"the wall clock was set back", before, after, true},
+		{"both", before, before, true},
+		{"just now", now, now, true},
+	} {
+		m := moment{test.monotonic, test.wall.UnixNano()}
+		assert.Equal(t, test.passed, m.passed(now), test.name)
+		assert.Equal(t, test.passed, m.left(now) <= 0, test.name)
+	}
+}
+
+func TestATokenIsUnusableWhenEitherClockSaysSo(t *testing.T) {
+	now := time.Now()
+	e := newEntry(grant{accessToken: "made-up", lifetime: time.Hour}, now, time.Hour, now)
+	c := &cache{cur: e}
+	assert.Same(t, e, c.current(now))
+	e.unusable.wall = now.UnixNano()
+	assert.Nil(t, c.current(now), "the wall clock went on while the machine slept")
+	e.unusable = momentOf(e.token.Expiry)
+	e.unusable.t = now
+	assert.Nil(t, c.current(now), "the wall clock was set back")
+}
+
+func FuzzDecodeGrant(f *testing.F) {
+	for _, seed := range []string{
+		`{"token_type":"Bearer","expires_in":3600,"access_token":"a.b.c","refresh_token":"00ff"}`,
+		`{"access_token":"x","expires_in":"60"}`, `{"access_token":"x","expires_in":1e400}`,
+		`{"access_token":"x\r\n"}`, `{}`, `null`, `[]`, `{"access_token":"x"}{}`, "<html>", "",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		g, err := decodeGrant(data)
+		if err != nil {
+			assert.Less(t, len(err.Error()), 100, "nothing of the answer is in the error")
+			return
+		}
+		assert.NoError(t, checkAccessToken(g.accessToken))
+		assert.Positive(t, g.lifetime)
+		assert.LessOrEqual(t, g.lifetime, maxLifetime)
+		now := time.Now()
+		e := newEntry(g, now, g.lifetime, now)
+		assert.Equal(t, "Bearer "+g.accessToken, e.bearer)
+		assert.False(t, e.renewAt.t.After(e.unusable.t), "renewal begins before the token is unusable")
+	})
+}
+
+func FuzzRefusal(f *testing.F) {
+	const secret = `made-up/"key"\`
+	for _, seed := range []string{
+		`{"type":"https://docs.api.video/reference/authentication-invalid-api-key","title":"The API key is invalid.","status":401}`,
+		`{"title":"` + secret + `"}`, `{"title":"made-up\/\"key\"\\"}`, `{"problems":[{"title":"x"},{}]}`, "<html>", "",
+	} {
+		f.Add(401, []byte(seed), "3", "text/html")
+	}
+	f.Fuzz(func(t *testing.T, status int, data []byte, retryAfter, contentType string) {
+		resp := &http.Response{StatusCode: status, Header: http.Header{
+			"Content-Type": {contentType}, "Retry-After": {retryAfter}, "X-Ratelimit-Retry-After": {retryAfter},
+		}}
+		e := secrets{secret}.refusal(authenticate, resp, data)
+		text := e.Error()
+		assert.Less(t, len(text), 400)
+		assert.NotContains(t, text, secret)
+		assert.NotContains(t, text, "\n")
+		assert.NotContains(t, e.Title+e.Type+e.Name, secret)
+		assert.NotContains(t, string(e.answer.Body), secret)
+		assert.LessOrEqual(t, len(e.answer.Body), 1<<10)
+		assert.GreaterOrEqual(t, e.RetryAfter, time.Duration(0))
+		assert.Equal(t, status, e.Status)
+	})
+}
+
+func FuzzOpen(f *testing.F) {
+	s, err := newSealer("made-up-key", ProductionURL)
+	if err != nil {
+		f.Fatal(err)
+	}
+	now := time.Now()
+	e := newEntry(grant{accessToken: "made-up-token", lifetime: time.Hour}, now, time.Hour, now)
+	sealed, err := s.seal(e)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sealed)
+	f.Add([]byte{})
+	f.Add([]byte{sealVersion})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if got := s.open(data, time.Now()); got != nil {
+			assert.Equal(t, "made-up-token", got.token.AccessToken, "only what was sealed is opened")
+		}
+	})
+}

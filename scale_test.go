@@ -1,0 +1,106 @@
+package apivideo_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain fails if the tests leave a goroutine behind. Those in a bubble are
+// looked for by testing/synctest, too.
+func TestMain(m *testing.M) {
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	if code == 0 && !settles(before) {
+		fmt.Fprintln(os.Stderr, "goroutines are left behind:")
+		pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// settles waits for the number of goroutines to come down to n.
+func settles(n int) bool {
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	for range 100 {
+		if runtime.NumGoroutine() <= n {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+// realSized is an auth service in memory with tokens as long as real ones.
+func realSized(ctx context.Context) context.Context {
+	n := 0
+	return through(ctx, func(*http.Request) (*http.Response, error) {
+		n++
+		access := fmt.Sprintf("%s%0200d", strings.Repeat("made-up.", 100), n)
+		return grantOf(access, strings.Repeat("f", 700), 3600), nil
+	})
+}
+
+func TestAnIdleSourceIsSmallAndHasNoGoroutine(t *testing.T) {
+	const n = 2000
+	ctx := realSized(t.Context())
+	conf := &apivideo.Config{APIKey: "made-up-key"}
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	goroutines := runtime.NumGoroutine()
+	before := heap()
+	sources := make([]*apivideo.Source, n)
+	for i := range sources {
+		sources[i] = conf.Source(ctx)
+		tok, err := sources[i].Token()
+		require.NoError(t, err)
+		require.Len(t, tok.AccessToken, 1000)
+	}
+	assert.True(t, settles(goroutines), "%d goroutines more", runtime.NumGoroutine()-goroutines)
+	each := (int64(heap()) - int64(before)) / n
+	assert.Less(t, each, int64(4<<10))
+	t.Logf("%d bytes each", each)
+	runtime.KeepAlive(sources)
+}
+
+func BenchmarkTokenContext(b *testing.B) {
+	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(realSized(b.Context()))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := src.TokenContext(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRoundTrip(b *testing.B) {
+	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(realSized(b.Context()))
+	resp := &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(""))}
+	tr := &apivideo.Transport{Source: src, Base: tripper(func(*http.Request) (*http.Response, error) { return resp, nil })}
+	req, _ := http.NewRequest("GET", apivideo.ProductionURL+"/videos", nil)
+	for _, name := range []string{"Accept", "Accept-Encoding", "User-Agent", "X-Request-Id"} {
+		req.Header.Set(name, "value")
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := tr.RoundTrip(req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,556 @@
+package apivideo_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// fleet runs a test with a store that its sources share.
+func fleet(t *testing.T, f func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config)) {
+	t.Helper()
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		store := newMemoryStore()
+		conf := srv.Config()
+		conf.Store = store
+		f(t, srv, ctx, store, conf)
+	})
+}
+
+func TestSourcesShareOneTokenThroughAStore(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		srv.SetAuthLatency(200 * time.Millisecond)
+		sources := make([]*apivideo.Source, 100)
+		tokens := make([]string, len(sources))
+		for i := range sources {
+			sources[i] = conf.Source(ctx)
+		}
+		together(len(sources), func(i int) {
+			tok, took := mustToken(t, sources[i])
+			assert.LessOrEqual(t, took, 300*time.Millisecond)
+			tokens[i] = tok.AccessToken
+		})
+		assert.Len(t, slices.Compact(tokens), 1)
+		assert.Equal(t, apivideotest.Counters{AuthCalls: 1, Authenticated: 1}, srv.Counters())
+
+		// One renewal an hour serves them all, and nobody waits.
+		for range 6 * 60 {
+			time.Sleep(time.Minute)
+			for _, src := range sources {
+				tok, took := mustToken(t, src)
+				require.Zero(t, took)
+				require.True(t, srv.Valid(tok.AccessToken))
+			}
+		}
+		assert.LessOrEqual(t, srv.Counters().AuthCalls, 9)
+		assert.Equal(t, 1, srv.Counters().Authenticated)
+	})
+}
+
+func TestAColdStartAdoptsWhatAnotherProcessLeft(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		ended, end := context.WithCancel(ctx)
+		end() // of a program that renews nothing any more
+		first, _ := mustToken(t, conf.Source(ended))
+		time.Sleep(10 * time.Minute)
+		tok, took := mustToken(t, conf.Source(ended))
+		assert.Zero(t, took)
+		assert.Equal(t, first.AccessToken, tok.AccessToken)
+		assert.Equal(t, first.RefreshToken, tok.RefreshToken)
+		assert.True(t, first.Expiry.Equal(tok.Expiry))
+		assert.Equal(t, first.Extra("expires_in"), tok.Extra("expires_in"))
+		assert.Equal(t, tok.AccessToken, tok.Extra("access_token"))
+		assert.Equal(t, tok.RefreshToken, tok.Extra("refresh_token"))
+		assert.Equal(t, 1, srv.Counters().AuthCalls)
+
+		// One with little life left is renewed behind its first use.
+		time.Sleep(45 * time.Minute)
+		src := conf.Source(ctx)
+		tok, took = mustToken(t, src)
+		assert.Zero(t, took)
+		assert.Equal(t, first.AccessToken, tok.AccessToken)
+		synctest.Wait()
+		next, _ := mustToken(t, src)
+		assert.NotEqual(t, first.AccessToken, next.AccessToken)
+		assert.Equal(t, 1, srv.Counters().Refreshed)
+	})
+}
+
+func TestARevocationCostsTheFleetOneRenewal(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		clients := make([]*http.Client, 20)
+		for i := range clients {
+			clients[i] = conf.Client(ctx)
+			get(t, clients[i], srv)
+		}
+		srv.SetAuthLatency(50 * time.Millisecond)
+		for round := range 3 {
+			srv.RevokeAccessTokens()
+			together(len(clients), func(i int) {
+				time.Sleep(time.Duration(i) * 10 * time.Millisecond)
+				status, _ := get(t, clients[i], srv)
+				assert.Equal(t, 200, status)
+			})
+			assert.Equal(t, round+1, srv.Counters().Refreshed)
+		}
+		assert.Equal(t, 4, srv.Counters().AuthCalls)
+	})
+}
+
+func TestATokenThatWasInvalidatedIsNotAdoptedAgain(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		src := conf.Source(ctx)
+		first, _ := mustToken(t, src)
+		old := maps.Clone(store.values)
+		src.Invalidate(first)
+		second, _ := mustToken(t, src)
+		assert.NotEqual(t, first.AccessToken, second.AccessToken)
+		store.values = old
+		src.Invalidate(second)
+		third, _ := mustToken(t, src)
+		assert.NotEqual(t, first.AccessToken, third.AccessToken)
+		assert.NotEqual(t, second.AccessToken, third.AccessToken)
+	})
+}
+
+func TestATokenThatTheAPIRefusedIsNotAdoptedAgain(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		client := conf.Client(ctx)
+		get(t, client, srv)
+		old := maps.Clone(store.values)
+		for range 2 {
+			srv.RevokeAccessTokens()
+			status, _ := get(t, client, srv)
+			assert.Equal(t, 200, status)
+			store.values = maps.Clone(old)
+		}
+	})
+}
+
+func TestRenewIsNotContentWithTheTokenOfTheStore(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		first, _ := mustToken(t, conf.Source(ctx))
+		cold := conf.Source(ctx)
+		tok, err := cold.Renew(ctx)
+		require.NoError(t, err)
+		assert.NotEqual(t, first.AccessToken, tok.AccessToken)
+
+		// Of two at once, one renews for both.
+		srv.SetAuthLatency(time.Second)
+		other := conf.Source(ctx)
+		mustToken(t, other)
+		before := srv.Counters().AuthCalls
+		tokens := make([]string, 2)
+		together(2, func(i int) {
+			tok, err := []*apivideo.Source{cold, other}[i].Renew(ctx)
+			require.NoError(t, err)
+			tokens[i] = tok.AccessToken
+		})
+		assert.Equal(t, 1, srv.Counters().AuthCalls-before)
+		assert.Equal(t, tokens[0], tokens[1])
+	})
+}
+
+func TestWhatTheStoreHoldsTellsNothing(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		tok, _ := mustToken(t, conf.Source(ctx))
+		require.Len(t, store.values, 1)
+		for key, value := range store.values {
+			assert.Regexp(t, "^[0-9a-f]{64}$", key)
+			for _, secret := range []string{conf.APIKey, tok.AccessToken, tok.RefreshToken} {
+				for _, part := range []string{secret, secret[:16], secret[len(secret)-16:]} {
+					assert.False(t, bytes.Contains(value, []byte(part)))
+					assert.NotContains(t, key, part)
+				}
+			}
+		}
+		other := newMemoryStore()
+		conf.Store = other
+		src := conf.Source(ctx)
+		mustToken(t, src)
+		for key, value := range store.values {
+			assert.NotEqual(t, value, other.values[key], "the same key, another nonce")
+		}
+	})
+}
+
+func TestAValueThatWasAlteredCountsAsAbsent(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		mustToken(t, conf.Source(ctx))
+		key := slices.Collect(maps.Keys(store.values))[0]
+		good := store.values[key]
+		for i := 0; i < len(good); i += len(good)/20 + 1 {
+			flipped := slices.Clone(good)
+			flipped[i] ^= 4
+			store.values[key] = flipped
+			before := srv.Counters().AuthCalls
+			mustToken(t, conf.Source(ctx))
+			assert.Equal(t, 1, srv.Counters().AuthCalls-before, "byte %d", i)
+			mustToken(t, conf.Source(ctx))
+			assert.Equal(t, 1, srv.Counters().AuthCalls-before, "it was replaced by a good one")
+		}
+		for _, value := range [][]byte{{}, {1}, []byte("nonsense"), good[:len(good)-1]} {
+			store.values[key] = value
+			before := srv.Counters().AuthCalls
+			mustToken(t, conf.Source(ctx))
+			assert.Equal(t, 1, srv.Counters().AuthCalls-before)
+		}
+	})
+}
+
+func TestAccountsAndEnvironmentsDoNotShare(t *testing.T) {
+	store := newMemoryStore()
+	ctx := through(t.Context(), func(r *http.Request) (*http.Response, error) {
+		return grantOf("made-up-token", "", 3600), nil
+	})
+	for _, conf := range []apivideo.Config{
+		{APIKey: "made-up-key-1"}, {APIKey: "made-up-key-2"}, {APIKey: "made-up-key-1", BaseURL: apivideo.SandboxURL},
+	} {
+		conf.Store = store
+		mustToken(t, conf.Source(ctx))
+	}
+	assert.Len(t, store.values, 3)
+	same := apivideo.Config{APIKey: "made-up-key-1", BaseURL: "https://WS.api.video:443/", Store: store}
+	mustToken(t, same.Source(ctx))
+	assert.Len(t, store.values, 3, "another spelling of the same base URL")
+
+	// The value of one is nothing to another.
+	for key := range store.values {
+		for other, value := range store.values {
+			if other != key {
+				store.values[key] = value
+				break
+			}
+		}
+	}
+	tok, _ := mustToken(t, (&apivideo.Config{APIKey: "made-up-key-2", Store: store}).Source(ctx))
+	assert.Equal(t, "made-up-token", tok.AccessToken)
+}
+
+func TestAnExpiredValueIsNotUsed(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		ended, end := context.WithCancel(ctx)
+		end()
+		first, _ := mustToken(t, conf.Source(ended))
+		time.Sleep(2 * time.Hour)
+		tok, _ := mustToken(t, conf.Source(ctx))
+		assert.NotEqual(t, first.AccessToken, tok.AccessToken)
+		assert.Equal(t, 2, srv.Counters().AuthCalls)
+	})
+}
+
+func TestTheRefreshTokenOfTheStoreIsUsed(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		first, second := conf.Source(ctx), conf.Source(ctx)
+		mustToken(t, first)
+		tok, _ := mustToken(t, second)
+		_, err := first.Renew(ctx) // spends the refresh token that second has
+		require.NoError(t, err)
+		second.Invalidate(tok)
+		_, err = second.Renew(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, apivideotest.Counters{AuthCalls: 3, Authenticated: 1, Refreshed: 2}, srv.Counters())
+	})
+}
+
+func TestAStoreThatFailsCostsSharingAndNoRequest(t *testing.T) {
+	for name, trouble := range map[string]func(*memoryStore) (end func()){
+		"fails": func(s *memoryStore) func() {
+			s.set(errors.New("store is down"), nil)
+			return func() { s.set(nil, nil) }
+		},
+		"hangs": func(s *memoryStore) func() {
+			hang := make(chan struct{})
+			s.set(nil, hang)
+			return func() { s.set(nil, nil); close(hang) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+				var log bytes.Buffer
+				conf.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				end := trouble(store)
+				sources := []*apivideo.Source{conf.Source(ctx), conf.Source(ctx)}
+				for _, src := range sources {
+					_, took := mustToken(t, src)
+					assert.LessOrEqual(t, took, time.Second)
+				}
+				synctest.Wait()
+				assert.Contains(t, log.String(), "going on without the store")
+				assert.Equal(t, 2, srv.Counters().AuthCalls)
+				for range 44 {
+					time.Sleep(time.Minute)
+					for _, src := range sources {
+						_, took := mustToken(t, src)
+						assert.Zero(t, took)
+					}
+				}
+				assert.Equal(t, 2, srv.Counters().AuthCalls)
+				end()
+				time.Sleep(time.Second)
+				for range 60 { // they share again from the next renewal on
+					time.Sleep(time.Minute)
+					for _, src := range sources {
+						_, took := mustToken(t, src)
+						assert.Zero(t, took)
+					}
+				}
+				assert.LessOrEqual(t, srv.Counters().AuthCalls, 5)
+				first, _ := mustToken(t, sources[0])
+				second, _ := mustToken(t, sources[1])
+				assert.Equal(t, first.AccessToken, second.AccessToken)
+			})
+		})
+	}
+}
+
+// Ahead of expiry there is time to try the store again; at the end of that time
+// there is not, and still nobody waits.
+func TestAheadOfExpiryAStoreThatFailsIsWaitedFor(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		src := conf.Source(ctx)
+		mustToken(t, src)
+		store.set(errors.New("store is down"), nil)
+		for range 56 {
+			time.Sleep(time.Minute)
+			_, took := mustToken(t, src)
+			assert.Zero(t, took)
+		}
+		assert.Equal(t, 1, srv.Counters().AuthCalls)
+		for range 4 * 60 {
+			time.Sleep(time.Second)
+			_, took := mustToken(t, src)
+			require.Zero(t, took)
+		}
+		assert.Equal(t, 2, srv.Counters().AuthCalls)
+	})
+}
+
+// A renewal that gave way to a failing store is no reason to refuse a caller.
+func TestACallerIsNotRefusedForTheSakeOfTheStore(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		src := conf.Source(ctx)
+		tok, _ := mustToken(t, src)
+		hang := make(chan struct{})
+		defer close(hang)
+		store.set(nil, hang)
+		time.Sleep(48*time.Minute + time.Second/2)
+		mustToken(t, src)
+		src.Invalidate(tok)
+		next, took := mustToken(t, src)
+		assert.NotEqual(t, tok.AccessToken, next.AccessToken)
+		assert.LessOrEqual(t, took, 2*time.Second)
+	})
+}
+
+func TestALockThatIsNotToBeHadIsWaitedForUpTo20Seconds(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		mustToken(t, conf.Source(ctx))
+		for key := range store.values {
+			store.lock(key) <- struct{}{} // held by a process that does not end
+			delete(store.values, key)
+		}
+		src := conf.Source(ctx)
+		_, took := mustToken(t, src)
+		assert.GreaterOrEqual(t, took, 16*time.Second)
+		assert.LessOrEqual(t, took, 20*time.Second)
+		assert.Equal(t, 2, srv.Counters().AuthCalls)
+	})
+}
+
+func TestWhoWaitsForTheLockLeavesWhenTheTokenIsThere(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		mustToken(t, conf.Source(ctx))
+		good := maps.Clone(store.values)
+		for key := range good {
+			store.lock(key) <- struct{}{}
+			delete(store.values, key)
+		}
+		src := conf.Source(ctx)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, took := mustToken(t, src)
+			assert.GreaterOrEqual(t, took, 5*time.Second)
+			assert.LessOrEqual(t, took, 5*time.Second+100*time.Millisecond)
+		})
+		time.Sleep(5 * time.Second)
+		store.mu.Lock()
+		store.values = good
+		store.mu.Unlock()
+		wg.Wait()
+		assert.Equal(t, 1, srv.Counters().AuthCalls)
+	})
+}
+
+func TestAStoreThatFailsWhileItsLockIsWaitedForIsLeft(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		mustToken(t, conf.Source(ctx))
+		for key := range store.values {
+			store.lock(key) <- struct{}{}
+			delete(store.values, key)
+		}
+		src := conf.Source(ctx)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, took := mustToken(t, src)
+			assert.LessOrEqual(t, took, 5*time.Second+100*time.Millisecond)
+		})
+		time.Sleep(5 * time.Second)
+		store.set(errors.New("store is down"), nil)
+		wg.Wait()
+		assert.Equal(t, 2, srv.Counters().AuthCalls)
+	})
+}
+
+// hooks is a Store made of functions.
+type hooks struct {
+	load   func(ctx context.Context, key string) ([]byte, error)
+	update func(ctx context.Context, key string, fn func(context.Context, []byte) ([]byte, error)) error
+}
+
+func (h hooks) Load(ctx context.Context, key string) ([]byte, error) { return h.load(ctx, key) }
+
+func (h hooks) Update(ctx context.Context, key string, fn func(context.Context, []byte) ([]byte, error)) error {
+	return h.update(ctx, key, fn)
+}
+
+func miss(context.Context, string) ([]byte, error) { return nil, nil }
+
+func TestATokenThatCannotBeStoredIsUsedAllTheSame(t *testing.T) {
+	for name, test := range map[string]struct {
+		update func(ctx context.Context, key string, fn func(context.Context, []byte) ([]byte, error)) error
+		took   time.Duration
+	}{
+		"the write fails": {func(ctx context.Context, _ string, fn func(context.Context, []byte) ([]byte, error)) error {
+			fn(ctx, nil)
+			return errors.New("disk full")
+		}, 0},
+		"the write hangs": {func(ctx context.Context, _ string, fn func(context.Context, []byte) ([]byte, error)) error {
+			fn(ctx, nil)
+			<-ctx.Done()
+			return ctx.Err()
+		}, time.Second},
+		"the lock is lost": {func(ctx context.Context, _ string, fn func(context.Context, []byte) ([]byte, error)) error {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			_, err := fn(ctx, nil)
+			return errors.Join(err, ctx.Err())
+		}, 0},
+		"fn is not called": {func(context.Context, string, func(context.Context, []byte) ([]byte, error)) error {
+			return nil
+		}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+				var log bytes.Buffer
+				conf := srv.Config()
+				conf.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				conf.Store = hooks{miss, test.update}
+				src := conf.Source(ctx)
+				_, took := mustToken(t, src)
+				assert.Equal(t, test.took, took)
+				mustToken(t, src)
+				assert.Equal(t, 1, srv.Counters().AuthCalls)
+				synctest.Wait()
+				assert.Contains(t, log.String(), "level=WARN")
+				assert.NotContains(t, log.String(), conf.APIKey)
+			})
+		})
+	}
+}
+
+func TestAFailureOfTheServiceUnderTheLockIsTheCallersError(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		conf.APIKey = "a-made-up-key-of-nobody"
+		src := conf.Source(ctx)
+		_, err := src.Token()
+		assert.ErrorIs(t, err, apivideo.ErrInvalidAPIKey)
+		assert.Equal(t, 1, srv.Counters().AuthCalls)
+		assert.Empty(t, store.values)
+		_, again := src.Token()
+		assert.Same(t, err, again)
+	})
+}
+
+func TestAnAbortedFlightLetsGoOfTheStore(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		mustToken(t, conf.Source(ctx))
+		for key := range store.values {
+			store.lock(key) <- struct{}{}
+			delete(store.values, key)
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		src := conf.Source(ctx)
+		short, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := src.TokenContext(short)
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+		})
+		cancel()
+		wg.Wait()
+		synctest.Wait() // the goroutine that waited for the lock has ended
+		assert.Equal(t, 1, srv.Counters().AuthCalls)
+	})
+}
+
+// However the clock is set where a value comes from, its token is used for no
+// longer than its lifetime.
+func TestAnotherMachinesClockDoesNoHarm(t *testing.T) {
+	store := newMemoryStore()
+	access := "made-up-token-of-the-future"
+	// Each bubble starts at midnight of 2000-01-01: the one that writes is an
+	// hour ahead of the one that reads.
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Hour)
+		conf := apivideo.Config{APIKey: "made-up-key", Store: hooks{store.Load, unlocked(store)}}
+		mustToken(t, conf.Source(through(t.Context(), func(*http.Request) (*http.Response, error) {
+			return grantOf(access, "", 3600), nil
+		})))
+	})
+	synctest.Test(t, func(t *testing.T) {
+		conf := apivideo.Config{APIKey: "made-up-key", Store: hooks{store.Load, unlocked(store)}}
+		tok, _ := mustToken(t, conf.Source(through(t.Context(), func(*http.Request) (*http.Response, error) {
+			return grantOf("another", "", 3600), nil
+		})))
+		assert.Equal(t, access, tok.AccessToken)
+		assert.Equal(t, time.Hour, time.Until(tok.Expiry))
+	})
+}
+
+// unlocked is Update without a lock, which a bubble could not share.
+func unlocked(store *memoryStore) func(context.Context, string, func(context.Context, []byte) ([]byte, error)) error {
+	return func(ctx context.Context, key string, fn func(context.Context, []byte) ([]byte, error)) error {
+		value, err := fn(ctx, store.values[key])
+		if err == nil && value != nil {
+			store.values[key] = value
+		}
+		return err
+	}
+}
+
+func TestTheStoreIsNotAskedForTokensThatAreAtHand(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		src := conf.Source(ctx)
+		for range 1000 {
+			mustToken(t, src)
+		}
+		assert.Equal(t, 1, store.loads)
+		assert.False(t, strings.Contains(strings.Join(slices.Collect(maps.Keys(store.values)), ""), conf.APIKey))
+	})
+}
