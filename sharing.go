@@ -82,7 +82,7 @@ type update struct {
 
 var (
 	errGaveUp    = errors.New("apivideo: the token was renewed meanwhile, or the lock took too long")
-	errNotCalled = errors.New("Update did not call its function")
+	errNotCalled = errors.New("the update was not made")
 )
 
 // renewShared renews under the Store's lock, unless the token turns out to be

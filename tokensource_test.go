@@ -2,7 +2,6 @@ package apivideo_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"runtime"
@@ -371,10 +370,10 @@ func TestATokenIsUsableUntilShortlyBeforeItsExpiry(t *testing.T) {
 			src := srv.Config().Source(ctx)
 			cancel() // no renewal ahead
 			first, _ := mustToken(t, src)
-			time.Sleep(lifetime - margin - 1)
+			time.Sleep(lifetime - margin - time.Nanosecond)
 			tok, _ := mustToken(t, src)
 			assert.Equal(t, first.AccessToken, tok.AccessToken)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			tok, _ = mustToken(t, src)
 			assert.NotEqual(t, first.AccessToken, tok.AccessToken)
 		})
@@ -548,14 +547,4 @@ func TestAConfigMayChangeAfterItsUse(t *testing.T) {
 		conf.APIKey, conf.BaseURL = "changed", "https://changed.example"
 		mustToken(t, src)
 	})
-}
-
-func TestNothingOfASourceIsInJSON(t *testing.T) {
-	srv := apivideotest.NewServer()
-	defer srv.Close()
-	src := srv.Config().Source(t.Context())
-	mustToken(t, src)
-	data, err := json.Marshal(src)
-	require.NoError(t, err)
-	assert.JSONEq(t, "{}", string(data))
 }
