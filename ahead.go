@@ -66,28 +66,33 @@ func (c *cache) tick() {
 // land ends a flight: it publishes the token, or remembers the failure.
 func (c *cache) land(f *flight, e *entry, err error) {
 	now := time.Now()
+	f.entry, f.err = e, err
 	c.mu.Lock()
 	c.flight = nil
-	var wait time.Duration
-	switch {
+	switch _, unshared := errors.AsType[*storeError](err); {
 	case err == nil:
 		c.adopt(f, e, now)
 	case f.ctx.Err() != nil: // aborted
-		f.retry = true
+		f.err = errAgain
+	case unshared:
+		f.err = errAgain
+		c.remember(nil, firstPause, longestPause, 0, now)
+	case asError(err).Temporary():
+		c.remember(err, firstPause, longestPause, asError(err).RetryAfter, now)
 	default:
-		wait = c.remember(f, err, now)
+		c.remember(err, firstRefused, longestRefused, 0, now)
 	}
 	if c.cur != nil && !c.dropped.has(c.cur) {
 		c.ready.Store(c.cur)
 	}
 	c.schedule(now)
-	f.entry, f.err = e, err
+	until := c.pause.until
 	close(f.done)
 	c.mu.Unlock()
-	if wait > 0 {
-		c.log(slog.LevelWarn, "api.video: no new access token", "error", err, "next_attempt_in", wait)
-	} else if err == nil {
+	if err == nil {
 		c.log(slog.LevelDebug, "api.video: new access token", "expiry", e.token.Expiry)
+	} else if f.ctx.Err() == nil {
+		c.log(slog.LevelWarn, "api.video: no new access token", "error", err, "next_attempt_in", until.Sub(now))
 	}
 }
 
@@ -95,34 +100,26 @@ func (c *cache) land(f *flight, e *entry, err error) {
 func (c *cache) adopt(f *flight, e *entry, now time.Time) {
 	if f.refused != nil {
 		c.dropped.add(f.refused, now)
-		e.hold = f.refused.nextHold()
+		// What another process renewed is worth a first try.
+		if hold := f.refused.nextHold(); !e.shared || hold > firstHold {
+			e.hold = hold
+		}
 	}
 	c.dropped.remove(e) // in case the service issues the same one again
 	c.cur = e
 	c.pause = pause{}
 }
 
-// remember sets the pause after a failed flight. c.mu is held.
-func (c *cache) remember(f *flight, err error, now time.Time) time.Duration {
-	first, longest, floor := firstPause, longestPause, time.Duration(0)
-	remembered := err
-	var failure *Error
-	if errors.As(err, &failure) {
-		floor = failure.RetryAfter
-		if !failure.Temporary() {
-			first, longest = firstRefused, longestRefused
-		}
-	} else { // the Store's: those who need a token can do without it
-		remembered, f.retry = nil, true
-	}
+// remember sets the pause after a failed flight, in which those who need a
+// token get err, unless it is nil. c.mu is held.
+func (c *cache) remember(err error, first, longest, floor time.Duration, now time.Time) {
 	n := min(c.pause.failures, 8) // more doublings change nothing
 	wait := jittered(min(first<<n, longest), pauseJitter)
 	wait = min(max(wait, floor), longestFloor)
 	if e := c.current(now); e != nil {
 		wait = max(min(wait, e.unusable.left(now)/4), shortestPause)
 	}
-	c.pause = pause{c.pause.failures + 1, now.Add(wait), remembered}
-	return wait
+	c.pause = pause{c.pause.failures + 1, now.Add(wait), err}
 }
 
 // held reports whether a refusal of e by the API is not to be believed yet:

@@ -9,8 +9,10 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -42,44 +44,85 @@ func (c *Config) once(ctx context.Context, op operation, credential string) (*oa
 }
 
 // call trades a credential for a token, in one request that takes no longer
-// than limit. The error is an [*Error]; other secrets that the answer might
-// echo are kept out of it too.
+// than limit, even if the HTTP client does not honour its context. The error
+// is an [*Error]; other secrets that the answer might echo are kept out of it
+// too.
 func (s *service) call(ctx context.Context, limit time.Duration, op operation, credential string, others ...string) (*entry, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, overdue(limit))
 	defer cancel()
-	secrets := append(secrets{s.apiKey, credential}, others...)
+	x := &exchange{service: s, op: op, credential: credential}
+	x.secrets = append(secrets{s.apiKey, credential}, others...)
+	var e *entry
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		e, err = x.do(x.trace(ctx))
+	}()
+	select {
+	case <-done:
+		if err == nil || ctx.Err() == nil {
+			return e, err
+		}
+	case <-ctx.Done():
+	}
+	return nil, x.noAnswer(endOf(ctx))
+}
+
+// exchange is one auth call.
+type exchange struct {
+	*service
+	secrets
+	op           operation
+	credential   string
+	dialing, got atomic.Bool // whether a connection was asked for, and had
+}
+
+// trace has x notice whether there was a connection to send anything over.
+func (x *exchange) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { x.dialing.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { x.got.Store(true) },
+	})
+}
+
+func (x *exchange) do(ctx context.Context) (*entry, error) {
 	// Encoding a map of strings cannot fail.
-	body, _ := json.Marshal(map[string]string{op.field: credential})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base.join(op.path), bytes.NewReader(body))
+	body, _ := json.Marshal(map[string]string{x.op.field: x.credential})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, x.base.join(x.op.path), bytes.NewReader(body))
 	if err != nil {
-		return nil, secrets.noAnswer(op, err)
+		return nil, x.noAnswer(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
-	for _, h := range s.origins {
+	for _, h := range x.origins {
 		req.Header[h.name] = []string{h.value}
 	}
 	// The lifetime counts from here: the service may have issued the token at
 	// any time after.
 	issued := time.Now()
-	resp, err := s.client.Do(req)
+	resp, err := x.client.Do(req)
 	if err != nil {
-		return nil, secrets.noAnswer(op, err)
+		return nil, x.noAnswer(err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, secrets.noAnswer(op, fmt.Errorf("reading the answer: %w", err))
+		return nil, x.noAnswer(fmt.Errorf("reading the answer: %w", err))
 	}
 	if resp.StatusCode/100 != 2 {
-		return nil, secrets.refusal(op, resp, data)
+		return nil, x.refusal(resp, data)
 	}
 	g, err := decodeGrant(data)
 	if err != nil {
-		return nil, secrets.unusable(op, resp, err)
+		return nil, x.unusable(resp, err, later)
 	}
 	now := time.Now()
-	return newEntry(g, issued, issued.Add(g.lifetime).Sub(now), now), nil
+	e := newEntry(g, issued, g.lifetime-elapsed(issued, now), now)
+	if e.unusable.passed(now) {
+		return nil, x.unusable(resp, errors.New("its token has expired on the way"), passing)
+	}
+	return e, nil
 }
 
 // grant is what an auth call returns.

@@ -199,6 +199,7 @@ func TestAConfigurationErrorComesBeforeAnythingIsSent(t *testing.T) {
 		"BaseURL has a query":             {APIKey: "k", BaseURL: "https://ws.api.video?"},
 		"a fragment; remove it":           {APIKey: "k", BaseURL: "https://ws.api.video#x"},
 		"dots or slashes escaped":         {APIKey: "k", BaseURL: "https://ws.api.video/a/%2e%2e/b"},
+		"slashes escaped in its path":     {APIKey: "k", BaseURL: "https://ws.api.video/a%2Fb"},
 		"Application.Name must be":        {APIKey: "k", Application: apivideo.Product{Version: "1"}},
 		"SDK.Version must be":             {APIKey: "k", SDK: apivideo.Product{Name: "sdk"}},
 		"SDK.Name must be 1 to 50":        {APIKey: "k", SDK: apivideo.Product{Name: strings.Repeat("x", 51), Version: "1"}},
@@ -254,4 +255,36 @@ func TestWhichBaseURLsAreAccepted(t *testing.T) {
 		require.NoError(t, err, base)
 		assert.Equal(t, want, got)
 	}
+}
+
+// http.Client would take it for a failure of the connection.
+func TestARedirectToNowhereIsARedirect(t *testing.T) {
+	calls := 0
+	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+		calls++
+		resp := answer(302, "text/html", "moved")
+		resp.Header.Set("Location", "http://[broken")
+		return resp, nil
+	})
+	_, err := (&apivideo.Config{APIKey: "made-up-key"}).Source(ctx).Token()
+	assert.Equal(t, 302, asError(t, err).Status)
+	assert.EqualError(t, err, "apivideo: authenticate: 302 Found, text/html: moved")
+	assert.Equal(t, 1, calls)
+}
+
+func TestATokenThatExpiredOnItsWayIsNotUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+			if calls++; calls < 3 {
+				time.Sleep(2 * time.Second)
+			}
+			return grantOf("made-up-token", "", 2), nil
+		})
+		_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(ctx)
+		assert.EqualError(t, err, "apivideo: authenticate: the answer (200 OK) is unusable: its token has expired on the way")
+		tok, _ := mustToken(t, (&apivideo.Config{APIKey: "made-up-key"}).Source(ctx))
+		assert.True(t, time.Now().Before(tok.Expiry))
+		assert.Equal(t, 3, calls)
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
@@ -67,7 +66,7 @@ type service struct {
 	apiKey  string
 	base    endpoint
 	origins []originHeader
-	client  *http.Client // follows no redirect
+	client  *http.Client // sees no redirect
 }
 
 // service checks c. Its errors say what to change and contain no secret.
@@ -84,9 +83,20 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 		return nil, err
 	}
 	client := *contextClient(ctx)
-	// A redirect would hand the API key to whomever it names.
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client.Transport = unredirected{cmp.Or(client.Transport, http.DefaultTransport)}
 	return &service{c.APIKey, base, origins, &client}, nil
+}
+
+// unredirected hides from http.Client where an answer redirects to, for a
+// redirect would hand the API key to whomever it names.
+type unredirected struct{ base http.RoundTripper }
+
+func (u unredirected) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := u.base.RoundTrip(req)
+	if resp != nil {
+		resp.Header.Del("Location")
+	}
+	return resp, err
 }
 
 func checkKey(key string) error {
@@ -107,11 +117,18 @@ func (c Config) String() string {
 	if c.APIKey != "" {
 		key = redacted
 	}
+	return secrets{c.APIKey}.redact(fmt.Sprintf("apivideo.Config{APIKey:%s BaseURL:%s Application:%s SDK:%s}",
+		key, c.printableURL(), c.Application, c.SDK))
+}
+
+// printableURL is the base URL, unless it is one that is refused: that may
+// contain a password, or the API key.
+func (c Config) printableURL() string {
 	base := cmp.Or(c.BaseURL, ProductionURL)
-	if u, err := url.Parse(base); err == nil {
-		base = u.Redacted()
+	if _, err := parseEndpoint(base); err != nil {
+		return "invalid"
 	}
-	return fmt.Sprintf("apivideo.Config{APIKey:%s BaseURL:%s Application:%s SDK:%s}", key, base, c.Application, c.SDK)
+	return secrets{c.APIKey}.redact(base)
 }
 
 // Format implements [fmt.Formatter], so that no verb prints the API key.
@@ -122,7 +139,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		BaseURL          string
 		Application, SDK Product
-	}{c.BaseURL, c.Application, c.SDK})
+	}{c.printableURL(), c.Application, c.SDK})
 }
 
 // Format implements [fmt.Formatter], so that no verb prints a token.

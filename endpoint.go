@@ -41,7 +41,7 @@ func parseEndpoint(raw string) (endpoint, error) {
 	}
 	escaped := strings.TrimSuffix(path.Clean("/"+u.EscapedPath()), "/")
 	decoded, err := url.PathUnescape(escaped)
-	if err != nil || strings.TrimSuffix(path.Clean("/"+decoded), "/") != decoded {
+	if err != nil || strings.Contains(strings.ToLower(escaped), "%2f") || strings.TrimSuffix(path.Clean("/"+decoded), "/") != decoded {
 		return endpoint{}, errors.New("apivideo: Config.BaseURL has dots or slashes escaped in its path; write them plainly")
 	}
 	return endpoint{

@@ -1,6 +1,7 @@
 package apivideo
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -48,6 +49,7 @@ type Error struct {
 	reason  string // what Error says after the operation
 	err     error  // nil if there was an answer
 	answer  *oauth2.RetrieveError
+	unsent  bool // there was no connection to send the credential over
 	outcome outcome
 }
 
@@ -100,59 +102,53 @@ func (e *Error) Unwrap() []error {
 }
 
 // unspent reports whether a credential that was sent is surely not used up:
-// it did not arrive, or was not looked at.
-func (e *Error) unspent() bool {
-	var op *net.OpError
-	return e.Status == http.StatusTooManyRequests ||
-		errors.As(e.err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
-}
+// it was not sent, or not looked at.
+func (e *Error) unspent() bool { return e.Status == http.StatusTooManyRequests || e.unsent }
 
 // noAnswer is the error of a call that got no answer, or not all of it.
-func (ss secrets) noAnswer(op operation, err error) *Error {
-	e := &Error{Op: op.name, outcome: passing, err: ss.error(err)}
-	var at *url.Error
-	if errors.As(err, &at) {
+func (x *exchange) noAnswer(err error) *Error {
+	e := &Error{Op: x.op.name, outcome: passing, err: x.error(err)}
+	// A client that is not package net/http's tells of a failed dial only so.
+	dial, _ := errors.AsType[*net.OpError](err)
+	e.unsent = x.dialing.Load() && !x.got.Load() || dial != nil && dial.Op == "dial"
+	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
+		e.outcome = later
+	}
+	if at, ok := errors.AsType[*url.Error](err); ok {
 		e.reason = fmt.Sprintf("%s %s: ", strings.ToUpper(at.Op), at.URL)
 		err = at.Err
 	}
-	e.reason += ss.brief(err.Error())
-	var untrusted *tls.CertificateVerificationError
-	if errors.As(err, &untrusted) {
-		e.outcome = later
-	}
+	e.reason += x.brief(err.Error())
 	return e
 }
 
 // unusable is the error of an answer that says success but has no token to
 // use. Nothing of its body is kept, which may be full of secrets.
-func (ss secrets) unusable(op operation, resp *http.Response, why error) *Error {
+func (x *exchange) unusable(resp *http.Response, why error, outcome outcome) *Error {
 	return &Error{
-		Op:      op.name,
+		Op:      x.op.name,
 		Problem: Problem{Status: resp.StatusCode},
-		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", ss.describe(resp), why),
-		answer:  ss.retrieveError(resp, nil),
-		outcome: later,
+		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", x.describe(resp), why),
+		answer:  x.retrieveError(resp, nil),
+		outcome: outcome,
 	}
 }
 
 // refusal is the error of an answer with another status.
-func (ss secrets) refusal(op operation, resp *http.Response, data []byte) *Error {
+func (x *exchange) refusal(resp *http.Response, data []byte) *Error {
 	p, explained := parseProblem(data)
 	e := &Error{
-		Op:      op.name,
-		Problem: ss.problem(p),
-		answer:  ss.retrieveError(resp, data),
+		Op:      x.op.name,
+		Problem: x.problem(p),
+		answer:  x.retrieveError(resp, data),
 		outcome: outcomeOf(resp.StatusCode, explained),
 	}
 	e.Status = resp.StatusCode
 	said := string(data)
 	if explained {
-		said = p.Title
-		if said == "" {
-			said = p.id()
-		}
+		said = cmp.Or(p.Title, p.id())
 	}
-	e.reason = strings.TrimSuffix(ss.describe(resp)+": "+ss.brief(said), ": ")
+	e.reason = strings.TrimSuffix(x.describe(resp)+": "+x.brief(said), ": ")
 	if e.outcome == passing {
 		e.RetryAfter = retryAfter(resp, time.Now())
 	}
@@ -218,16 +214,24 @@ func parseWait(value string, now time.Time) time.Duration {
 	return 0
 }
 
+// endOf is why ctx has ended: its error and, if it has one of its own, its
+// cause.
+func endOf(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, ctx.Err()) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), cause)
+}
+
 // waitError is the error of a caller whose context ended before the token was
 // there. It is a time-out for package net if the context's deadline passed.
-type waitError struct{ err, cause error }
+type waitError struct{ err error }
 
-func waitErrorOf(ctx context.Context) error { return &waitError{ctx.Err(), context.Cause(ctx)} }
+func waitErrorOf(ctx context.Context) error { return &waitError{endOf(ctx)} }
 
-func (e *waitError) Error() string {
-	return "apivideo: waiting for an access token: " + e.cause.Error()
-}
-func (e *waitError) Unwrap() []error { return []error{e.err, e.cause} }
+func (e *waitError) Error() string   { return "apivideo: waiting for an access token: " + e.err.Error() }
+func (e *waitError) Unwrap() error   { return e.err }
 func (e *waitError) Timeout() bool   { return errors.Is(e.err, context.DeadlineExceeded) }
 func (e *waitError) Temporary() bool { return true }
 

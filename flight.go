@@ -2,6 +2,7 @@ package apivideo
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,11 +41,12 @@ type flight struct {
 	forced  bool   // by Renew: a token that another process has already got will not do
 	refused *entry // the token that the API refused, if that is why
 	entry   *entry
-	err     error
-	// retry means that err says nothing about the service: those who wait
-	// begin again.
-	retry bool
+	err     error // errAgain if the flight decided nothing
 }
+
+// errAgain ends a flight that found out nothing about the service: those who
+// wait for it begin another.
+var errAgain = errors.New("apivideo: the renewal was broken off")
 
 // pause is what is remembered of a failed flight.
 type pause struct {
@@ -79,16 +81,18 @@ func (c *cache) token(ctx context.Context) (*entry, error) {
 			c.mu.Unlock()
 			return e, nil
 		}
-		e, again, err := c.wait(ctx, now, false, nil)
-		if again {
-			now = time.Now()
+		f := c.join(ctx, now)
+		c.mu.Unlock()
+		e, err := c.await(ctx, f)
+		now = time.Now()
+		switch {
+		case err == errAgain:
 			continue
-		}
-		if err != nil && ctx.Err() == nil {
+		case err != nil && ctx.Err() == nil:
 			// The token that was to be replaced may serve on.
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			if e := c.serve(time.Now()); e != nil {
+			if e := c.serve(now); e != nil {
 				return e, nil
 			}
 		}
@@ -112,8 +116,10 @@ func (c *cache) serve(now time.Time) *entry {
 func (c *cache) renewNow(ctx context.Context) (*entry, error) {
 	for {
 		c.mu.Lock()
-		e, again, err := c.wait(ctx, time.Now(), true, nil)
-		if !again {
+		f := c.join(ctx, time.Now())
+		f.forced = true
+		c.mu.Unlock()
+		if e, err := c.await(ctx, f); err != errAgain {
 			return e, err
 		}
 	}
@@ -143,38 +149,38 @@ func (c *cache) awaited() bool {
 	return c.flight != nil && c.flight.refused != nil && c.flight.refused.same(c.cur)
 }
 
-// wait waits for the flight under way, or for a new one, in order to replace
-// refused if it is not nil. It unlocks c.mu. If again is true, the flight
-// decided nothing and the caller should look again.
-func (c *cache) wait(ctx context.Context, now time.Time, forced bool, refused *entry) (e *entry, again bool, err error) {
-	if ctx.Err() != nil {
-		c.mu.Unlock()
-		return nil, false, waitErrorOf(ctx)
+// join returns the flight under way, or a new one, to be awaited by a caller
+// with this context. Where no flight may begin, it returns one that has ended
+// with the reason. c.mu is held.
+func (c *cache) join(ctx context.Context, now time.Time) *flight {
+	switch {
+	case ctx.Err() != nil:
+		return endedFlight(waitErrorOf(ctx))
+	case c.flight == nil && c.pause.blocks(now):
+		return endedFlight(c.pause.err)
+	case c.flight == nil:
+		c.begin()
 	}
-	f := c.flight
-	if f == nil {
-		if c.pause.blocks(now) {
-			defer c.mu.Unlock()
-			return nil, false, c.pause.err
-		}
-		f = c.begin()
-	}
-	f.waiters++
-	f.forced = f.forced || forced
-	c.refuse(f, refused)
-	c.mu.Unlock()
+	c.flight.waiters++
+	return c.flight
+}
 
+func endedFlight(err error) *flight {
+	f := &flight{done: make(chan struct{}), err: err}
+	close(f.done)
+	return f
+}
+
+// await waits for the end of a flight, or of ctx.
+func (c *cache) await(ctx context.Context, f *flight) (*entry, error) {
 	select {
 	case <-f.done:
 	case <-ctx.Done():
 		c.leave(f)
-		return nil, false, waitErrorOf(ctx)
-	}
-	if f.retry {
-		return nil, true, nil
+		return nil, waitErrorOf(ctx)
 	}
 	if f.err != nil {
-		return nil, false, f.err
+		return nil, f.err
 	}
 	f.entry.use()
 	if now := time.Now(); f.entry.renewAt.passed(now) { // adopted late in its life
@@ -182,7 +188,7 @@ func (c *cache) wait(ctx context.Context, now time.Time, forced bool, refused *e
 		defer c.mu.Unlock()
 		c.serve(now)
 	}
-	return f.entry, false, nil
+	return f.entry, nil
 }
 
 // replace returns the successor of a token that the API refused. It does not
@@ -199,8 +205,10 @@ func (c *cache) replace(ctx context.Context, refused *entry) (*entry, error) {
 			c.mu.Unlock()
 			return nil, errHeld
 		}
-		e, again, err := c.wait(ctx, now, false, c.cur)
-		if !again {
+		f := c.join(ctx, now)
+		c.refuse(f)
+		c.mu.Unlock()
+		if e, err := c.await(ctx, f); err != errAgain {
 			return e, err
 		}
 	}
@@ -211,23 +219,19 @@ func (c *cache) replaceBehind(refused *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if !refused.same(c.cur) {
+	if !refused.same(c.cur) || c.flight == nil && c.cur.held(now) {
 		return
 	}
-	if c.flight == nil {
-		if c.cur.held(now) || c.pause.blocks(now) {
-			return
-		}
-		c.begin()
-	}
-	c.flight.waiters++ // for the caller, who will come again
-	c.refuse(c.flight, c.cur)
+	// Its caller has nothing to wait for, but will need the token when it sends
+	// the request anew: the flight is one that is waited for.
+	c.refuse(c.join(context.Background(), now))
 }
 
-// refuse has f replace a token that the API refused. c.mu is held.
-func (c *cache) refuse(f *flight, refused *entry) {
-	if refused != nil {
-		f.refused = refused
+// refuse notes that f is to replace the current token, which the API refused.
+// c.mu is held.
+func (c *cache) refuse(f *flight) {
+	if f == c.flight {
+		f.refused = c.cur
 		c.ready.Store(nil) // who comes now waits for the new one
 	}
 }
@@ -256,7 +260,7 @@ func (c *cache) waited(f *flight) bool {
 }
 
 // begin starts a flight. c.mu is held, and there is none.
-func (c *cache) begin() *flight {
+func (c *cache) begin() {
 	f := &flight{done: make(chan struct{})}
 	f.ctx, f.cancel = context.WithCancel(context.WithoutCancel(c.ctx))
 	c.flight = f
@@ -270,5 +274,4 @@ func (c *cache) begin() *flight {
 		e, err := c.obtain(f)
 		c.land(f, e, err)
 	}()
-	return f
 }

@@ -42,6 +42,15 @@ func TestATokenIsUnusableWhenEitherClockSaysSo(t *testing.T) {
 	assert.Nil(t, c.current(now), "the wall clock was set back")
 }
 
+func TestTheTimeOfAnAuthCallIsThatOfTheClockThatSaysMore(t *testing.T) {
+	then := time.Now()
+	now := then.Add(time.Second)
+	assert.Equal(t, time.Second, elapsed(then, now))
+	// Without a monotonic reading on one side, both are of the wall clock: it
+	// went on for two hours while the machine slept.
+	assert.Equal(t, 2*time.Hour, elapsed(then, then.Add(2*time.Hour).Round(0)).Round(time.Minute))
+}
+
 func FuzzDecodeGrant(f *testing.F) {
 	for _, seed := range []string{
 		`{"token_type":"Bearer","expires_in":3600,"access_token":"a.b.c","refresh_token":"00ff"}`,
@@ -78,7 +87,7 @@ func FuzzRefusal(f *testing.F) {
 		resp := &http.Response{StatusCode: status, Header: http.Header{
 			"Content-Type": {contentType}, "Retry-After": {retryAfter}, "X-Ratelimit-Retry-After": {retryAfter},
 		}}
-		e := secrets{secret}.refusal(authenticate, resp, data)
+		e := (&exchange{op: authenticate, secrets: secrets{secret}}).refusal(resp, data)
 		text := e.Error()
 		assert.Less(t, len(text), 400)
 		assert.NotContains(t, text, secret)

@@ -558,3 +558,60 @@ func TestAnAuthCallIsWhatTheServiceExpects(t *testing.T) {
 		}, r.Header)
 	}
 }
+
+// A dial that takes all the time there is has failed like any other.
+func TestARefreshTokenIsKeptIfTheDialHangs(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		hung := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			time.Sleep(time.Minute)
+			return nil, errors.New("no route")
+		}}
+		down := false
+		src := srv.Config().Source(through(ctx, func(r *http.Request) (*http.Response, error) {
+			if down {
+				return hung.RoundTrip(r)
+			}
+			return srv.Transport().RoundTrip(r)
+		}))
+		mustToken(t, src)
+		down = true
+		_, err := src.Renew(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		down = false
+		time.Sleep(2 * time.Minute) // until the dials have ended
+		_, err = src.Renew(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, 1, srv.Counters().Refreshed)
+	})
+}
+
+// The limits hold even with an HTTP client that does not honour its context.
+func TestAnAuthCallEndsInTimeWhateverTheClientDoes(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		ctx = through(ctx, func(*http.Request) (*http.Response, error) {
+			time.Sleep(time.Hour)
+			return grantOf("made-up-token", "", 3600), nil
+		})
+		start := time.Now()
+		_, err := srv.Config().Token(ctx)
+		assert.EqualError(t, err, "apivideo: authenticate: no answer within 30s")
+		assert.Equal(t, 30*time.Second, time.Since(start))
+		_, err = srv.Config().Source(ctx).Token()
+		assert.EqualError(t, err, "apivideo: authenticate: no answer within 30s", "all attempts together")
+		assert.Equal(t, 60*time.Second, time.Since(start))
+		time.Sleep(2 * time.Hour) // until the client is done
+	})
+}
+
+func TestTheCauseOfACancelledAuthCallIsInTheError(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		cause := errors.New("the program is told to stop")
+		ctx, cancel := context.WithCancelCause(ctx)
+		srv.Fail(apivideotest.Hang)
+		time.AfterFunc(time.Second, func() { cancel(cause) })
+		_, err := srv.Config().Token(ctx)
+		assert.ErrorIs(t, err, cause)
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.EqualError(t, err, "apivideo: authenticate: context canceled: the program is told to stop")
+	})
+}

@@ -67,6 +67,8 @@ func TestNoValueOfThisPackagePrintsASecret(t *testing.T) {
 		}
 	}
 	assert.Equal(t, "apivideo.Config{APIKey:[redacted] BaseURL:"+srv.URL+" Application:{ } SDK:{ }}", fmt.Sprint(conf))
+	// fmt calls no method on what an unexported field holds.
+	assert.NotContains(t, fmt.Sprintf("%v %+v %#v", struct{ c *apivideo.Config }{conf}, struct{ c *apivideo.Config }{conf}, struct{ c *apivideo.Config }{conf}), conf.APIKey)
 	assert.Contains(t, fmt.Sprint(apivideo.Config{}), "APIKey:unset BaseURL:https://ws.api.video")
 	assert.NotContains(t, fmt.Sprint(apivideo.Config{BaseURL: "https://user:made-up-password@x"}), "made-up-password")
 	data, err := json.Marshal(conf)
@@ -149,6 +151,7 @@ func TestNoErrorHasASecretThatTheServerEchoes(t *testing.T) {
 						assert.NotContains(t, printed, form, "%s %d", name, status)
 					}
 				}
+				synctest.Wait() // for the log
 				for _, form := range forms {
 					assert.NotContains(t, log.String(), form)
 				}
@@ -281,4 +284,17 @@ func TestAnAnswerThatBreaksOffIsNoAnswer(t *testing.T) {
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.True(t, asError(t, err).Temporary())
 	assert.False(t, asError(t, err).Timeout())
+}
+
+func TestABaseURLThatIsRefusedIsNotPrinted(t *testing.T) {
+	const key = "made-up-key-0123456789"
+	for _, base := range []string{
+		"https://" + key + "@ws.api.video", "https://ws.api.video?apiKey=" + key, "https://ws.api.video:" + key,
+		"https://u:" + key + "@ws api", "https://ws.api.video/" + key,
+	} {
+		text := everything(&apivideo.Config{APIKey: key, BaseURL: base, Application: apivideo.Product{Name: key, Version: "1"}})
+		text = strings.ReplaceAll(text, `{"Name":"`+key+`"`, "") // the program says that this is its name
+		assert.NotContains(t, text, key)
+		assert.NotContains(t, text, "u:")
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -13,11 +12,22 @@ import (
 const (
 	storeTime    = 1 * time.Second        // for reading from the Store, and for writing to it
 	lockTime     = 20 * time.Second       // for getting the Store's lock
+	lastPart     = 8                      // of the time for renewal: one eighth is spent without the Store
 	lookInterval = 100 * time.Millisecond // between looks at the Store while waiting for its lock
 )
 
+// storeError is a failure of the Store. It says nothing about the service.
+type storeError struct {
+	doing string
+	err   error
+}
+
+func (e *storeError) Error() string { return "apivideo: " + e.doing + " the store: " + e.err.Error() }
+func (e *storeError) Unwrap() error { return e.err }
+
 // obtain gets the token of a flight: from the Store if another process has
-// renewed it, else from the service.
+// renewed it, else from the service. Its error is an [*Error] or, if the Store
+// failed and there is time to try again, a *storeError.
 func (c *cache) obtain(f *flight) (*entry, error) {
 	if c.sealer == nil {
 		return c.renew(f, nil)
@@ -32,11 +42,7 @@ func (c *cache) obtain(f *flight) (*entry, error) {
 			return e, nil
 		}
 	}
-	var failure *Error
-	if errors.As(err, &failure) || f.ctx.Err() != nil {
-		return nil, err
-	}
-	if c.canWait(f) {
+	if _, ok := errors.AsType[*storeError](err); !ok || f.ctx.Err() != nil || c.canWait(f) {
 		return nil, err
 	}
 	c.log(slog.LevelWarn, "api.video: going on without the store", "error", err)
@@ -60,18 +66,20 @@ func (c *cache) look(ctx context.Context) (*entry, error) {
 	select {
 	case a := <-answers:
 		if a.err != nil {
-			return nil, fmt.Errorf("apivideo: reading the store: %w", a.err)
+			return nil, &storeError{"reading", a.err}
 		}
 		return c.sealer.open(a.sealed, time.Now()), nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("apivideo: reading the store: %w", context.Cause(ctx))
+		return nil, &storeError{"reading", context.Cause(ctx)}
 	}
 }
 
-// update is one call of Store.Update, and what its fn tells.
+// update is one call of Store.Update. Either its fn runs and gets the token, or
+// renewShared gives up before that: because the token was renewed by another
+// process, because the Store failed, or because the lock took too long.
 type update struct {
-	// taken is set by fn when it gets the lock, or by renewShared when it gives
-	// up waiting: whoever sets it first has the say.
+	// taken decides between the two: whichever sets it goes ahead, the other
+	// does nothing.
 	taken    atomic.Bool
 	began    chan struct{} // closed by fn, with the lock
 	ended    chan struct{} // closed by fn, when e and err are set
@@ -86,8 +94,7 @@ var (
 )
 
 // renewShared renews under the Store's lock, unless the token turns out to be
-// renewed by then: seen is what the Store held before. An error that is no
-// [*Error] is the Store's.
+// renewed by then: seen is what the Store held before.
 func (c *cache) renewShared(f *flight, seen *entry) (*entry, error) {
 	ctx, cancel := context.WithCancel(f.ctx)
 	defer cancel()
@@ -151,11 +158,11 @@ func (c *cache) awaitLock(ctx context.Context, f *flight, u *update, seen *entry
 			return nil, nil, false
 		case returned := <-u.returned:
 			u.returned <- returned // fn may have ended all the same
-			err = fmt.Errorf("apivideo: updating the store: %w", cmp.Or(returned, errNotCalled))
+			err = &storeError{"updating", cmp.Or(returned, errNotCalled)}
 		case <-patience.C:
-			err = errors.New("apivideo: the lock of the store was not to be had")
+			err = &storeError{"locking", overdue(lockTime)}
 		case <-ctx.Done():
-			err = ctx.Err()
+			err = &storeError{"locking", ctx.Err()}
 		case <-again.C:
 			if e, err = c.look(ctx); err == nil && !c.adoptable(f, e, seen) {
 				continue
@@ -194,20 +201,20 @@ func (c *cache) renew(f *flight, stored *entry) (*entry, error) {
 }
 
 // adoptable reports whether a token of the Store will do: it is usable, was
-// not refused here, and is newer than the current one, if that is usable. A flight that must
-// bring a new token takes only what is not the one seen at its start.
+// not refused here, and is no older than the current one, whether that was
+// refused or not. A flight that must bring a new token takes only what is not
+// the one seen at its start.
 func (c *cache) adoptable(f *flight, e, seen *entry) bool {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch cur := c.current(now); {
-	case e == nil || e.unusable.passed(now) || c.dropped.has(e) || e.same(f.refused):
+	switch {
+	case e == nil || e.unusable.passed(now) || c.dropped.has(e) || f.forced && e.same(seen):
 		return false
-	case f.forced && e.same(seen):
-		return false
-	default:
-		return cur == nil || !e.same(cur) && (f.refused != nil || !cur.outlives(e))
+	case c.cur == nil || c.cur.unusable.passed(now):
+		return true
 	}
+	return !e.same(c.cur) && !c.cur.outlives(e)
 }
 
 func (c *cache) forced(f *flight) bool {
@@ -217,15 +224,13 @@ func (c *cache) forced(f *flight) bool {
 }
 
 // canWait reports whether a flight whose Store failed may as well fail: nobody
-// waits for it, and the current token lasts for more tries.
+// waits for it, and the current token lasts for more tries. In the last part of
+// the time for renewal it does not.
 func (c *cache) canWait(f *flight) bool {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cur := c.current(now)
-	if f.waiters > 0 || cur == nil {
-		return false
-	}
-	window := cur.unusable.t.Sub(cur.renewAt.t)
-	return cur.unusable.left(now) > window/8
+	return f.waiters == 0 && cur != nil &&
+		cur.unusable.left(now) > cur.unusable.t.Sub(cur.renewAt.t)/lastPart
 }

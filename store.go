@@ -98,7 +98,7 @@ func (s *sealer) open(sealed []byte, now time.Time) *entry {
 	}
 	remaining := min(v.Issued.Add(v.Lifetime).Sub(now), v.Lifetime)
 	if remaining <= 0 {
-		// Whoever renewed it since has spent the refresh token.
+		// It was left behind, or put back: its refresh token is likely spent.
 		v.RefreshToken = ""
 	}
 	if v.Extra == nil {
@@ -108,5 +108,7 @@ func (s *sealer) open(sealed []byte, now time.Time) *entry {
 	if v.RefreshToken != "" {
 		v.Extra["refresh_token"] = v.RefreshToken
 	}
-	return newEntry(grant{v.AccessToken, v.RefreshToken, v.Lifetime, v.Extra}, v.Issued, remaining, now)
+	e := newEntry(grant{v.AccessToken, v.RefreshToken, v.Lifetime, v.Extra}, v.Issued, remaining, now)
+	e.shared = true
+	return e
 }

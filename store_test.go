@@ -554,3 +554,76 @@ func TestTheStoreIsNotAskedForTokensThatAreAtHand(t *testing.T) {
 		assert.False(t, strings.Contains(strings.Join(slices.Collect(maps.Keys(store.values)), ""), conf.APIKey))
 	})
 }
+
+// The store may hold an older token than the one that was refused, if a write
+// to it failed.
+func TestAnOlderTokenIsNotAdoptedInPlaceOfARefusedOne(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		store, full := newMemoryStore(), false
+		conf := srv.Config()
+		conf.Store = hooks{store.Load, func(ctx context.Context, key string, fn func(context.Context, []byte) ([]byte, error)) error {
+			return store.Update(ctx, key, func(ctx context.Context, old []byte) ([]byte, error) {
+				value, err := fn(ctx, old)
+				if full {
+					return nil, errors.New("disk full")
+				}
+				return value, err
+			})
+		}}
+		src := conf.Source(ctx)
+		client := src.Client(ctx)
+		mustToken(t, src)
+		full = true
+		time.Sleep(10 * time.Minute)
+		_, err := src.Renew(ctx)
+		require.NoError(t, err)
+		full = false
+		get(t, client, srv)
+		srv.RevokeAccessTokens()
+		for range 5 {
+			status, _ := get(t, client, srv)
+			assert.Equal(t, 200, status)
+		}
+		assert.Equal(t, 3, srv.Counters().AuthCalls)
+	})
+}
+
+// A process that missed the first of two revocations finds the token of
+// another, revoked as well: only the request that finds out gets the 401.
+func TestARefusedTokenThatWasAdoptedIsReplacedAtOnce(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		busy, idle := conf.Client(ctx), conf.Client(ctx)
+		get(t, busy, srv)
+		get(t, idle, srv)
+		srv.RevokeAccessTokens()
+		get(t, busy, srv)
+		srv.RevokeAccessTokens()
+		var statuses []int
+		for range 3 {
+			status, _ := get(t, idle, srv)
+			statuses = append(statuses, status)
+		}
+		assert.Equal(t, []int{401, 200, 200}, statuses)
+	})
+}
+
+func TestAFleetUnderAnAPIThatRefusesEverythingMakesFewAuthCalls(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		var clients []*http.Client
+		for range 5 {
+			clients = append(clients, conf.Client(through(ctx, refusingAPI(srv, 401, ""))))
+		}
+		for minute := range 10 {
+			before := srv.Counters().AuthCalls
+			for range 60 {
+				for _, client := range clients {
+					resp, err := client.Get(srv.URL + "/videos")
+					require.NoError(t, err)
+					assert.Equal(t, 401, resp.StatusCode)
+				}
+				time.Sleep(time.Second)
+			}
+			assert.LessOrEqual(t, srv.Counters().AuthCalls-before, map[bool]int{true: 15, false: 3}[minute == 0])
+		}
+	})
+}

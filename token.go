@@ -44,6 +44,7 @@ type entry struct {
 	// the entry is published.
 	hold time.Duration
 
+	shared bool        // it comes from a Store
 	handed atomic.Bool // to a caller
 	met    atomic.Bool // an answer of the API other than 401
 }
@@ -109,6 +110,12 @@ func (m moment) passed(now time.Time) bool {
 // left is how long it is until m, by the clock that says less.
 func (m moment) left(now time.Time) time.Duration {
 	return min(m.t.Sub(now), time.Duration(m.wall-now.UnixNano()))
+}
+
+// elapsed is the time since then, by the clock that says more: one may have
+// stopped while the machine slept, and the other been set back.
+func elapsed(then, now time.Time) time.Duration {
+	return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))
 }
 
 // jittered is d, shortened by up to a share of it.

@@ -36,8 +36,10 @@ const (
 // before. A mistake in it is reported by the first call that would need it,
 // before anything is sent.
 //
-// A Config is safe for concurrent use as long as nobody writes to it. Neither
-// package fmt nor encoding/json print its API key.
+// A Config is safe for concurrent use as long as nobody writes to it. Printed
+// with package fmt or marshaled as JSON it does not show its API key. Only in
+// an unexported field of another struct fmt cannot call its methods: there,
+// keep a *Config, of which %v prints the address.
 type Config struct {
 	// APIKey is the account's API key. Required.
 	APIKey string
@@ -57,8 +59,9 @@ type Config struct {
 	// in this one.
 	Store Store
 
-	// Logger is told of renewals and their failures, never of a secret. If
-	// nil, nothing is logged.
+	// Logger is told of renewals and their failures, never of a secret, at
+	// times only after those who waited have gone on. If nil, nothing is
+	// logged.
 	Logger *slog.Logger
 }
 

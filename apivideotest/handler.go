@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"time"
@@ -170,11 +171,17 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) bool {
 
 // serveAPI calls the handler of the test.
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
-	if _, pattern := s.mux.Handler(r); pattern == "" {
-		WriteProblem(w, apivideo.Problem{Title: "The resource does not exist.", Status: http.StatusNotFound})
+	h, pattern := s.mux.Handler(r)
+	if pattern != "" {
+		s.mux.ServeHTTP(w, r)
 		return
 	}
-	s.mux.ServeHTTP(w, r)
+	none := httptest.NewRecorder() // 404, or 405 with the methods there are
+	h.ServeHTTP(none, r)
+	for _, allow := range none.Header()["Allow"] {
+		w.Header().Add("Allow", allow)
+	}
+	WriteProblem(w, apivideo.Problem{Title: http.StatusText(none.Code), Status: none.Code})
 }
 
 // newAccessToken makes up a JWT of about the size of a real one. Its signature

@@ -44,6 +44,7 @@ type Server struct {
 	mux     *http.ServeMux
 	network *httptest.Server // nil until Start
 	closing chan struct{}    // closed by Close; nil until Start
+	closed  sync.Once
 
 	mu           sync.Mutex // guards what follows
 	lifetime     time.Duration
@@ -98,10 +99,10 @@ func (s *Server) Start() {
 }
 
 // Close shuts down the server, ends the auth calls that hang, and blocks until
-// all requests have completed.
+// all requests have completed. It may be called more than once.
 func (s *Server) Close() {
 	if s.network != nil {
-		close(s.closing)
+		s.closed.Do(func() { close(s.closing) })
 		s.network.Close()
 	}
 }

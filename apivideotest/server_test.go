@@ -289,3 +289,24 @@ func TestMemoryHonoursTheContextAndTheBody(t *testing.T) {
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestHEADAndWrongMethodsAreAsOfNetHTTP(t *testing.T) {
+	both(t, func(t *testing.T, srv *apivideotest.Server) {
+		srv.HandleFunc("GET /videos", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "body") })
+		client := srv.Config().Client(srv.Context(t.Context()))
+		resp, err := client.Head(srv.URL + "/videos")
+		require.NoError(t, err)
+		assert.Empty(t, read(t, resp).body)
+		resp, err = client.Post(srv.URL+"/videos", "", nil)
+		require.NoError(t, err)
+		r := read(t, resp)
+		assert.Equal(t, 405, r.status)
+		assert.Equal(t, "GET, HEAD", r.header.Get("Allow"))
+	})
+}
+
+func TestCloseMayBeCalledTwice(t *testing.T) {
+	srv := apivideotest.NewServer()
+	srv.Close()
+	srv.Close()
+}

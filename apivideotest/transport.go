@@ -65,6 +65,9 @@ func (m memory) serve(req *http.Request, body []byte) (resp *http.Response) {
 	w := httptest.NewRecorder()
 	m.server.ServeHTTP(w, in)
 	resp = w.Result()
+	if req.Method == http.MethodHead {
+		resp.Body = http.NoBody
+	}
 	resp.Request = req
 	return resp
 }
