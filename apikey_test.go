@@ -18,10 +18,13 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// endless never ends.
+// endless is longer than anybody should read.
 type endless struct{ read int }
 
 func (e *endless) Read(p []byte) (int, error) {
+	if e.read > 8<<20 {
+		return 0, io.EOF
+	}
 	for i := range p {
 		p[i] = ' '
 	}
@@ -287,4 +290,32 @@ func TestATokenThatExpiredOnItsWayIsNotUsed(t *testing.T) {
 		assert.True(t, time.Now().Before(tok.Expiry))
 		assert.Equal(t, 3, calls)
 	})
+}
+
+func TestOnlyHTTPOnALoopbackHost(t *testing.T) {
+	_, err := (&apivideo.Config{APIKey: "made-up-key", BaseURL: "ftp://localhost:21"}).Token(t.Context())
+	assert.ErrorContains(t, err, "must begin with https://")
+}
+
+func TestTheBodyOfAnAuthAnswerIsClosed(t *testing.T) {
+	for _, status := range []int{200, 302, 401, 503} {
+		body := &closing{Reader: strings.NewReader("{}")}
+		_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(through(t.Context(), func(*http.Request) (*http.Response, error) {
+			resp := answer(status, "application/json", "")
+			resp.Body = body
+			return resp, nil
+		}))
+		require.Error(t, err)
+		assert.EqualValues(t, 1, body.closed.Load(), status)
+	}
+}
+
+func TestABaseURLStaysEscaped(t *testing.T) {
+	var got string
+	_, err := (&apivideo.Config{APIKey: "made-up-key", BaseURL: "https://ws.api.video/a%3Fb"}).Token(through(t.Context(), func(r *http.Request) (*http.Response, error) {
+		got = r.URL.String()
+		return grantOf("made-up-token", "", 3600), nil
+	}))
+	require.NoError(t, err)
+	assert.Equal(t, "https://ws.api.video/a%3Fb/auth/api-key", got)
 }

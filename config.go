@@ -83,16 +83,17 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 		return nil, err
 	}
 	client := *contextClient(ctx)
-	client.Transport = unredirected{cmp.Or(client.Transport, http.DefaultTransport)}
+	client.Transport = unredirected{client.Transport}
 	return &service{c.APIKey, base, origins, &client}, nil
 }
 
 // unredirected hides from http.Client where an answer redirects to, for a
-// redirect would hand the API key to whomever it names.
+// redirect would hand the API key to whomever it names. A nil base is
+// http.DefaultTransport.
 type unredirected struct{ base http.RoundTripper }
 
 func (u unredirected) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := u.base.RoundTrip(req)
+	resp, err := cmp.Or(u.base, http.DefaultTransport).RoundTrip(req)
 	if resp != nil {
 		resp.Header.Del("Location")
 	}

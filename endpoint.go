@@ -110,10 +110,8 @@ func (e endpoint) sameOrigin(u *url.URL) bool {
 // below returns what p has after base, "" or beginning with a slash, and
 // whether p is base or below it.
 func below(p, base string) (rest string, ok bool) {
-	if strings.HasPrefix(p, "/") {
+	if p != "" {
 		p = strings.TrimSuffix(path.Clean(p), "/")
-	} else if p != "" {
-		return "", false
 	}
 	rest, ok = strings.CutPrefix(p, base)
 	return rest, ok && (rest == "" || rest[0] == '/')

@@ -2,10 +2,12 @@ package apivideo_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -613,5 +615,93 @@ func TestTheCauseOfACancelledAuthCallIsInTheError(t *testing.T) {
 		assert.ErrorIs(t, err, cause)
 		assert.ErrorIs(t, err, context.Canceled)
 		assert.EqualError(t, err, "apivideo: authenticate: context canceled: the program is told to stop")
+	})
+}
+
+func TestPausesAreJittered(t *testing.T) {
+	between := pauses(t, apivideotest.Answer(200, "application/json", "{}"))
+	assert.Less(t, slices.Min(between[5:]), 25*time.Second)
+	assert.Greater(t, slices.Max(between[5:]), 20*time.Second)
+}
+
+func TestAttemptsAreJittered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var pauses []time.Duration
+		for range 30 {
+			var calls []time.Time
+			_, err := (&apivideo.Config{APIKey: "made-up-key"}).Source(through(t.Context(), func(*http.Request) (*http.Response, error) {
+				calls = append(calls, time.Now())
+				return nil, errors.New("EOF")
+			})).Token()
+			require.Error(t, err)
+			pauses = append(pauses, calls[1].Sub(calls[0]), calls[2].Sub(calls[1]))
+		}
+		assert.Less(t, slices.Min(pauses), 600*time.Millisecond)
+		assert.Greater(t, slices.Max(pauses), 1600*time.Millisecond)
+	})
+}
+
+func TestARefreshTokenThatComesAgainAfterAFailedFlightIsUsedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, refreshed, fail := 0, 0, false
+		src := (&apivideo.Config{APIKey: "made-up-key"}).Source(through(t.Context(), func(r *http.Request) (*http.Response, error) {
+			if fail {
+				return nil, errors.New("broken")
+			}
+			if r.URL.Path == "/auth/refresh" {
+				refreshed++
+			}
+			n++
+			return grantOf("made-up-token-"+string(rune('a'+n)), "always-the-same", 3600), nil
+		}))
+		for i := range 6 {
+			fail = i == 3
+			_, err := src.Renew(t.Context())
+			require.Equal(t, fail, err != nil)
+			time.Sleep(10 * time.Second)
+		}
+		assert.Equal(t, 3, refreshed)
+	})
+}
+
+func TestAnUntrustedCertificateIsNotTriedAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		_, err := (&apivideo.Config{APIKey: "made-up-key"}).Source(through(t.Context(), func(*http.Request) (*http.Response, error) {
+			calls++
+			return nil, &tls.CertificateVerificationError{Err: errors.New("unknown authority")}
+		})).Token()
+		assert.True(t, asError(t, err).Temporary())
+		assert.Equal(t, 1, calls)
+	})
+}
+
+func TestRetryAfterOfARefusalIsNoFloor(t *testing.T) {
+	between := pauses(t, apivideotest.Answer(401, "application/problem+json", `{"title":"The API key is invalid."}`).RetryAfter("200"))
+	require.NotEmpty(t, between)
+	assert.LessOrEqual(t, slices.Max(between), 61*time.Second)
+}
+
+func TestAnAbsurdRetryAfterIsFiveMinutes(t *testing.T) {
+	for _, absurd := range []string{"99999999999999999", "1e300"} {
+		between := pauses(t, apivideotest.Status(503).RetryAfter(absurd))
+		require.NotEmpty(t, between)
+		for _, d := range between {
+			assert.InDelta(t, 300, d.Seconds(), 0.1)
+		}
+	}
+}
+
+// The doubling stays at its longest through a long outage.
+func TestAnOutageOfADayIsAskedAboutEvery30Seconds(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return apivideotest.Answer(200, "application/json", "{}") })
+		src := srv.Config().Source(ctx)
+		for range 24 * 60 * 12 {
+			_, err := src.Token()
+			require.Error(t, err)
+			time.Sleep(5 * time.Second)
+		}
+		assert.LessOrEqual(t, srv.Counters().AuthCalls, 24*60*4+10)
 	})
 }

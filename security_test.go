@@ -298,3 +298,73 @@ func TestABaseURLThatIsRefusedIsNotPrinted(t *testing.T) {
 		assert.NotContains(t, text, "u:")
 	}
 }
+
+func TestASecretOf8BytesIsLookedFor(t *testing.T) {
+	for key, want := range map[string]string{"secret78": "[redacted]", "secret7": "secret7"} {
+		ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+			return answer(400, "application/json", `{"title":"`+key+`"}`), nil
+		})
+		_, err := (&apivideo.Config{APIKey: key}).Token(ctx)
+		assert.EqualError(t, err, "apivideo: authenticate: 400 Bad Request: "+want)
+	}
+}
+
+func TestTheBodyOfARetrieveErrorIsItsFirstKiB(t *testing.T) {
+	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+		return answer(503, "text/plain", strings.Repeat("x", 2000)), nil
+	})
+	_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(ctx)
+	var retrieve *oauth2.RetrieveError
+	require.ErrorAs(t, err, &retrieve)
+	assert.Len(t, retrieve.Body, 1024)
+}
+
+func TestTheErrorOfARefreshHasNoAccessToken(t *testing.T) {
+	const access = "made-up-access-token"
+	ctx := through(t.Context(), func(r *http.Request) (*http.Response, error) {
+		if r.URL.Path == "/auth/refresh" {
+			return answer(403, "application/json", `{"title":"Suspended account","name":"`+access+`"}`), nil
+		}
+		return grantOf(access, "made-up-refresh", 3600), nil
+	})
+	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(ctx)
+	mustToken(t, src)
+	_, err := src.Renew(ctx)
+	require.ErrorIs(t, err, apivideo.ErrAccountSuspended)
+	for e := range chain(err) {
+		assert.NotContains(t, everything(e), access)
+	}
+	assert.Equal(t, "[redacted]", asError(t, err).Name)
+}
+
+// A secret that a cut would halve is replaced as a whole.
+func TestASecretIsReplacedBeforeTheTextIsCut(t *testing.T) {
+	const key = "abcdefghijklmnopqrstuvwxyz0123456789"
+	for before := range 1100 {
+		ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+			return answer(503, "text/plain", strings.Repeat("-", before)+key), nil
+		})
+		_, err := (&apivideo.Config{APIKey: key}).Token(ctx)
+		var retrieve *oauth2.RetrieveError
+		require.ErrorAs(t, err, &retrieve)
+		require.NotContains(t, err.Error(), key[:8], before)
+		require.NotContains(t, string(retrieve.Body), key[:8], before)
+	}
+}
+
+// A character beyond U+FFFF is two escapes in JSON.
+func TestASecretIsFoundInSurrogates(t *testing.T) {
+	const key = "made-up-\U0001D11E-key"
+	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+		return answer(503, "text/plain", `made-up-\ud834\udd1e-key`), nil
+	})
+	_, err := (&apivideo.Config{APIKey: key}).Token(ctx)
+	assert.EqualError(t, err, "apivideo: authenticate: 503 Service Unavailable, text/plain: [redacted]")
+}
+
+func TestATypeMayEndInASlash(t *testing.T) {
+	_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(through(t.Context(), func(*http.Request) (*http.Response, error) {
+		return answer(401, "application/json", `{"type":"https://docs.api.video/reference/authentication-invalid-api-key/"}`), nil
+	}))
+	assert.ErrorIs(t, err, apivideo.ErrInvalidAPIKey)
+}

@@ -3,7 +3,13 @@ package apivideo_test
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -214,8 +220,10 @@ func TestAValueThatWasAlteredCountsAsAbsent(t *testing.T) {
 
 func TestAccountsAndEnvironmentsDoNotShare(t *testing.T) {
 	store := newMemoryStore()
+	issued := 0
 	ctx := through(t.Context(), func(r *http.Request) (*http.Response, error) {
-		return grantOf("made-up-token", "", 3600), nil
+		issued++
+		return grantOf(fmt.Sprintf("made-up-token-%d", issued), "", 3600), nil
 	})
 	for _, conf := range []apivideo.Config{
 		{APIKey: "made-up-key-1"}, {APIKey: "made-up-key-2"}, {APIKey: "made-up-key-1", BaseURL: apivideo.SandboxURL},
@@ -229,16 +237,16 @@ func TestAccountsAndEnvironmentsDoNotShare(t *testing.T) {
 	assert.Len(t, store.values, 3, "another spelling of the same base URL")
 
 	// The value of one is nothing to another.
-	for key := range store.values {
-		for other, value := range store.values {
-			if other != key {
-				store.values[key] = value
-				break
-			}
+	keys := slices.Collect(maps.Keys(store.values))
+	first := store.values[keys[0]]
+	for i, key := range keys {
+		store.values[key] = first
+		if next := i + 1; next < len(keys) {
+			store.values[key] = store.values[keys[next]]
 		}
 	}
-	tok, _ := mustToken(t, (&apivideo.Config{APIKey: "made-up-key-2", Store: store}).Source(ctx))
-	assert.Equal(t, "made-up-token", tok.AccessToken)
+	mustToken(t, (&apivideo.Config{APIKey: "made-up-key-2", Store: store}).Source(ctx))
+	assert.Equal(t, 4, issued)
 }
 
 func TestAnExpiredValueIsNotUsed(t *testing.T) {
@@ -493,6 +501,8 @@ func TestAnAbortedFlightLetsGoOfTheStore(t *testing.T) {
 			store.lock(key) <- struct{}{}
 			delete(store.values, key)
 		}
+		var log bytes.Buffer
+		conf.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		ctx, cancel := context.WithCancel(ctx)
 		src := conf.Source(ctx)
 		short, stop := context.WithTimeout(t.Context(), time.Second)
@@ -505,6 +515,7 @@ func TestAnAbortedFlightLetsGoOfTheStore(t *testing.T) {
 		cancel()
 		wg.Wait()
 		synctest.Wait() // the goroutine that waited for the lock has ended
+		assert.Empty(t, log.String())
 		assert.Equal(t, 1, srv.Counters().AuthCalls)
 	})
 }
@@ -625,5 +636,234 @@ func TestAFleetUnderAnAPIThatRefusesEverythingMakesFewAuthCalls(t *testing.T) {
 			}
 			assert.LessOrEqual(t, srv.Counters().AuthCalls-before, map[bool]int{true: 15, false: 3}[minute == 0])
 		}
+	})
+}
+
+func TestPatienceWithTheLockIsJittered(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		mustToken(t, conf.Source(ctx))
+		for key := range store.values {
+			store.lock(key) <- struct{}{}
+			delete(store.values, key)
+		}
+		took := make([]time.Duration, 30)
+		together(len(took), func(i int) { _, took[i] = mustToken(t, conf.Source(ctx)) })
+		assert.Less(t, slices.Min(took), 18*time.Second)
+		assert.Greater(t, slices.Max(took), 18*time.Second)
+	})
+}
+
+func TestTheStoreIsLookedAtEvery100Milliseconds(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		mustToken(t, conf.Source(ctx))
+		for key := range store.values {
+			store.lock(key) <- struct{}{}
+			delete(store.values, key)
+		}
+		before := store.loads
+		_, took := mustToken(t, conf.Source(ctx))
+		assert.InDelta(t, int(took/(100*time.Millisecond)), store.loads-before, 2)
+	})
+}
+
+// The lifetime counts from before the request in the store too.
+func TestTheStoreHoldsWhenTheTokenWasAskedFor(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		srv.SetAuthLatency(5 * time.Second)
+		first, _ := mustToken(t, conf.Source(ctx))
+		adopted, _ := mustToken(t, conf.Source(ctx))
+		assert.True(t, first.Expiry.Equal(adopted.Expiry), "%v %v", first.Expiry, adopted.Expiry)
+	})
+}
+
+func TestAValueOfTheStoreIsAdoptedWithoutTheLock(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		mustToken(t, conf.Source(ctx))
+		for key := range store.values {
+			store.lock(key) <- struct{}{}
+		}
+		_, took := mustToken(t, conf.Source(ctx))
+		assert.Zero(t, took)
+		assert.Equal(t, 1, srv.Counters().AuthCalls)
+	})
+}
+
+func TestAnOlderTokenOfTheStoreDoesNotReplaceANewerOne(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		src := conf.Source(ctx)
+		first, _ := mustToken(t, src)
+		old := maps.Clone(store.values)
+		time.Sleep(5 * time.Minute)
+		_, err := src.Renew(ctx)
+		require.NoError(t, err)
+		store.mu.Lock()
+		store.values = old
+		store.mu.Unlock()
+		time.Sleep(49 * time.Minute) // past the renewal ahead of expiry; the old one is usable still
+		tok, _ := mustToken(t, src)
+		assert.NotEqual(t, first.AccessToken, tok.AccessToken)
+		assert.Equal(t, 3, srv.Counters().AuthCalls)
+	})
+}
+
+func TestRenewGoesOnWithoutAStoreThatFails(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		src := conf.Source(ctx)
+		first, _ := mustToken(t, src)
+		store.set(errors.New("store is down"), nil)
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		tok, err := src.Renew(ctx)
+		require.NoError(t, err)
+		assert.NotEqual(t, first.AccessToken, tok.AccessToken)
+	})
+}
+
+// As TestAheadOfExpiryAStoreThatFailsIsWaitedFor, but auth calls take a second.
+func TestAheadOfExpiryAFailingStoreIsLeftInTime(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		srv.SetAuthLatency(time.Second)
+		src := conf.Source(ctx)
+		mustToken(t, src)
+		store.set(errors.New("store is down"), nil)
+		for range 60 * 60 {
+			time.Sleep(time.Second)
+			_, took := mustToken(t, src)
+			require.Zero(t, took)
+		}
+		assert.Equal(t, 2, srv.Counters().AuthCalls)
+	})
+}
+
+// A lock that comes after the Source gave up waiting is of no use any more.
+func TestALockThatComesTooLateRenewsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		srv.SetAuthLatency(8 * time.Second)
+		late := make(chan error, 1)
+		conf := srv.Config()
+		conf.Store = hooks{miss, func(ctx context.Context, _ string, fn func(context.Context, []byte) ([]byte, error)) error {
+			time.Sleep(21 * time.Second) // whatever the context says
+			_, err := fn(ctx, nil)
+			late <- err
+			return err
+		}}
+		mustToken(t, conf.Source(ctx))
+		assert.Error(t, <-late)
+		time.Sleep(time.Minute)
+		assert.Equal(t, 1, srv.Counters().AuthCalls)
+	})
+}
+
+// Update may have returned by the time the Source looks up from a look at the Store.
+func TestAnUpdateThatEndsDuringALookIsNotWaitedFor(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		mustToken(t, conf.Source(ctx))
+		conf.Store = hooks{func(context.Context, string) ([]byte, error) {
+			time.Sleep(50 * time.Millisecond)
+			return nil, nil
+		}, func(ctx context.Context, key string, fn func(context.Context, []byte) ([]byte, error)) error {
+			time.Sleep(120 * time.Millisecond)
+			_, err := fn(ctx, store.values[key])
+			return err
+		}}
+		for range 20 {
+			_, took := mustToken(t, conf.Source(ctx))
+			assert.LessOrEqual(t, took, 200*time.Millisecond)
+		}
+		assert.Equal(t, 1, srv.Counters().AuthCalls)
+	})
+}
+
+func TestTheRefreshTokenOfAnOlderValueOfTheStoreIsNotUsed(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		src := conf.Source(ctx)
+		mustToken(t, src)
+		old := maps.Clone(store.values)
+		time.Sleep(time.Minute)
+		_, err := src.Renew(ctx)
+		require.NoError(t, err)
+		store.values = old
+		_, err = src.Renew(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, apivideotest.Counters{AuthCalls: 3, Authenticated: 1, Refreshed: 2}, srv.Counters())
+	})
+}
+
+func TestTheRefreshTokenOfTheStoreIsUsedThoughItsLockFails(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		mustToken(t, conf.Source(ctx))
+		conf.Store = hooks{store.Load, func(context.Context, string, func(context.Context, []byte) ([]byte, error)) error {
+			return errors.New("no lock")
+		}}
+		_, err := conf.Source(ctx).Renew(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, 1, srv.Counters().Refreshed)
+	})
+}
+
+// What a Store holds, taken apart
+// as DESIGN says that it is made.
+func TestTheFormOfWhatAStoreHolds(t *testing.T) {
+	store := newMemoryStore()
+	conf := apivideo.Config{APIKey: "made-up-key", Store: store}
+	mustToken(t, conf.Source(through(t.Context(), func(*http.Request) (*http.Response, error) {
+		return grantOf("made-up-token", "made-up-refresh", 3600), nil
+	})))
+	const base = "https://ws.api.video:443"
+	derive := func(label string) []byte {
+		key, err := hkdf.Key(sha256.New, []byte(conf.APIKey), nil, "apivideo "+label+" key\x00"+base, 32)
+		require.NoError(t, err)
+		return key
+	}
+	key := hex.EncodeToString(derive("store"))
+	value := store.values[key]
+	require.NotEmpty(t, value)
+	assert.EqualValues(t, 1, value[0])
+	block, _ := aes.NewCipher(derive("sealing"))
+	aead, _ := cipher.NewGCMWithRandomNonce(block)
+	plain, err := aead.Open(nil, nil, value[1:], []byte("\x01"+base+"\x00"+key))
+	require.NoError(t, err)
+	assert.Equal(t, 1, strings.Count(string(plain), "made-up-token"))
+	assert.Equal(t, 1, strings.Count(string(plain), "made-up-refresh"))
+
+	// What is not sealed counts as absent.
+	store.values[key] = append([]byte{1}, plain...)
+	tok, _ := mustToken(t, conf.Source(through(t.Context(), func(*http.Request) (*http.Response, error) {
+		return grantOf("another", "", 3600), nil
+	})))
+	assert.Equal(t, "another", tok.AccessToken)
+}
+
+// Once the lock was had, a look that ends later decides nothing.
+func TestALookThatFailsAfterTheLockWasHadDecidesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		srv.SetAuthLatency(time.Second)
+		looks := 0
+		conf := srv.Config()
+		conf.Store = hooks{func(context.Context, string) ([]byte, error) {
+			if looks++; looks == 1 {
+				return nil, nil
+			}
+			time.Sleep(50 * time.Millisecond)
+			return nil, errors.New("store is down")
+		}, func(ctx context.Context, _ string, fn func(context.Context, []byte) ([]byte, error)) error {
+			time.Sleep(120 * time.Millisecond)
+			_, err := fn(ctx, nil)
+			return err
+		}}
+		mustToken(t, conf.Source(ctx))
+		time.Sleep(time.Minute)
+		assert.Equal(t, 1, srv.Counters().AuthCalls)
+	})
+}
+
+func TestNothingOfAnExpiredValueIsUsed(t *testing.T) {
+	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
+		ended, end := context.WithCancel(ctx)
+		end()
+		mustToken(t, conf.Source(ended))
+		time.Sleep(2 * time.Hour)
+		mustToken(t, conf.Source(ctx))
+		assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 2}, srv.Counters())
 	})
 }

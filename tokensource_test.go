@@ -3,7 +3,10 @@ package apivideo_test
 import (
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 	"net/http"
+	"net/http/cookiejar"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -336,29 +339,6 @@ func TestAProgramThatStopsCallingMakesOneMoreAuthCallAtMost(t *testing.T) {
 	})
 }
 
-func TestADroppedSourceIsCollectedAtOnce(t *testing.T) {
-	srv := apivideotest.NewServer()
-	defer srv.Close()
-	collected := make(chan struct{})
-	func() {
-		src := srv.Config().Source(t.Context())
-		mustToken(t, src)
-		// The token lives as long as what keeps it.
-		tr := &apivideo.Transport{Source: src}
-		runtime.AddCleanup(src, func(c chan struct{}) { close(c) }, collected)
-		runtime.KeepAlive(tr)
-	}()
-	require.Eventually(t, func() bool {
-		runtime.GC()
-		select {
-		case <-collected:
-			return true
-		default:
-			return false
-		}
-	}, 10*time.Second, time.Millisecond)
-}
-
 func TestATokenIsUsableUntilShortlyBeforeItsExpiry(t *testing.T) {
 	for lifetime, margin := range map[time.Duration]time.Duration{
 		time.Hour:        10 * time.Second,
@@ -547,4 +527,66 @@ func TestAConfigMayChangeAfterItsUse(t *testing.T) {
 		conf.APIKey, conf.BaseURL = "changed", "https://changed.example"
 		mustToken(t, src)
 	})
+}
+
+// What only the cache of the Source refers to is collected too,
+// while the construction context lives on.
+func TestADroppedSourceIsCollectedAtOnce(t *testing.T) {
+	srv := apivideotest.NewServer()
+	defer srv.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	collected := make(chan struct{})
+	func() {
+		conf := srv.Config()
+		conf.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		mustToken(t, conf.Source(ctx))
+		runtime.AddCleanup(conf.Logger, func(c chan struct{}) { close(c) }, collected)
+	}()
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		select {
+		case <-collected:
+			return true
+		default:
+			return false
+		}
+	}, 10*time.Second, time.Millisecond)
+}
+
+func TestATokenThatComesAgainAfterInvalidateIsUsed(t *testing.T) {
+	calls := 0
+	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(through(t.Context(), func(*http.Request) (*http.Response, error) {
+		calls++
+		return grantOf("always-the-same", "", 3600), nil
+	}))
+	tok, _ := mustToken(t, src)
+	src.Invalidate(tok)
+	for range 3 {
+		mustToken(t, src)
+	}
+	assert.Equal(t, 2, calls)
+}
+
+func TestATokenThatWasServedLateIsRenewedThoughThatFailsAtFirst(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		src := srv.Config().Source(ctx)
+		mustToken(t, src)
+		time.Sleep(94 * time.Minute) // the second token, which nobody has had, is due
+		srv.SetAuthLatency(time.Second)
+		srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return apivideotest.Status(503) })
+		_, took := mustToken(t, src)
+		assert.Zero(t, took)
+		time.Sleep(time.Minute)
+		srv.FailFunc(nil)
+		time.Sleep(15 * time.Minute)
+		_, took = mustToken(t, src)
+		assert.Zero(t, took)
+	})
+}
+
+func TestClientTakesOverTheJar(t *testing.T) {
+	jar, _ := cookiejar.New(nil)
+	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Jar: jar})
+	assert.Same(t, jar, (&apivideo.Config{APIKey: "made-up-key"}).Client(ctx).Jar)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -695,4 +696,284 @@ func TestATokenCostsOneAllocation(t *testing.T) {
 	src := staticSource(t, apivideo.Config{})
 	mustToken(t, src)
 	assert.LessOrEqual(t, testing.AllocsPerRun(1000, func() { src.TokenContext(t.Context()) }), 1.0)
+}
+
+func TestRefusalsAreHeldOffLongerEachTime(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		var calls []time.Time
+		api := refusingAPI(srv, 401, "")
+		client := srv.Config().Client(through(ctx, func(r *http.Request) (*http.Response, error) {
+			if strings.HasPrefix(r.URL.Path, "/auth/") {
+				calls = append(calls, time.Now())
+			}
+			return api(r)
+		}))
+		for end := time.Now().Add(4 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			get(t, client, srv)
+		}
+		var between []time.Duration
+		for i, at := range calls[1:] {
+			between = append(between, at.Sub(calls[i]).Round(time.Second))
+		}
+		s := time.Second
+		assert.Equal(t, []time.Duration{0, 1 * s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 60 * s, 60 * s}, between)
+	})
+}
+
+func TestA401Of64KiBIsHealed(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		client := srv.Config().Client(through(ctx, refusingAPI(srv, 401, strings.Repeat("x", 64<<10))))
+		get(t, client, srv)
+		assert.Equal(t, 2, srv.Counters().AuthCalls)
+	})
+}
+
+func TestOriginsCompareBySchemeHostAndPort(t *testing.T) {
+	rec := &recorder{}
+	tr := &apivideo.Transport{Source: staticSource(t, apivideo.Config{}), Base: rec}
+	for _, test := range []struct {
+		url  *url.URL
+		want bool
+	}{
+		{&url.URL{Scheme: "http", Host: "ws.api.video:443", Path: "/videos"}, false},
+		{&url.URL{Scheme: "HTTPS", Host: "ws.api.video", Path: "/videos"}, true},
+		{nil, false},
+	} {
+		_, err := tr.RoundTrip(&http.Request{URL: test.url})
+		require.NoError(t, err)
+		assert.Equal(t, test.want, rec.sent[len(rec.sent)-1].Header.Get("Authorization") != "", "%v", test.url)
+	}
+}
+
+func TestARequestsContextBoundsTheWaitForTheNextToken(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		src := srv.Config().Source(ctx)
+		mustToken(t, src)
+		srv.RevokeAccessTokens()
+		srv.SetAuthLatency(5 * time.Second)
+		tr := &apivideo.Transport{Source: src, Base: srv.Transport()}
+		short, stop := context.WithTimeout(ctx, time.Second)
+		defer stop()
+		req, _ := http.NewRequestWithContext(short, "GET", srv.URL+"/videos", nil)
+		start := time.Now()
+		_, err := tr.RoundTrip(req)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, time.Second, time.Since(start))
+		mustToken(t, src)
+		assert.Equal(t, 2, srv.Counters().AuthCalls)
+	})
+}
+
+func TestATitleIsNoType(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		client := srv.Config().Client(through(ctx, refusingAPI(srv, 401, `{"title":"The API key is invalid."}`)))
+		get(t, client, srv)
+		assert.Equal(t, 2, srv.Counters().AuthCalls)
+	})
+}
+
+func TestARequestIsSentTwiceAtMost(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		sent := 0
+		client := srv.Config().Client(through(ctx, func(r *http.Request) (*http.Response, error) {
+			if strings.HasPrefix(r.URL.Path, "/auth/") {
+				return srv.Transport().RoundTrip(r)
+			}
+			if sent++; sent > 5 {
+				return answer(200, "", ""), nil
+			}
+			time.Sleep(2 * time.Second) // longer than the hold
+			return answer(401, "text/plain", ""), nil
+		}))
+		status, _ := get(t, client, srv)
+		assert.Equal(t, 401, status)
+		assert.Equal(t, 2, sent)
+		assert.Equal(t, 2, srv.Counters().AuthCalls)
+	})
+}
+
+func TestASuccessEndsTheHold(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		refusing := true
+		client := srv.Config().Client(through(ctx, func(r *http.Request) (*http.Response, error) {
+			if refusing && !strings.HasPrefix(r.URL.Path, "/auth/") {
+				return answer(401, "text/plain", ""), nil
+			}
+			return srv.Transport().RoundTrip(r)
+		}))
+		hammer := func(d time.Duration) int {
+			before := srv.Counters().AuthCalls
+			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+				get(t, client, srv)
+			}
+			return srv.Counters().AuthCalls - before
+		}
+		hammer(time.Minute)
+		refusing = false
+		get(t, client, srv)
+		refusing = true
+		assert.Equal(t, 2, hammer(2*time.Second), "at once, and a second later")
+	})
+}
+
+// stream sends a body that cannot be had again.
+func stream(t *testing.T, client *http.Client, srv *apivideotest.Server) (int, time.Duration) {
+	t.Helper()
+	start := time.Now()
+	resp, err := client.Post(srv.URL+"/videos", "video/mp4", io.MultiReader(strings.NewReader("streamed")))
+	require.NoError(t, err)
+	resp.Body.Close()
+	return resp.StatusCode, time.Since(start)
+}
+
+func TestUploadsToAnAPIThatRefusesEverythingCostFewAuthCalls(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		client := srv.Config().Client(through(ctx, refusingAPI(srv, 401, "")))
+		for range 300 {
+			stream(t, client, srv)
+			time.Sleep(100 * time.Millisecond)
+		}
+		assert.LessOrEqual(t, srv.Counters().AuthCalls, 7, "1, 2, 4, 8, 16 seconds")
+	})
+}
+
+func TestUploadsWithARejectedKeyCostFewAuthCalls(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		client := srv.Config().Client(ctx)
+		get(t, client, srv)
+		srv.RevokeAccessTokens()
+		srv.FailFunc(func(apivideotest.Op) apivideotest.Fault {
+			return apivideotest.Answer(401, "application/problem+json", `{"title":"The API key is invalid."}`)
+		})
+		for range 20 {
+			status, _ := stream(t, client, srv)
+			assert.Equal(t, 401, status)
+			time.Sleep(100 * time.Millisecond)
+		}
+		assert.Equal(t, 3, srv.Counters().AuthCalls, "key; refresh, key")
+	})
+}
+
+func TestAnUploadsLate401CostsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		src := srv.Config().Source(ctx)
+		slow := make(chan struct{})
+		client := src.Client(through(ctx, func(r *http.Request) (*http.Response, error) {
+			resp, err := srv.Transport().RoundTrip(r)
+			<-slow
+			return resp, err
+		}))
+		mustToken(t, src)
+		srv.RevokeAccessTokens()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			status, _ := stream(t, client, srv)
+			assert.Equal(t, 401, status)
+		})
+		synctest.Wait()
+		_, err := src.Renew(ctx)
+		require.NoError(t, err)
+		close(slow)
+		wg.Wait()
+		synctest.Wait()
+		assert.Equal(t, 2, srv.Counters().AuthCalls)
+	})
+}
+
+func TestARequestThatIsHeldOffJoinsARenewal(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		src := srv.Config().Source(ctx)
+		refusing := true
+		client := src.Client(through(ctx, func(r *http.Request) (*http.Response, error) {
+			if refusing {
+				return answer(401, "text/plain", ""), nil
+			}
+			return srv.Transport().RoundTrip(r)
+		}))
+		for range 2 {
+			get(t, client, srv)
+		}
+		refusing = false
+		srv.RevokeAccessTokens()
+		srv.SetAuthLatency(500 * time.Millisecond)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := src.Renew(ctx)
+			assert.NoError(t, err)
+		})
+		synctest.Wait()
+		status, _ := get(t, client, srv)
+		assert.Equal(t, 200, status)
+		wg.Wait()
+		assert.Equal(t, 3, srv.Counters().AuthCalls)
+	})
+}
+
+func TestARenewalBehindAnUploadIsNotAborted(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		ctx, cancel := context.WithCancel(ctx)
+		client := srv.Config().Client(ctx)
+		get(t, client, srv)
+		srv.SetAuthLatency(time.Second)
+		cancel()
+		srv.RevokeAccessTokens()
+		status, _ := stream(t, client, srv)
+		assert.Equal(t, 401, status)
+		time.Sleep(2 * time.Second)
+		status, took := stream(t, client, srv)
+		assert.Equal(t, 200, status)
+		assert.Zero(t, took)
+	})
+}
+
+func TestARefusalOfATokenThatNoRefusalBroughtIsBelievedAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		src := srv.Config().Source(ctx)
+		mustToken(t, src)
+		_, err := src.Renew(ctx)
+		require.NoError(t, err)
+		srv.RevokeAccessTokens()
+		status, _ := get(t, src.Client(ctx), srv)
+		assert.Equal(t, 200, status)
+	})
+}
+
+func TestTheBaseIsTheDefaultTransport(t *testing.T) {
+	rec := &recorder{}
+	usual := http.DefaultTransport
+	http.DefaultTransport = rec
+	defer func() { http.DefaultTransport = usual }()
+	tr := &apivideo.Transport{Source: staticSource(t, apivideo.Config{})}
+	req, _ := http.NewRequest("GET", "https://ws.api.video/videos", nil)
+	_, err := tr.RoundTrip(req)
+	require.NoError(t, err)
+	assert.Len(t, rec.sent, 1)
+}
+
+func TestTheAddedHeadersHaveNoRoomInCommon(t *testing.T) {
+	base := tripper(func(r *http.Request) (*http.Response, error) {
+		_ = append(r.Header["Authorization"], "scribbled")
+		_ = append(r.Header["Av-Origin-App"], "scribbled")
+		assert.Equal(t, []string{"app:1"}, r.Header["Av-Origin-App"])
+		assert.Equal(t, []string{"sdk:2"}, r.Header["Av-Origin-Sdk"])
+		return answer(200, "text/plain", "ok"), nil
+	})
+	src := staticSource(t, apivideo.Config{Application: apivideo.Product{Name: "app", Version: "1"}, SDK: apivideo.Product{Name: "sdk", Version: "2"}})
+	req, _ := http.NewRequest("GET", "https://ws.api.video/videos", nil)
+	_, err := (&apivideo.Transport{Source: src, Base: base}).RoundTrip(req)
+	require.NoError(t, err)
+}
+
+func TestA401MayHaveNoBody(t *testing.T) {
+	n := 0
+	tr := &apivideo.Transport{Source: staticSource(t, apivideo.Config{}), Base: tripper(func(*http.Request) (*http.Response, error) {
+		if n++; n > 1 {
+			return answer(200, "", ""), nil
+		}
+		return &http.Response{StatusCode: 401}, nil
+	})}
+	req, _ := http.NewRequest("GET", "https://ws.api.video/videos", nil)
+	resp, err := tr.RoundTrip(req)
+	require.NoError(t, err)
+	assert.Equal(t, 200, resp.StatusCode)
 }
