@@ -74,20 +74,25 @@ func portOf(u *url.URL) string {
 }
 
 // String is the same for every spelling of one endpoint.
-func (e endpoint) String() string {
+func (e *endpoint) String() string {
 	return e.scheme + "://" + net.JoinHostPort(e.host, e.port) + e.escaped
 }
 
 // join is the URL of a path below e, which begins with a slash.
-func (e endpoint) join(p string) string {
+func (e *endpoint) join(p string) string {
 	return e.scheme + "://" + e.literal + e.escaped + p
 }
 
 // authorizes reports whether a request to u may carry a token: u is of e's
 // origin, below e's path, and neither of the auth operations.
-func (e endpoint) authorizes(u *url.URL) bool {
+func (e *endpoint) authorizes(u *url.URL) bool {
 	if u == nil || u.Opaque != "" || !e.sameOrigin(u) {
 		return false
+	}
+	// Most base URLs have no path, and most requests are for nothing like an
+	// auth operation: that is told without cleaning the path.
+	if e.path == "" && strings.HasPrefix(u.Path, "/") && !strings.Contains(u.Path, "/auth") {
+		return true
 	}
 	rest, ok := below(u.Path, e.path)
 	if !ok || rest == authenticate.path || rest == refresh.path {
@@ -100,7 +105,7 @@ func (e endpoint) authorizes(u *url.URL) bool {
 	return ok
 }
 
-func (e endpoint) sameOrigin(u *url.URL) bool {
+func (e *endpoint) sameOrigin(u *url.URL) bool {
 	if u.Host == e.literal && u.Scheme == e.scheme {
 		return true
 	}

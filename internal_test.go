@@ -2,6 +2,7 @@ package apivideo
 
 import (
 	"net/http"
+	"runtime"
 	"testing"
 	"time"
 
@@ -119,4 +120,42 @@ func FuzzOpen(f *testing.F) {
 			assert.Equal(t, "made-up-token", got.token.AccessToken, "only what was sealed is opened")
 		}
 	})
+}
+
+// BenchmarkToken compares what a Transport pays for its token with the least
+// that it could: an atomic load and a look at the clock.
+func BenchmarkToken(b *testing.B) {
+	now := time.Now()
+	e := newEntry(grant{accessToken: "made-up", lifetime: time.Hour}, now, time.Hour, now)
+	c := &cache{cur: e}
+	c.ready.Store(e)
+	ways := map[string]func() *entry{
+		"library": func() *entry {
+			e, _ := c.token(b.Context())
+			return e
+		},
+		"limit": func() *entry {
+			if e := c.ready.Load(); time.Now().Before(e.renewAt.t) {
+				return e
+			}
+			return nil
+		},
+	}
+	for name, token := range ways {
+		b.Run(name+"/1", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				token()
+			}
+		})
+		b.Run(name+"/128", func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetParallelism(128 / runtime.GOMAXPROCS(0))
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					token()
+				}
+			})
+		})
+	}
 }
