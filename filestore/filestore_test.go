@@ -83,6 +83,16 @@ func TestWhatAKilledWriterLeftIsReplaced(t *testing.T) {
 	assert.Len(t, list(t, dir), 2)
 }
 
+func TestAValueThatCouldNotBeReadIsNotStored(t *testing.T) {
+	dir, key := t.TempDir(), randomKey()
+	s, longest := filestore.New(dir), strings.Repeat("x", 1<<20)
+	store(t, s, key, longest)
+	err := s.Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) { return []byte(longest + "x"), nil })
+	assert.ErrorContains(t, err, "too long")
+	assert.Equal(t, len(longest), len(load(t, s, key)))
+	assert.Len(t, list(t, dir), 2)
+}
+
 func TestAPanicInAnUpdateFreesTheLock(t *testing.T) {
 	s, key := filestore.New(t.TempDir()), randomKey()
 	assert.Panics(t, func() {
