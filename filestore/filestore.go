@@ -72,8 +72,8 @@ func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 
 // Update implements apivideo.Store. The lock is the operating system's, and is
 // free at once when the process that holds it ends, in whatever way. It cannot
-// be lost before, so fn gets a context that ends with ctx alone; and what fn
-// returns without an error is stored even if ctx has ended meanwhile.
+// be lost before, not even by a process that is suspended: fn is given ctx, and
+// what it returns without an error is stored even if ctx has ended meanwhile.
 func (s *Store) Update(ctx context.Context, key string, fn func(ctx context.Context, old []byte) ([]byte, error)) error {
 	path, err := s.path(ctx, key)
 	if err != nil {
