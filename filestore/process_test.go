@@ -87,7 +87,7 @@ func TestAProcessKilledInItsExchangeDelaysTheOthersBriefly(t *testing.T) {
 	const latency = 2 * time.Second
 	srv, j := newServer(t, "token")
 	srv.SetAuthLatency(latency)
-	children := startReady(t, 20, j)
+	children := startReady(t, 10, j)
 	victim, others := children[0], children[1:]
 	victim.goAhead(t)
 	require.Eventually(t, func() bool { return srv.Counters().AuthCalls == 1 }, 10*time.Second, time.Millisecond)
