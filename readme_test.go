@@ -2,6 +2,7 @@ package apivideo_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,9 +16,14 @@ var leading = regexp.MustCompile(`(?m)^\s+`)
 func TestEverySnippetOfTheREADMEIsAnExample(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	examples, err := os.ReadFile("example_test.go")
+	files, err := filepath.Glob("*/example_test.go")
 	require.NoError(t, err)
-	code := leading.ReplaceAllString(string(examples), "")
+	var code string
+	for _, file := range append(files, "example_test.go") {
+		examples, err := os.ReadFile(file)
+		require.NoError(t, err)
+		code += leading.ReplaceAllString(string(examples), "")
+	}
 	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
 	assert.GreaterOrEqual(t, len(snippets), 7)
 	for _, s := range snippets {
