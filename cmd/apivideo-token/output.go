@@ -1,0 +1,65 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// format is what the flags say to print of a token.
+func (o *options) format(tok *oauth2.Token) string {
+	switch {
+	case o.header:
+		return "Authorization: Bearer " + tok.AccessToken + "\n"
+	case o.json:
+		return formatJSON(tok)
+	}
+	return tok.AccessToken + "\n"
+}
+
+// formatJSON leaves out the refresh token, which is good for one use and is
+// the cache's.
+func formatJSON(tok *oauth2.Token) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // scripts may look for the token as it is
+	_ = enc.Encode(struct {  // encoding strings cannot fail
+		AccessToken string `json:"access_token"`
+		TokenType   string `json:"token_type"`
+		Expiry      string `json:"expiry"`
+	}{tok.AccessToken, tok.TokenType, tok.Expiry.UTC().Format(time.RFC3339)})
+	return b.String()
+}
+
+// write prints text and closes the file, for some file systems tell only then
+// that the disk is full.
+func write(f *os.File, text string) error {
+	_, err := io.WriteString(f, text)
+	if err == nil {
+		err = f.Close()
+	}
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		err = at.Err
+	}
+	if err != nil {
+		return fmt.Errorf("standard output cannot be written to: %w; see where it leads", err)
+	}
+	return nil
+}
+
+// version is that of the module that the program was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
