@@ -1,0 +1,189 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/stretchr/testify/assert"
+)
+
+// proxy has the user's requests for production and the sandbox end at h.
+func (u *user) proxy(h http.HandlerFunc) {
+	srv := httptest.NewServer(h)
+	u.t.Cleanup(srv.Close)
+	delete(u.env, baseURLVariable)
+	u.env["HTTPS_PROXY"] = srv.URL
+}
+
+func TestAFailureIsOneLineThatSaysWhatToDo(t *testing.T) {
+	const (
+		again   = "; try again later, and check APIVIDEO_BASE_URL if it is set"
+		nothing = "; check the network, the proxy and APIVIDEO_BASE_URL"
+	)
+	for name, c := range map[string]struct {
+		spoil func(u *user)
+		line  string
+	}{
+		"no key": {
+			func(u *user) { delete(u.env, keyVariable) },
+			"there is no API key; set APIVIDEO_API_KEY, or APIVIDEO_API_KEY_FILE to the name of a file that has it",
+		},
+		"an empty key": {
+			func(u *user) { u.env[keyVariable] = "" },
+			"there is no API key; set APIVIDEO_API_KEY, or APIVIDEO_API_KEY_FILE to the name of a file that has it",
+		},
+		"the key of nobody": {
+			func(u *user) { u.env[keyVariable] = "made-up-key-of-nobody" },
+			"authenticate: 401 Unauthorized: The API key is invalid; check APIVIDEO_API_KEY and -sandbox: the sandbox and production have separate keys",
+		},
+		"the key of nobody in a file": {
+			func(u *user) { u.keyFile("made-up-key-of-nobody") },
+			"authenticate: 401 Unauthorized: The API key is invalid; check the file of APIVIDEO_API_KEY_FILE and -sandbox: the sandbox and production have separate keys",
+		},
+		"a key with a space": {
+			func(u *user) { u.env[keyVariable] += " " },
+			"APIVIDEO_API_KEY has spaces around it; remove them",
+		},
+		"a file of two lines": {
+			func(u *user) { u.keyFile("one-line\ntwo-lines\n") },
+			"the file of APIVIDEO_API_KEY_FILE has control characters, perhaps a line break; remove them",
+		},
+		"an empty file": {
+			func(u *user) { u.keyFile("\n") },
+			"the file of APIVIDEO_API_KEY_FILE is empty; put the API key into it",
+		},
+		"an endless file": {
+			func(u *user) { u.keyFile(strings.Repeat("key", 5000)) },
+			"the file of APIVIDEO_API_KEY_FILE is too long for an API key; name the file that has the key alone",
+		},
+		"a base URL without encryption": {
+			func(u *user) { u.env[baseURLVariable] = "http://ws.api.video" },
+			"APIVIDEO_BASE_URL must begin with https://; http is for loopback hosts alone",
+		},
+		"a base URL with the key": {
+			func(u *user) { u.env[baseURLVariable] = "https://" + u.key() + "@ws.api.video" },
+			"APIVIDEO_BASE_URL has a user name; remove it, the API key is all that is needed",
+		},
+		"a suspended account": {
+			func(u *user) { u.srv.SetSuspended(true) },
+			"authenticate: 403 Forbidden: Suspended account; ask the support of api.video",
+		},
+		"the service is down": {
+			func(u *user) { u.fail(apivideotest.Status(http.StatusBadGateway)) },
+			"authenticate: 502 Bad Gateway, text/html: <html><head><title>Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>" + again,
+		},
+		"the service is busy": {
+			func(u *user) { u.fail(apivideotest.Status(http.StatusTooManyRequests).RetryAfter("90")) },
+			"authenticate: 429 Too Many Requests: Too many requests; try again in 1m30s",
+		},
+		"the service echoes the key": {
+			func(u *user) { u.fail(apivideotest.Answer(400, "application/json", `{"title":"no\n`+u.key()+`"}`)) },
+			"authenticate: 400 Bad Request: no [redacted]; check APIVIDEO_BASE_URL if it is set",
+		},
+		"another service": {
+			func(u *user) { u.fail(apivideotest.Answer(200, "text/html", "<html>"+u.key())) },
+			"authenticate: the answer (200 OK, text/html) is unusable: it is not one JSON object" + again,
+		},
+		"nobody is there": {
+			func(u *user) { u.env[baseURLVariable] = "http://127.0.0.1:1" },
+			"authenticate: POST http://127.0.0.1:1/auth/api-key: dial tcp 127.0.0.1:1: connect: connection refused" + nothing,
+		},
+		"the connection breaks": {
+			func(u *user) { u.fail(apivideotest.BreakBefore) },
+			"authenticate: POST {base}/auth/api-key: EOF" + nothing,
+		},
+		"the proxy is down, and has a password": {
+			func(u *user) { delete(u.env, baseURLVariable); u.env["HTTPS_PROXY"] = "http://me:password@127.0.0.1:1" },
+			"authenticate: POST https://ws.api.video/auth/api-key: proxyconnect tcp: dial tcp 127.0.0.1:1: connect: connection refused" + nothing,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := newUser(t)
+			c.spoil(u)
+			line := u.failure(1)
+			assert.Equal(t, "apivideo-token: "+strings.ReplaceAll(c.line, "{base}", u.env[baseURLVariable]), line)
+		})
+	}
+}
+
+// fail makes every auth call fail.
+func (u *user) fail(fault apivideotest.Fault) {
+	u.srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return fault })
+}
+
+func TestAKeyFileThatCannotBeReadIsNotNamed(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	delete(u.env, keyVariable)
+	u.env[keyFileVariable] = u.key() // in the wrong variable
+	assert.Regexp(t, `^apivideo-token: the file of APIVIDEO_API_KEY_FILE cannot be read: .+; name a file that has the API key$`, u.failure(1))
+	u.env[keyFileVariable] = t.TempDir()
+	assert.Contains(t, u.failure(1), "cannot be read")
+}
+
+func TestWrongUsageHasAStatusOfItsOwnAndIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	const (
+		unknown  = "apivideo-token: unknown flag or bad value; see apivideo-token -h"
+		argument = "apivideo-token: it takes flags alone; put the API key into APIVIDEO_API_KEY and see apivideo-token -h"
+		minTTL   = "apivideo-token: -min-ttl must be a time like 30s or 10m; see apivideo-token -h"
+		timeout  = "apivideo-token: -timeout must be a time like 30s or 10m; see apivideo-token -h"
+	)
+	for _, c := range []struct{ args, line string }{
+		{"-bogus", unknown},
+		{"-KEY", unknown},
+		{"-api-key=KEY", unknown},
+		{"-json=KEY", unknown},
+		{"-=KEY", unknown},
+		{"-timeout", unknown},
+		{"KEY", argument},
+		{"-header KEY", argument},
+		{"-- -KEY", argument},
+		{"-timeout KEY", timeout},
+		{"-timeout 0s", timeout},
+		{"-min-ttl -1s", minTTL},
+		{"-min-ttl 10", minTTL},
+		{"-header -json", "apivideo-token: -header and -json exclude each other; choose one"},
+		{"-sandbox", "apivideo-token: -sandbox and APIVIDEO_BASE_URL exclude each other; leave out the one or unset the other"},
+	} {
+		args := strings.Fields(strings.ReplaceAll(c.args, "KEY", u.key()))
+		assert.Equal(t, c.line, u.failure(2, args...), c.args)
+	}
+	u.env[keyFileVariable] = "key"
+	assert.Equal(t, "apivideo-token: both APIVIDEO_API_KEY and APIVIDEO_API_KEY_FILE are set; unset one", u.failure(2))
+	assert.Zero(t, u.srv.Counters().AuthCalls)
+}
+
+func TestTheTimeoutBoundsAuthCallsAndTheWaitForOtherRuns(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	u.fail(apivideotest.Hang)
+	holder := u.command() // has the lock, and waits for the service
+	assert.NoError(t, holder.Start())
+	defer func() {
+		assert.NoError(t, holder.Process.Kill())
+		assert.Error(t, holder.Wait())
+	}()
+	assert.Eventually(t, func() bool { return u.srv.Counters().AuthCalls == 1 }, 10*time.Second, 5*time.Millisecond)
+
+	for _, flags := range []string{"-timeout=500ms", "-timeout=500ms -no-cache", "-timeout=500ms -refresh"} {
+		start := time.Now()
+		assert.Equal(t, "apivideo-token: no token within 500ms; check the network, or allow more time with -timeout",
+			u.failure(1, strings.Fields(flags)...))
+		assert.Less(t, time.Since(start), 2*time.Second, flags)
+	}
+	assert.Equal(t, 2, u.srv.Counters().AuthCalls, "without the lock none is made")
+}
+
+func TestTheServiceIsAskedAgainBeforeItFails(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	u.srv.Fail(apivideotest.Status(http.StatusBadGateway), apivideotest.BreakAfter)
+	u.token()
+}
