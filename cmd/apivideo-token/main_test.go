@@ -130,22 +130,6 @@ func TestAnExpiredTokenIsNotPrinted(t *testing.T) {
 	<-time.After(time.Second)
 	u.srv.SetLifetime(time.Hour)
 	assert.NotEqual(t, expired, u.token()+"\n")
-	u.srv.SetLifetime(time.Millisecond)
-	u.srv.SetAuthLatency(10 * time.Millisecond)
-	assert.Equal(t, "apivideo-token: authenticate: the answer (200 OK) is unusable: its token has expired on the way; try again later, and check APIVIDEO_BASE_URL if it is set",
-		u.failure(1, "-no-cache"))
-}
-
-func TestATokenThatIsDueForRenewalIsPrintedAndLeftAlone(t *testing.T) {
-	t.Parallel()
-	u := newUser(t)
-	u.srv.SetLifetime(10 * time.Second)
-	first := u.token()
-	<-time.After(4 * time.Second) // renewal ahead of expiry would begin after 7.5 to 8
-	assert.Equal(t, first, u.token())
-	<-time.After(4100 * time.Millisecond)
-	assert.Equal(t, first, u.token())
-	assert.Equal(t, 1, u.srv.Counters().AuthCalls, "a renewal that nobody waits for would be lost with the process")
 }
 
 func TestMinTTLRenewsATokenThatLivesLess(t *testing.T) {

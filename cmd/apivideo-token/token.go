@@ -12,7 +12,7 @@ import (
 
 // token gets the token to print, and a new one if the flags ask for it.
 func (o *options) token(ctx context.Context, conf *apivideo.Config) (*oauth2.Token, error) {
-	src := conf.Source(ended())
+	src := conf.Source(ended(ctx))
 	obtain := src.TokenContext
 	if o.refresh {
 		obtain = src.Renew
@@ -35,11 +35,11 @@ func (o *options) token(ctx context.Context, conf *apivideo.Config) (*oauth2.Tok
 	return tok, nil
 }
 
-// ended returns a context that has ended. A Source that is made with it renews
+// ended returns ctx as one that has ended. A Source that is made with it renews
 // nothing ahead of expiry: this program would be gone before the answer is
 // there, and the refresh token spent for nothing.
-func ended() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
+func ended(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
 	cancel()
 	return ctx
 }

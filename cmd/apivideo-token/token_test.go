@@ -1,0 +1,31 @@
+package main
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/filestore"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// In the process of the test, since the built program has no virtual time.
+func TestATokenThatIsDueForRenewalIsPrintedAndLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		srv := apivideotest.NewUnstartedServer()
+		conf := srv.Config()
+		conf.Store = filestore.New(dir)
+		ctx := srv.Context(t.Context())
+		first, err := new(options).token(ctx, conf)
+		require.NoError(t, err)
+		time.Sleep(50 * time.Minute) // renewal ahead of expiry begins after 48 at the latest
+		second, err := new(options).token(ctx, conf)
+		require.NoError(t, err)
+		assert.Equal(t, first.AccessToken, second.AccessToken)
+		synctest.Wait()
+		assert.Equal(t, 1, srv.Counters().AuthCalls, "a renewal that nobody waits for would be lost with the process")
+	})
+}
