@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
 )
@@ -28,7 +29,7 @@ func advice(failed *apivideo.Error, keyName string) string {
 	case errors.Is(failed, apivideo.ErrAccountSuspended):
 		return "ask the support of api.video"
 	case failed.RetryAfter > 0:
-		return fmt.Sprintf("try again in %v", failed.RetryAfter)
+		return fmt.Sprintf("try again in %v", failed.RetryAfter.Round(time.Second))
 	case failed.Status == 0: // no answer
 		return "check the network, the proxy and " + baseURLVariable
 	case failed.Temporary():

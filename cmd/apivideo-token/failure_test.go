@@ -174,7 +174,7 @@ func TestTheTimeoutBoundsAuthCallsAndTheWaitForOtherRuns(t *testing.T) {
 
 	for _, flags := range []string{"-timeout=500ms", "-timeout=500ms -no-cache", "-timeout=500ms -refresh"} {
 		start := time.Now()
-		assert.Equal(t, "apivideo-token: no token within 500ms; check the network, or allow more time with -timeout",
+		assert.Equal(t, "apivideo-token: no token within 500ms; check the network, or try a longer -timeout or -no-cache",
 			u.failure(1, strings.Fields(flags)...))
 		assert.Less(t, time.Since(start), 2*time.Second, flags)
 	}

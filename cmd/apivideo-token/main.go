@@ -65,7 +65,7 @@ func run(args []string, stdout *os.File) error {
 		err = ctx.Err()
 	}
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("no token within %v; check the network, or allow more time with -timeout", o.timeout)
+		return fmt.Errorf("no token within %v; check the network, or try a longer -timeout or -no-cache", o.timeout)
 	}
 	return err
 }

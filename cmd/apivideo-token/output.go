@@ -31,7 +31,8 @@ func formatJSON(tok *oauth2.Token) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // scripts may look for the token as it is
-	_ = enc.Encode(struct {  // encoding strings cannot fail
+	// Encoding strings cannot fail.
+	_ = enc.Encode(struct {
 		AccessToken string `json:"access_token"`
 		TokenType   string `json:"token_type"`
 		Expiry      string `json:"expiry"`

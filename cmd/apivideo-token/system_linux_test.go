@@ -66,7 +66,7 @@ func (u *user) cannotWrite(stdout *os.File, reason string, args ...string) {
 
 func TestTheTimeoutBoundsAKeyFileThatHangsAndAPipeThatIsFull(t *testing.T) {
 	t.Parallel()
-	const line = "apivideo-token: no token within 500ms; check the network, or allow more time with -timeout"
+	const line = "apivideo-token: no token within 500ms; check the network, or try a longer -timeout or -no-cache"
 	u := newUser(t)
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestAKeyMayComeThroughAPipe(t *testing.T) {
 	u.token()
 }
 
-func TestNoArgumentAndNoEnvironmentOfItsOwnIsNeededToRunInAShell(t *testing.T) {
+func TestAShellScriptSeesTheFailure(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	sh, err := exec.LookPath("sh")
