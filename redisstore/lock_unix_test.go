@@ -1,0 +1,70 @@
+//go:build unix
+
+package redisstore_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/redisstore"
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
+)
+
+// A Redis that hangs cannot say that the lease has run out; the holder's own
+// clock does.
+func TestALockThatCannotBeExtendedIsLostWhenItsLeaseRunsOut(t *testing.T) {
+	for name, patient := range map[string]bool{"patient client": true, "impatient client": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := newRedis(t)
+			options := redis.Options{Addr: server.addr}
+			if !patient {
+				options.ReadTimeout, options.ContextTimeoutEnabled = 500*time.Millisecond, true
+			}
+			client := redis.NewClient(&options)
+			defer client.Close()
+			var lost time.Time
+			err := redisstore.New(client).Update(t.Context(), key, func(ctx context.Context, _ []byte) ([]byte, error) {
+				server.freeze()
+				start := time.Now()
+				select {
+				case <-ctx.Done():
+				case <-time.After(10 * time.Second):
+				}
+				assert.ErrorContains(t, context.Cause(ctx), "the lock was lost")
+				lost = time.Now()
+				assert.LessOrEqual(t, lost.Sub(start), 4500*time.Millisecond)
+				assert.GreaterOrEqual(t, lost.Sub(start), 3*time.Second)
+				if patient {
+					server.thaw()
+				}
+				return []byte("value"), nil
+			})
+			assert.ErrorContains(t, err, "the lock was lost")
+			if !patient {
+				assert.LessOrEqual(t, time.Since(lost), 3*time.Second)
+			}
+			server.thaw()
+			assert.Zero(t, server.client(t).Exists(t.Context(), valueName).Val())
+		})
+	}
+}
+
+// Three extensions in a row may fail.
+func TestALockOutlivesARedisThatHangsBriefly(t *testing.T) {
+	t.Parallel()
+	server := newRedis(t)
+	client := redis.NewClient(&redis.Options{Addr: server.addr, ReadTimeout: 500 * time.Millisecond, ContextTimeoutEnabled: true})
+	defer client.Close()
+	assert.NoError(t, redisstore.New(client).Update(t.Context(), key, func(ctx context.Context, _ []byte) ([]byte, error) {
+		for range 2 {
+			server.freeze()
+			time.Sleep(2 * time.Second)
+			server.thaw()
+			time.Sleep(1500 * time.Millisecond)
+		}
+		return []byte("value"), ctx.Err()
+	}))
+}
