@@ -60,6 +60,7 @@ func TestWaitingForTheLockEndsWithTheContext(t *testing.T) {
 }
 
 func TestALockThatIsLostEndsFnAndStoresNothing(t *testing.T) {
+	t.Parallel()
 	for name, lose := range map[string]func(context.Context, *redis.Client) error{
 		"it expired": func(ctx context.Context, client *redis.Client) error {
 			return client.Del(ctx, lockName).Err()

@@ -15,6 +15,7 @@ import (
 // A Redis that hangs cannot say that the lease has run out; the holder's own
 // clock does.
 func TestALockThatCannotBeExtendedIsLostWhenItsLeaseRunsOut(t *testing.T) {
+	t.Parallel()
 	for name, patient := range map[string]bool{"patient client": true, "impatient client": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -21,7 +21,6 @@ const (
 
 // load has many sources asked for their tokens all the time.
 type load struct {
-	sources []*apivideo.Source
 	patient time.Duration // what a caller may wait while there is a usable token
 	running sync.WaitGroup
 
@@ -40,7 +39,6 @@ func startLoad(t *testing.T, conf *apivideo.Config, n int) (l *load, stop func()
 	ctx, cancel := context.WithCancel(t.Context())
 	for i := range n {
 		src := conf.Source(ctx)
-		l.sources = append(l.sources, src)
 		l.running.Go(func() { l.ask(ctx, t, src, i) })
 	}
 	return l, func() {
