@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ type redisServer struct {
 }
 
 // startRedis starts a server and waits until it answers. Its working directory
-// is dir; args are added to its command line.
+// is dir; args begin its command line.
 func startRedis(dir string, args ...string) (*redisServer, error) {
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -38,8 +39,9 @@ func startRedis(dir string, args ...string) (*redisServer, error) {
 			return nil, err
 		}
 		s := &redisServer{
-			addr:    net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
-			command: append([]string{path, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--save", "", "--appendonly", "no", "--dir", dir}, args...),
+			addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+			command: slices.Concat([]string{path}, args, []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(port),
+				"--save", "", "--appendonly", "no", "--dir", dir}),
 		}
 		if err = s.start(); err == nil {
 			return s, nil
@@ -108,21 +110,5 @@ func (s *redisServer) kill() {
 func (s *redisServer) client(t *testing.T) *redis.Client {
 	client := redis.NewClient(&redis.Options{Addr: s.addr})
 	t.Cleanup(func() { client.Close() })
-	return client
-}
-
-// newCluster starts a cluster of one server, which checks that the keys of a
-// script share a slot as any cluster does.
-func newCluster(t *testing.T) *redis.ClusterClient {
-	t.Helper()
-	bus, err := freePort()
-	require.NoError(t, err)
-	s := newRedis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-announce-ip", "127.0.0.1")
-	require.NoError(t, s.client(t).ClusterAddSlotsRange(t.Context(), 0, 16383).Err())
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{s.addr}})
-	t.Cleanup(func() { client.Close() })
-	require.Eventually(t, func() bool {
-		return strings.Contains(client.ClusterInfo(t.Context()).Val(), "cluster_state:ok")
-	}, 20*time.Second, 50*time.Millisecond)
 	return client
 }
