@@ -10,6 +10,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/redisstore"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // A Redis that hangs cannot say that the lease has run out; the holder's own
@@ -68,4 +69,26 @@ func TestALockOutlivesARedisThatHangsBriefly(t *testing.T) {
 		}
 		return []byte("value"), ctx.Err()
 	}))
+}
+
+func TestCallsEndWithTheirContextsWhileRedisHangs(t *testing.T) {
+	t.Parallel()
+	server := newRedis(t)
+	client := redis.NewClient(&redis.Options{Addr: server.addr, ReadTimeout: time.Second, ContextTimeoutEnabled: true})
+	defer client.Close()
+	patient := server.client(t)
+	store, impatient := redisstore.New(patient), redisstore.New(client)
+	require.NoError(t, patient.Ping(t.Context()).Err())
+	server.freeze()
+	defer server.thaw()
+	for range 10 { // more than the reads at a time
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		start := time.Now()
+		_, err := store.Load(ctx, key)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.LessOrEqual(t, time.Since(start), 600*time.Millisecond)
+		assert.Error(t, impatient.Update(ctx, key, returns(nil, nil)))
+		assert.LessOrEqual(t, time.Since(start), 1200*time.Millisecond)
+		cancel()
+	}
 }

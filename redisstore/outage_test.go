@@ -107,7 +107,7 @@ func outage(t *testing.T, server *redisServer, begin, end func()) {
 	defer stop()
 	time.Sleep(2 * time.Second)
 	first := l.in()
-	require.Len(t, first, 1)
+	require.Equal(t, 1, len(first), "tokens")
 	require.Equal(t, oneExchange, srv.Counters())
 
 	begin()

@@ -56,9 +56,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// valueTime is how long a value is kept without a renewal. Package apivideo
-// takes no token to live longer.
-const valueTime = 24 * time.Hour
+const (
+	valueTime = 24 * time.Hour  // how long a value is kept without a renewal; no token lives longer
+	readTime  = 2 * time.Second // for a read, if the client honours contexts
+)
 
 var errNoClient = errors.New("redisstore: there is no Redis client; give one to New")
 
@@ -68,6 +69,7 @@ var errNoClient = errors.New("redisstore: there is no Redis client; give one to 
 type Store struct {
 	client redis.UniversalClient // nil if there is none
 	locks  *redislock.Client
+	local  local
 }
 
 // New returns a Store in the Redis of client: a single server, one behind
@@ -77,15 +79,26 @@ func New(client redis.UniversalClient) *Store {
 	if v := reflect.ValueOf(client); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return &Store{}
 	}
-	return &Store{client, redislock.New(client)}
+	return &Store{client: client, locks: redislock.New(client), local: local{keys: make(map[string]*localKey)}}
 }
 
-// Load returns the value of key, or nil if there is none. In a cluster whose
-// client reads from replicas, the value may be a little old.
+// Load returns the value of key, or nil if there is none. It returns when ctx
+// ends, whatever the client does. In a cluster whose client reads from
+// replicas, the value may be a little old.
 func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	if s.client == nil {
 		return nil, errNoClient
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.local.load(ctx, key, func() ([]byte, error) { return s.get(ctx, key) })
+}
+
+// get reads the value for all who wait for it, and so beyond the end of ctx.
+func (s *Store) get(ctx context.Context, key string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTime)
+	defer cancel()
 	value, err := s.client.Get(ctx, valueName(key)).Result()
 	switch {
 	case errors.Is(err, redis.Nil):
@@ -113,6 +126,11 @@ func (s *Store) Update(ctx context.Context, key string, fn func(ctx context.Cont
 	if s.client == nil {
 		return errNoClient
 	}
+	leave, err := s.local.enter(ctx, key)
+	if err != nil {
+		return fmt.Errorf("redisstore: locking: %w", err)
+	}
+	defer leave()
 	l, err := s.lock(ctx, key)
 	if err != nil {
 		return fmt.Errorf("redisstore: locking: %w", err)

@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +64,48 @@ func TestWithoutAClientEveryCallIsAnError(t *testing.T) {
 		assert.ErrorContains(t, err, "no Redis client")
 		assert.ErrorContains(t, store.Update(t.Context(), key, returns(nil, nil)), "no Redis client")
 	}
+}
+
+// However many read at once, a value that was stored before is found.
+func TestLoadFindsWhatWasStoredBefore(t *testing.T) {
+	store := redisstore.New(newRedis(t).client(t))
+	ctx, stop := context.WithCancel(t.Context())
+	var readers sync.WaitGroup
+	for range 8 {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				store.Load(ctx, key)
+			}
+		})
+	}
+	for i := range 100 {
+		value := []byte{byte(i)}
+		require.NoError(t, store.Update(t.Context(), key, returns(value, nil)))
+		found, err := store.Load(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, value, found)
+		found[0]++ // which nobody else sees
+	}
+	stop()
+	readers.Wait()
+}
+
+func TestAThousandLoadsAtOnceAreFewReads(t *testing.T) {
+	client := newRedis(t).client(t)
+	store := redisstore.New(client)
+	require.NoError(t, client.ConfigResetStat(t.Context()).Err())
+	together(1000, func(int) {
+		value, err := store.Load(t.Context(), key)
+		assert.NoError(t, err)
+		assert.Nil(t, value)
+	})
+	stats := client.Info(t.Context(), "commandstats").Val()
+	_, after, _ := strings.Cut(stats, "cmdstat_get:calls=")
+	calls, _, _ := strings.Cut(after, ",")
+	reads, err := strconv.Atoi(calls)
+	require.NoError(t, err, stats)
+	t.Log(reads, "reads")
+	assert.Less(t, reads, 500)
 }
 
 func TestARedisThatIsDownIsAnError(t *testing.T) {
@@ -145,9 +190,9 @@ func TestWhatFnReturnsIsStoredThoughItsCallerLeft(t *testing.T) {
 
 func TestUpdateLeavesNoGoroutineBehind(t *testing.T) {
 	store := redisstore.New(newRedis(t).client(t))
-	busy := func() bool {
+	busy := func() bool { // with a lock, or with what is local
 		stacks := make([]byte, 1<<20)
-		return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("redisstore.(*lock)"))
+		return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("redisstore.(*lo"))
 	}
 	require.Eventually(t, func() bool { return !busy() }, 10*time.Second, 10*time.Millisecond, "of the tests before")
 	for range 20 {

@@ -64,7 +64,7 @@ func TestBehindSentinelTheTokenSurvivesAFailover(t *testing.T) {
 	client := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "fleet", SentinelAddrs: []string{sentinel.addr}})
 	t.Cleanup(func() { client.Close() })
 	conf := sharing(srv, client)
-	slowest(t, conf, 20)
+	mustShare(t, conf, 20)
 	require.Eventually(t, func() bool { return replica.client(t).DBSize(t.Context()).Val() == 1 },
 		10*time.Second, 50*time.Millisecond, "the value was replicated")
 
@@ -74,11 +74,11 @@ func TestBehindSentinelTheTokenSurvivesAFailover(t *testing.T) {
 		30*time.Second, 500*time.Millisecond, "the failover began")
 	require.Eventually(t, func() bool { return client.Get(t.Context(), "nothing").Err() == redis.Nil && replicates(t, primary) },
 		30*time.Second, 50*time.Millisecond, "the failover ended")
-	slowest(t, conf, 20)
+	mustShare(t, conf, 20)
 	assert.Equal(t, oneExchange, srv.Counters())
 	_, err := conf.Source(t.Context()).Renew(t.Context())
 	assert.NoError(t, err)
-	slowest(t, conf, 20)
+	mustShare(t, conf, 20)
 	assert.Equal(t, 1, srv.Counters().Refreshed)
 }
 

@@ -1,0 +1,120 @@
+package redisstore
+
+import (
+	"bytes"
+	"context"
+	"sync"
+)
+
+// reads is how many reads of one key a process makes at a time. With more than
+// one, a connection that does not answer holds up nobody.
+const reads = 4
+
+// local is what the goroutines of one process do together, so that a thousand
+// of them that want the same key burden Redis no more than a few.
+type local struct {
+	mu   sync.Mutex // guards what follows, and the fields of each key
+	keys map[string]*localKey
+}
+
+// localKey is the state of one key while somebody uses it.
+type localKey struct {
+	users   int           // calls of enter and runs of reads
+	turn    chan struct{} // holds one element while somebody has entered
+	running int           // reads that have begun
+	next    *read         // one that will begin when another ends
+}
+
+// read is one read of a value, for all who came before it began.
+type read struct {
+	done  chan struct{} // closed when value and err are set
+	value []byte
+	err   error
+}
+
+// use returns the state of key, until drop. l.mu is held.
+func (l *local) use(key string) *localKey {
+	k := l.keys[key]
+	if k == nil {
+		k = &localKey{turn: make(chan struct{}, 1)}
+		l.keys[key] = k
+	}
+	k.users++
+	return k
+}
+
+// drop forgets key when nobody uses it any more. l.mu is held.
+func (l *local) drop(key string, k *localKey) {
+	if k.users--; k.users == 0 {
+		delete(l.keys, key)
+	}
+}
+
+// enter waits until it is the caller's turn with key in this process, which
+// lasts until leave, or until ctx ends.
+func (l *local) enter(ctx context.Context, key string) (leave func(), err error) {
+	l.mu.Lock()
+	k := l.use(key)
+	l.mu.Unlock()
+	select {
+	case k.turn <- struct{}{}:
+		return func() {
+			<-k.turn
+			l.leave(key, k)
+		}, nil
+	case <-ctx.Done():
+		l.leave(key, k)
+		return nil, ctx.Err()
+	}
+}
+
+// leave ends a use that enter began.
+func (l *local) leave(key string, k *localKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop(key, k)
+}
+
+// load returns the value of key as get reads it after the call, perhaps for
+// others too. It does not wait for get beyond the end of ctx.
+func (l *local) load(ctx context.Context, key string, get func() ([]byte, error)) ([]byte, error) {
+	r := l.join(key, get)
+	select {
+	case <-r.done:
+		return bytes.Clone(r.value), r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// join returns a read that has not begun, or begins one.
+func (l *local) join(key string, get func() ([]byte, error)) *read {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k := l.keys[key]; k != nil && k.running == reads {
+		if k.next == nil {
+			k.next = &read{done: make(chan struct{})}
+		}
+		return k.next
+	}
+	k := l.use(key)
+	k.running++
+	r := &read{done: make(chan struct{})}
+	go l.run(key, k, r, get)
+	return r
+}
+
+// run makes a read, and those that were put off meanwhile.
+func (l *local) run(key string, k *localKey, r *read, get func() ([]byte, error)) {
+	for r != nil {
+		r.value, r.err = get()
+		close(r.done)
+		l.mu.Lock()
+		r, k.next = k.next, nil
+		if r == nil {
+			k.running--
+			l.drop(key, k)
+		}
+		l.mu.Unlock()
+	}
+}
