@@ -30,9 +30,10 @@
 //
 // While it reads and writes, a go-redis client does not notice that a context
 // is canceled, and heeds a deadline only if ContextTimeoutEnabled is set; by
-// default it waits 5 seconds for an answer, and tries four times. Package
-// apivideo does not wait for that, but the goroutine that it leaves behind
-// does. A client of its own for the store may have less patience:
+// default it waits 5 seconds for an answer, and tries four times. Load returns
+// at the end of its context all the same, and package apivideo does not wait
+// for Update; but goroutines do, and the connections that they use. A client
+// of its own for the store may have less patience:
 //
 //	client := redis.NewClient(&redis.Options{
 //		Addr:                  "redis:6379",
@@ -110,7 +111,8 @@ func (s *Store) get(ctx context.Context, key string) ([]byte, error) {
 }
 
 // Update calls fn with the value of key, nil if there is none, under a lock on
-// key. It waits for the lock until ctx ends. What fn returns is stored for 24
+// key. It waits for the lock until ctx ends; goroutines that share a Store
+// queue, and other processes try several times a second. What fn returns is stored for 24
 // hours, unless it is nil, which leaves the value. An error of fn is returned
 // as it is.
 //
@@ -121,7 +123,7 @@ func (s *Store) get(ctx context.Context, key string) ([]byte, error) {
 //
 // Before Update returns, it has released the lock and ended its goroutines.
 // With a Redis that does not answer this takes as long as the client's own
-// timeouts allow.
+// timeouts allow: about two read timeouts for the default client.
 func (s *Store) Update(ctx context.Context, key string, fn func(ctx context.Context, old []byte) ([]byte, error)) error {
 	if s.client == nil {
 		return errNoClient
