@@ -1,0 +1,94 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// The lengths of real tokens, in characters.
+const (
+	AccessTokenLength  = 1000
+	RefreshTokenLength = 700
+)
+
+// Service is an auth service in memory, whose tokens are as long as real ones
+// and never the same twice. It checks no credentials. The zero Service issues
+// tokens of an hour and answers at once; it is safe for concurrent use, its
+// fields being set before.
+type Service struct {
+	Lifetime time.Duration // of the tokens, an hour when 0
+	Latency  time.Duration // of every answer
+	Down     func() bool   // whether an auth call meets an outage; nil: none does
+
+	calls atomic.Int64
+}
+
+// Calls is how many auth calls were made.
+func (s *Service) Calls() int64 { return s.calls.Load() }
+
+// Context returns a copy of ctx in which auth calls go to s.
+func (s *Service) Context(ctx context.Context) context.Context {
+	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: s})
+}
+
+// RoundTrip answers either of the auth operations.
+func (s *Service) RoundTrip(req *http.Request) (*http.Response, error) {
+	n := s.calls.Add(1)
+	if req.Body != nil {
+		defer req.Body.Close()
+	}
+	down := s.Down != nil && s.Down()
+	if s.Latency > 0 {
+		timer := time.NewTimer(s.Latency)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-req.Context().Done():
+			return nil, req.Context().Err()
+		}
+	}
+	if down {
+		return answer(req, http.StatusServiceUnavailable, "text/html", "<html><body>Service Unavailable</body></html>"), nil
+	}
+	return answer(req, http.StatusOK, "application/json", s.grant(n)), nil
+}
+
+// grant is the body of an answer with tokens that are numbered n.
+func (s *Service) grant(n int64) string {
+	lifetime := s.Lifetime
+	if lifetime == 0 {
+		lifetime = time.Hour
+	}
+	body, _ := json.Marshal(map[string]any{
+		"token_type":    "Bearer",
+		"expires_in":    lifetime.Seconds(),
+		"access_token":  numbered("access-", n, AccessTokenLength),
+		"refresh_token": numbered("refresh-", n, RefreshTokenLength),
+	})
+	return string(body)
+}
+
+func numbered(prefix string, n int64, length int) string {
+	return fmt.Sprintf("%s%0*d", prefix, length-len(prefix), n)
+}
+
+func answer(req *http.Request, status int, contentType, body string) *http.Response {
+	return &http.Response{
+		StatusCode:    status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        http.Header{"Content-Type": {contentType}},
+		Body:          io.NopCloser(strings.NewReader(body)),
+		ContentLength: int64(len(body)),
+		Request:       req,
+	}
+}
