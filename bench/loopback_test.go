@@ -1,0 +1,57 @@
+package bench
+
+import (
+	"crypto/tls"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// BenchmarkLoopback is a whole request over TLS to a server on a loopback
+// address, its answer read to the end.
+func BenchmarkLoopback(b *testing.B) {
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, `{"data":[]}`)
+		}))
+		srv.EnableHTTP2 = proto == "HTTP/2.0"
+		srv.StartTLS()
+		for _, p := range Peers() {
+			// Part of a name cannot have a slash.
+			b.Run("proto=HTTP"+proto[5:]+"/by="+p.Name, func(b *testing.B) {
+				client := &http.Client{Transport: mustPeer(b, p, Options{
+					Service: &Service{},
+					Base:    trusting(srv),
+					BaseURL: srv.URL,
+				})}
+				mustGet(b, client, srv.URL, proto)
+				b.ReportAllocs()
+				for b.Loop() {
+					mustGet(b, client, srv.URL, proto)
+				}
+			})
+		}
+		srv.Close()
+	}
+}
+
+// trusting returns a transport of its own connections, which trusts srv.
+func trusting(srv *httptest.Server) http.RoundTripper {
+	theirs := srv.Client().Transport.(*http.Transport)
+	return &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: theirs.TLSClientConfig.RootCAs},
+		ForceAttemptHTTP2: srv.EnableHTTP2,
+	}
+}
+
+func mustGet(b *testing.B, client *http.Client, url, proto string) {
+	resp, err := client.Get(url + "/videos")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != 200 || resp.Proto != proto {
+		b.Fatal(resp.Status, resp.Proto, err)
+	}
+}
