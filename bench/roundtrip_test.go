@@ -62,7 +62,7 @@ func TestEveryPeerAuthorizes(t *testing.T) {
 		mustRoundTrip(t, rt, req)
 		want := ""
 		if p.Name != Bare {
-			want = "Bearer " + numbered("access-", 1, AccessTokenLength)
+			want = "Bearer " + numbered("access", 1, AccessTokenLength)
 		}
 		assert.Equal(t, want, sent, p.Name)
 		assert.Len(t, req.Header, 4, p.Name)

@@ -2,10 +2,10 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -67,17 +67,15 @@ func (s *Service) grant(n int64) string {
 	if lifetime == 0 {
 		lifetime = time.Hour
 	}
-	body, _ := json.Marshal(map[string]any{
-		"token_type":    "Bearer",
-		"expires_in":    lifetime.Seconds(),
-		"access_token":  numbered("access-", n, AccessTokenLength),
-		"refresh_token": numbered("refresh-", n, RefreshTokenLength),
-	})
-	return string(body)
+	return fmt.Sprintf(`{"token_type":"Bearer","expires_in":%v,"access_token":"%s","refresh_token":"%s"}`,
+		lifetime.Seconds(), numbered("access", n, AccessTokenLength), numbered("refresh", n, RefreshTokenLength))
 }
 
-func numbered(prefix string, n int64, length int) string {
-	return fmt.Sprintf("%s%0*d", prefix, length-len(prefix), n)
+var padding = strings.Repeat("x", max(AccessTokenLength, RefreshTokenLength))
+
+func numbered(name string, n int64, length int) string {
+	number := strconv.FormatInt(n, 10)
+	return name + padding[:length-len(name)-len(number)] + number
 }
 
 func answer(req *http.Request, status int, contentType, body string) *http.Response {

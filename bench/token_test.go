@@ -26,7 +26,7 @@ func BenchmarkToken(b *testing.B) {
 	reuse := NewOAuth2Source(&Service{})
 	cached := NewCloudAuthProvider(&Service{}, 0)
 	limit := &AtomicCache{}
-	limit.Set(numbered("access-", 1, AccessTokenLength), time.Now().Add(time.Hour))
+	limit.Set(numbered("access", 1, AccessTokenLength), time.Now().Add(time.Hour))
 
 	benchmarkToken(b, Apivideo, func(s *tokenSink) { s.token, s.err = src.TokenContext(ctx) })
 	benchmarkToken(b, OAuth2, func(s *tokenSink) { s.token, s.err = reuse.Token() })
