@@ -74,7 +74,7 @@ func dress(p *plot.Plot, row int, title string) {
 	if row == len(subjects)-1 {
 		p.X.Label.Text = "seconds"
 	}
-	p.BackgroundColor = color.Transparent
+	p.BackgroundColor = nil // the whole picture has one
 }
 
 // slotStats are the requests that began in one slot.

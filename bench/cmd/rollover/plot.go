@@ -20,7 +20,7 @@ import (
 const (
 	width      = 640 * vg.Length(1)
 	rowHeight  = 112 * vg.Length(1)
-	headHeight = 62 * vg.Length(1)
+	headHeight = 66 * vg.Length(1)
 	gap        = 10 * vg.Length(1)
 )
 
@@ -63,8 +63,7 @@ func paint(name string, runs [][]run) error {
 	}
 	paintHead(whole)
 	for col, ph := range phases {
-		area := panels[0][col].DataCanvas(canvases[0][col])
-		over := vg.Point{X: area.Center().X, Y: below.Max.Y + 14}
+		over := vg.Point{X: canvases[0][col].Center().X, Y: below.Max.Y + 18}
 		whole.FillText(style(11, true, text.XCenter), over, ph.title)
 	}
 
