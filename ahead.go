@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 	"weak"
 )
@@ -20,6 +21,7 @@ const (
 	shortestPause  = 10 * time.Millisecond // so that the quarters of what is left come to an end
 	firstHold      = 1 * time.Second
 	longestHold    = 1 * time.Minute
+	maxRejected    = 16 // a Store lags behind by a token or two
 )
 
 // errHeld: the API refuses every token, so that a new one would not help.
@@ -71,7 +73,7 @@ func (c *cache) land(f *flight, e *entry, err error) {
 	c.flight = nil
 	switch _, unshared := errors.AsType[*storeError](err); {
 	case err == nil:
-		c.adopt(f, e, now)
+		c.adopt(f, e)
 	case f.ctx.Err() != nil: // aborted
 		f.err = errAgain
 	case unshared:
@@ -97,9 +99,9 @@ func (c *cache) land(f *flight, e *entry, err error) {
 }
 
 // adopt makes e the current token. c.mu is held.
-func (c *cache) adopt(f *flight, e *entry, now time.Time) {
+func (c *cache) adopt(f *flight, e *entry) {
 	if f.refused != nil {
-		c.dropped.add(f.refused, now)
+		c.dropped.add(f.refused)
 		// What another process renewed is worth a first try.
 		if hold := f.refused.nextHold(); !e.shared || hold > firstHold {
 			e.hold = hold
@@ -136,28 +138,23 @@ func (e *entry) nextHold() time.Duration {
 	return min(2*e.hold, longestHold)
 }
 
-// rejected are access tokens that are not to be used again, each with its
-// expiry, after which nobody would.
-type rejected map[string]time.Time
+// rejected are the latest access tokens that are not to be used again: the
+// current one perhaps, and those that may still be in a Store.
+type rejected []string
 
-func (r rejected) has(e *entry) bool {
-	_, ok := r[e.token.AccessToken]
-	return ok
+func (r rejected) has(e *entry) bool { return slices.Contains(r, e.token.AccessToken) }
+
+func (r *rejected) add(e *entry) {
+	r.remove(e)
+	*r = append(*r, e.token.AccessToken)
+	if len(*r) > maxRejected {
+		*r = slices.Delete(*r, 0, 1)
+	}
 }
 
-func (r *rejected) add(e *entry, now time.Time) {
-	if *r == nil {
-		*r = make(rejected)
-	}
-	for token, expiry := range *r {
-		if now.After(expiry) {
-			delete(*r, token)
-		}
-	}
-	(*r)[e.token.AccessToken] = e.token.Expiry
+func (r *rejected) remove(e *entry) {
+	*r = slices.DeleteFunc(*r, func(token string) bool { return token == e.token.AccessToken })
 }
-
-func (r rejected) remove(e *entry) { delete(r, e.token.AccessToken) }
 
 func (c *cache) log(level slog.Level, message string, args ...any) {
 	if c.conf.Logger != nil {

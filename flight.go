@@ -130,7 +130,7 @@ func (c *cache) invalidate(accessToken string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cur != nil && c.cur.token.AccessToken == accessToken {
-		c.dropped.add(c.cur, time.Now())
+		c.dropped.add(c.cur)
 		c.ready.Store(nil)
 	}
 }

@@ -590,3 +590,21 @@ func TestClientTakesOverTheJar(t *testing.T) {
 	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Jar: jar})
 	assert.Same(t, jar, (&apivideo.Config{APIKey: "made-up-key"}).Client(ctx).Jar)
 }
+
+// A program may invalidate one token after the other for as long as it likes.
+func TestInvalidatedTokensDoNotPileUp(t *testing.T) {
+	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(realSized(t.Context()))
+	var before, after runtime.MemStats
+	for i := range 2000 {
+		if i == 100 {
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+		}
+		tok, _ := mustToken(t, src)
+		src.Invalidate(tok)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	assert.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(500<<10))
+	runtime.KeepAlive(src)
+}
