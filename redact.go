@@ -133,7 +133,7 @@ func unescape(s string) (rune, int) {
 	return utf8.DecodeRuneInString(s)
 }
 
-// hex4 reads \uXXXX.
+// hex4 reads \u and four hexadecimal digits.
 func hex4(s string) (rune, bool) {
 	if len(s) < 6 || s[:2] != `\u` {
 		return 0, false

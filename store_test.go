@@ -368,10 +368,7 @@ func TestACallerIsNotRefusedForTheSakeOfTheStore(t *testing.T) {
 func TestALockThatIsNotToBeHadIsWaitedForUpTo20Seconds(t *testing.T) {
 	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
 		mustToken(t, conf.Source(ctx))
-		for key := range store.values {
-			store.lock(key) <- struct{}{} // held by a process that does not end
-			delete(store.values, key)
-		}
+		store.seize()
 		src := conf.Source(ctx)
 		_, took := mustToken(t, src)
 		assert.GreaterOrEqual(t, took, 16*time.Second)
@@ -407,10 +404,7 @@ func TestWhoWaitsForTheLockLeavesWhenTheTokenIsThere(t *testing.T) {
 func TestAStoreThatFailsWhileItsLockIsWaitedForIsLeft(t *testing.T) {
 	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
 		mustToken(t, conf.Source(ctx))
-		for key := range store.values {
-			store.lock(key) <- struct{}{}
-			delete(store.values, key)
-		}
+		store.seize()
 		src := conf.Source(ctx)
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -497,10 +491,7 @@ func TestAFailureOfTheServiceUnderTheLockIsTheCallersError(t *testing.T) {
 func TestAnAbortedFlightLetsGoOfTheStore(t *testing.T) {
 	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
 		mustToken(t, conf.Source(ctx))
-		for key := range store.values {
-			store.lock(key) <- struct{}{}
-			delete(store.values, key)
-		}
+		store.seize()
 		var log bytes.Buffer
 		conf.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		ctx, cancel := context.WithCancel(ctx)
@@ -642,10 +633,7 @@ func TestAFleetUnderAnAPIThatRefusesEverythingMakesFewAuthCalls(t *testing.T) {
 func TestPatienceWithTheLockIsJittered(t *testing.T) {
 	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
 		mustToken(t, conf.Source(ctx))
-		for key := range store.values {
-			store.lock(key) <- struct{}{}
-			delete(store.values, key)
-		}
+		store.seize()
 		took := make([]time.Duration, 30)
 		together(len(took), func(i int) { _, took[i] = mustToken(t, conf.Source(ctx)) })
 		assert.Less(t, slices.Min(took), 18*time.Second)
@@ -656,10 +644,7 @@ func TestPatienceWithTheLockIsJittered(t *testing.T) {
 func TestTheStoreIsLookedAtEvery100Milliseconds(t *testing.T) {
 	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
 		mustToken(t, conf.Source(ctx))
-		for key := range store.values {
-			store.lock(key) <- struct{}{}
-			delete(store.values, key)
-		}
+		store.seize()
 		before := store.loads
 		_, took := mustToken(t, conf.Source(ctx))
 		assert.InDelta(t, int(took/(100*time.Millisecond)), store.loads-before, 2)

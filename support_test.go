@@ -148,6 +148,15 @@ func (s *memoryStore) lock(key string) chan struct{} {
 	return s.locks[key]
 }
 
+// seize holds the lock of every key, as a process does that never ends, and
+// deletes the values.
+func (s *memoryStore) seize() {
+	for key := range s.values {
+		s.lock(key) <- struct{}{}
+	}
+	clear(s.values)
+}
+
 func (s *memoryStore) Update(ctx context.Context, key string, fn func(context.Context, []byte) ([]byte, error)) error {
 	if err := s.trouble(); err != nil {
 		return err
