@@ -132,7 +132,8 @@ func (c Config) printableURL() string {
 	return secrets{c.APIKey}.redact(base)
 }
 
-// Format implements [fmt.Formatter], so that no verb prints the API key.
+// Format implements [fmt.Formatter], so that every verb prints what String says.
+// Only %p and %w never ask a Formatter.
 func (c Config) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
 // MarshalJSON leaves out the API key, the Store and the Logger.

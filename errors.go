@@ -115,7 +115,7 @@ func (x *exchange) noAnswer(err error) *Error {
 		e.outcome = later
 	}
 	if at, ok := errors.AsType[*url.Error](err); ok {
-		e.reason = fmt.Sprintf("%s %s: ", strings.ToUpper(at.Op), at.URL)
+		e.reason = x.brief(strings.ToUpper(at.Op)+" "+at.URL) + ": "
 		err = at.Err
 	}
 	e.reason += x.brief(err.Error())

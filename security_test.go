@@ -185,7 +185,9 @@ func TestNoErrorHasASecretThatTheTransportRepeats(t *testing.T) {
 	const key = "made-up-key-0123456789"
 	echo := &url.Error{Op: "Post", URL: "x", Err: errors.New(`malformed HTTP response "` + key + strings.Repeat(" long", 100) + `"`)}
 	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) { return nil, echo })
-	_, err := (&apivideo.Config{APIKey: key}).Token(ctx)
+	// The error of package net/http has the URL, too.
+	_, err := (&apivideo.Config{APIKey: key, BaseURL: "https://ws.api.video/" + key}).Token(ctx)
+	require.ErrorContains(t, err, "POST https://ws.api.video/[redacted]/auth/api-key: ")
 	require.ErrorContains(t, err, "malformed HTTP response")
 	assert.Less(t, len(err.Error()), 350)
 	for e := range chain(err) {
