@@ -1,0 +1,308 @@
+package soak_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+)
+
+// What the library promises, as far as the model holds it to that.
+const (
+	renewalWindow = 15 * time.Minute // or a quarter of the lifetime: the earliest renewal
+	expiryMargin  = 10 * time.Second // or a tenth of it: the latest use
+	longestHold   = time.Minute      // of a refusal that is not believed
+)
+
+// model knows what the service and the API have told one Source, and judges by
+// that what the Source does. It is lenient where it cannot tell in which order
+// the Source learned of two things.
+type model struct {
+	apiKey string
+	slack  time.Duration // between an event and what the Source makes of it; 0 in a bubble
+
+	mu          sync.Mutex // guards what follows
+	tokens      map[string]*known
+	latest      *known // nil before the first
+	renewing    int    // calls of Source.Renew
+	wanted      bool   // there was one, and no token has come since
+	active      *authCall
+	pace        pace
+	revocations []*span
+	suspended   bool // at any time
+	faults      []string
+	counts      counts
+}
+
+// counts says what a run consisted of.
+type counts struct{ requests, waited, healed, refused, failed, authCalls, tokens, revocations int }
+
+type span struct{ from, to time.Time }
+
+// known is an access token as its client knows it.
+type known struct {
+	sent, obtained time.Time // the auth call that brought it, and its answer
+	due            time.Time // renewal ahead of expiry, at the earliest
+	unusable       time.Time
+	expiry         time.Time
+	healing        bool      // it replaced one that the API had refused
+	refused        time.Time // by the API; zero if it was not
+	met            time.Time // the first answer of the API other than 401
+	doubted        bool      // Source.Invalidate was called with it
+	invalidated    bool      // and has returned
+}
+
+// lives reports whether a Source has k to serve, be it refused.
+func (k *known) lives(now time.Time) bool {
+	return k != nil && !k.invalidated && now.Before(k.unusable)
+}
+
+// serves reports whether a request that has k need not wait.
+func (k *known) serves(now time.Time) bool { return k.lives(now) && !k.doubted && k.refused.IsZero() }
+
+// fault takes note of a broken promise. m.mu is held, as for all that follow.
+func (m *model) fault(format string, args ...any) {
+	m.faults = append(m.faults, fmt.Sprintf(format, args...))
+}
+
+// begin judges whether this is a time for an auth call.
+func (m *model) begin(c *authCall) {
+	m.counts.authCalls++
+	if left := m.active; left != nil { // at its limit, before it ended
+		if left.ctx.Err() == nil {
+			m.fault("two auth calls at a time")
+		}
+		m.end(left, "", 0, c.from)
+	}
+	m.active = c
+	if k := m.latest; k.serves(c.from) && c.from.Before(k.due) && m.renewing == 0 && !m.wanted {
+		m.fault("an auth call without a reason, %v before expiry", k.expiry.Sub(c.from))
+	}
+	if complaint := m.pace.next(c); complaint != "" {
+		m.fault("%s", complaint)
+	}
+}
+
+// end takes note of how an auth call went: without a token if there is none.
+func (m *model) end(c *authCall, token string, lifetime time.Duration, now time.Time) {
+	if m.active != c {
+		return // it was left behind
+	}
+	m.active, c.to = nil, now
+	if errors.Is(c.ctx.Err(), context.Canceled) {
+		return // the Source broke it off
+	}
+	expiry := c.from.Add(lifetime)
+	k := &known{
+		sent: c.from, obtained: c.to,
+		due:      expiry.Add(-min(renewalWindow, lifetime/4) - m.slack),
+		unusable: expiry.Add(-min(expiryMargin, lifetime/10)),
+		expiry:   expiry,
+		healing:  m.latest != nil && !m.latest.refused.IsZero(),
+	}
+	c.ok = token != "" && c.ctx.Err() == nil && c.to.Before(k.unusable)
+	m.pace.took(c, m.latest.lives(c.to))
+	if c.ok {
+		m.tokens[token], m.latest, m.wanted = k, k, false
+		m.counts.tokens++
+	}
+}
+
+// start takes note of a request, and of what is known when it begins.
+func (m *model) start(r *request) {
+	k := m.latest
+	r.latest = k
+	r.served = k.serves(r.from) && !r.from.Before(k.obtained.Add(m.slack))
+	r.refused = k != nil && !k.refused.IsZero() && k.refused.Add(m.slack).Before(r.from)
+	r.invalidated = k != nil && k.invalidated
+	r.failing = m.failing(r.from)
+	m.counts.requests++
+}
+
+// failing reports whether an auth call has failed since then, or was the last
+// to do so.
+func (m *model) failing(since time.Time) bool {
+	return m.active != nil && errors.Is(m.active.ctx.Err(), context.DeadlineExceeded) || m.pace.failing(since)
+}
+
+// excused reports whether r may go without a successor of k, which the API
+// refuses: there was none to be had, or the refusal was not believed.
+func (m *model) excused(r *request, k *known, now time.Time) bool {
+	held := k.healing && now.Sub(k.obtained) <= longestHold && (k.met.IsZero() || !k.met.Add(m.slack).Before(r.from))
+	return held || r.failing || m.failing(r.from)
+}
+
+// send judges an attempt of a request.
+func (m *model) send(r *request, token string, now time.Time) *known {
+	k := m.tokens[token]
+	if k == nil {
+		m.fault("a request with a token that nobody issued")
+		return nil
+	}
+	chosen := now
+	if m.slack > 0 {
+		chosen = r.from // it may have been a while
+	}
+	switch {
+	case len(r.sent) == 2, len(r.sent) == 1 && (r.body == stream || r.sent[0] == k):
+		m.fault("a request sent again in vain")
+	case !chosen.Before(k.unusable):
+		m.fault("a request with a token that expires in %v", k.expiry.Sub(chosen))
+	case k == r.latest && r.invalidated:
+		m.fault("a request with a token that was invalidated")
+	case k == r.latest && r.refused && !m.excused(r, k, now):
+		m.fault("a request with a token that was known to be refused")
+	}
+	r.sent = append(r.sent, k)
+	return k
+}
+
+// answer takes note of what the API says to k.
+func (m *model) answer(k *known, status int, now time.Time) {
+	switch {
+	case status != 401 && k.met.IsZero():
+		k.met = now
+	case status == 401 && k.refused.IsZero():
+		k.refused = now
+	}
+	if status == 401 && now.Before(k.expiry) && !m.revoked(k, now) {
+		m.fault("the stand-in refuses a valid token")
+	}
+}
+
+func (m *model) revoked(k *known, now time.Time) bool {
+	for _, s := range m.revocations {
+		if !k.sent.After(s.to) && !now.Before(s.from) {
+			return true
+		}
+	}
+	return false
+}
+
+// finish judges what the caller of a request got.
+func (m *model) finish(ctx context.Context, r *request, status int, err error, now time.Time) {
+	served := r.served && r.latest.serves(now.Add(m.slack))
+	switch {
+	case err != nil:
+		m.counts.failed++
+		m.judgeError(ctx, r, err)
+		if served && len(r.sent) == 0 {
+			m.fault("a request failed that could have been served: %v", err)
+		}
+	case status == 401:
+		m.counts.refused++
+		if r.body != stream && len(r.sent) == 1 && !m.excused(r, r.sent[0], now) {
+			m.fault("a 401 reached a caller")
+		}
+	case status == 403 && m.suspended:
+	case status != 200:
+		m.fault("status %d", status)
+	case len(r.sent) == 2:
+		m.counts.healed++
+	}
+	if m.slack == 0 && now.After(r.from) { // elsewhere the network takes time too
+		m.counts.waited++
+		if served && len(r.sent) == 1 {
+			m.fault("a request waited %v with a usable token", now.Sub(r.from))
+		}
+	}
+}
+
+// judgeError judges whether an error names its cause, and no secret.
+func (m *model) judgeError(ctx context.Context, r *request, err error) {
+	_, ours := errors.AsType[*apivideo.Error](err)
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+	case ours && len(r.sent) == 0 && (r.failing || m.failing(r.from)):
+	default:
+		m.fault("an error without a cause: %v", err)
+	}
+	if m.tells(err.Error()) {
+		m.fault("a secret in an error")
+	}
+}
+
+// tells reports whether a text contains a secret.
+func (m *model) tells(text string) bool {
+	for token := range m.tokens {
+		if strings.Contains(text, token) {
+			return true
+		}
+	}
+	return strings.Contains(text, m.apiKey)
+}
+
+// pace knows how auth calls that fail may follow each other.
+type pace struct {
+	last     *authCall // that ended
+	lived    bool      // there was a token meanwhile
+	failed   time.Time // the last failure
+	failures int       // with the API key, in a row, without a token
+	first    time.Time // the first of these
+}
+
+const (
+	attempts      = 3 // with the API key in one renewal
+	attemptPause  = 200 * time.Millisecond
+	firstPause    = 500 * time.Millisecond // after a failed renewal, at the least; doubles
+	longestPause  = 15 * time.Second
+	shortestPause = 10 * time.Millisecond // while there is a token
+)
+
+func (p *pace) failing(since time.Time) bool {
+	return p.last != nil && (!p.last.ok || !p.failed.Before(since))
+}
+
+// took takes note of an auth call that ended.
+func (p *pace) took(c *authCall, lived bool) {
+	p.last, p.lived = c, lived
+	if !c.ok {
+		p.failed = c.to
+	}
+	switch {
+	case c.ok || lived:
+		p.failures = 0
+	case c.op == apivideotest.Authenticate:
+		if p.failures++; p.failures == 1 {
+			p.first = c.to
+		}
+	}
+}
+
+// next says what is wrong with making this call now, if anything is.
+func (p *pace) next(c *authCall) string {
+	if p.last == nil || p.last.ok || p.last.op == apivideotest.Refresh && c.op == apivideotest.Authenticate {
+		return ""
+	}
+	least := attemptPause
+	switch {
+	case p.lived:
+		least = shortestPause
+	case p.last.op == apivideotest.Refresh:
+		least = firstPause
+	}
+	if gap := c.from.Sub(p.last.to); gap < least {
+		return fmt.Sprintf("%s %v after a failure", c.op, gap)
+	}
+	if d := c.from.Sub(p.first); p.failures > 0 && d < leastOf(p.failures) {
+		return fmt.Sprintf("%d failures with the API key in %v", p.failures, d)
+	}
+	return ""
+}
+
+// leastOf is the least time from the first of n failures to the next attempt.
+func leastOf(n int) (d time.Duration) {
+	for i := 1; i <= n; i++ {
+		if i%attempts != 0 {
+			d += attemptPause
+		} else {
+			d += min(firstPause<<min(i/attempts-1, 8), longestPause)
+		}
+	}
+	return d
+}

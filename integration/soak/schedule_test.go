@@ -1,0 +1,187 @@
+package soak_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/stretchr/testify/assert"
+)
+
+// A schedule is a sequence of steps of two bytes: what happens, and how much
+// of it. FuzzSchedule looks for one that breaks a promise.
+type player struct {
+	*rig
+	ctx     context.Context
+	waiting sync.WaitGroup
+
+	trouble sync.Mutex                               // guards what follows
+	next    []apivideotest.Fault                     // of the next auth calls
+	outage  func(apivideotest.Op) apivideotest.Fault // of the others; nil for none
+}
+
+// What the second byte of a step chooses from. None is a limit of the library,
+// so that no two things happen in one instant by chance.
+var (
+	pauses = []time.Duration{time.Millisecond, 70 * time.Millisecond, 333 * time.Millisecond, 1100 * time.Millisecond,
+		4 * time.Second, 13 * time.Second, 47 * time.Second, 211 * time.Second, 11 * time.Minute, 31 * time.Minute, 59 * time.Minute, 3 * time.Hour}
+	patience  = []time.Duration{time.Millisecond, 130 * time.Millisecond, 2100 * time.Millisecond, 12 * time.Second, 37 * time.Second, time.Hour}
+	latencies = []time.Duration{0, 0, 21 * time.Millisecond, 910 * time.Millisecond, 6 * time.Second, 11 * time.Second, 17 * time.Second}
+	lifetimes = []time.Duration{time.Hour, 2 * time.Second, 35 * time.Second, 10 * time.Minute, 24 * time.Hour}
+	troubles  = []apivideotest.Fault{
+		apivideotest.BreakBefore, apivideotest.BreakAfter, apivideotest.Hang,
+		apivideotest.Status(500), apivideotest.Status(502), apivideotest.Status(403), apivideotest.Status(400),
+		apivideotest.Status(429).RetryAfter("3"), apivideotest.Status(503).RetryAfter("90"), apivideotest.Status(503).RetryAfter("1672531200"),
+		apivideotest.Answer(200, "application/json", `{}`), apivideotest.Answer(200, "text/html", `<html>`),
+		apivideotest.Answer(302, "text/html", ""),
+	}
+)
+
+func pick[T any](list []T, n byte) T { return list[int(n)%len(list)] }
+
+// steps are what may happen.
+var steps = []func(p *player, n byte){
+	func(p *player, n byte) { time.Sleep(pick(pauses, n)) },
+	func(p *player, n byte) { p.calls(1, pick(patience, n), body(n%3)) },
+	func(p *player, n byte) { p.calls(1+int(n%32), time.Minute, body(n%3)) },
+	func(p *player, n byte) { p.revoke() },
+	func(p *player, n byte) { p.srv.EndRefreshToken() },
+	func(p *player, n byte) { p.fail(pick(troubles, n)) },
+	func(p *player, n byte) { // an outage, perhaps of one operation
+		p.breakDown(func(op apivideotest.Op) apivideotest.Fault {
+			if n >= 128 && op == apivideotest.Authenticate {
+				return apivideotest.Fault{}
+			}
+			return pick(troubles, n)
+		})
+	},
+	func(p *player, n byte) { p.breakDown(nil) },
+	func(p *player, n byte) { p.srv.SetAuthLatency(pick(latencies, n)) },
+	func(p *player, n byte) { p.srv.SetLifetime(pick(lifetimes, n)) },
+	func(p *player, n byte) { p.suspend(n%2 == 1) },
+	func(p *player, n byte) { p.bounded(pick(patience, n), p.renew) },
+	func(p *player, n byte) { p.bounded(pick(patience, n), p.invalidate) },
+	func(p *player, n byte) { // a busy while
+		for range 10 + int(n) {
+			p.calls(1, time.Minute, none)
+			time.Sleep(170 * time.Millisecond)
+		}
+	},
+}
+
+// nextFault says how an auth call goes.
+func (p *player) nextFault(op apivideotest.Op) (f apivideotest.Fault) {
+	p.trouble.Lock()
+	defer p.trouble.Unlock()
+	switch {
+	case len(p.next) > 0:
+		f, p.next = p.next[0], p.next[1:]
+	case p.outage != nil:
+		f = p.outage(op)
+	}
+	return f
+}
+
+func (p *player) fail(f apivideotest.Fault) {
+	p.trouble.Lock()
+	defer p.trouble.Unlock()
+	p.next = append(p.next, f)
+}
+
+func (p *player) breakDown(outage func(apivideotest.Op) apivideotest.Fault) {
+	p.trouble.Lock()
+	defer p.trouble.Unlock()
+	p.outage = outage
+	if outage == nil {
+		p.next = nil
+	}
+}
+
+// bounded calls f beside what follows.
+func (p *player) bounded(d time.Duration, f func(context.Context)) {
+	p.waiting.Go(func() {
+		ctx, cancel := context.WithTimeout(p.ctx, d)
+		defer cancel()
+		f(ctx)
+	})
+}
+
+// calls makes n requests beside what follows.
+func (p *player) calls(n int, d time.Duration, b body) {
+	for range n {
+		p.bounded(d, func(ctx context.Context) { p.call(ctx, b) })
+	}
+}
+
+// play runs a schedule against a new Source in virtual time, and what must
+// hold whatever has happened.
+func play(t *testing.T, schedule []byte) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := apivideotest.NewUnstartedServer()
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		p := &player{rig: newRig(ctx, srv, srv.Transport(), 0), ctx: t.Context()}
+		defer p.report(t)
+		srv.FailFunc(p.nextFault)
+		for step := range slices.Chunk(schedule, 2) {
+			if len(step) == 2 {
+				pick(steps, step[0])(p, step[1])
+			}
+		}
+		p.heals(t)
+		p.rests(t, end)
+	})
+}
+
+// heals: once the faults are over, so is what they did.
+func (p *player) heals(t *testing.T) {
+	p.waiting.Wait()
+	p.breakDown(nil)
+	p.srv.SetSuspended(false)
+	p.srv.SetAuthLatency(0)
+	p.srv.SetLifetime(time.Hour)
+	time.Sleep(6 * time.Minute) // failures are remembered for 5 at most
+	assert.Equal(t, 200, p.call(p.ctx, none), "a request after it all")
+}
+
+// rests: an idle Source renews its token once at most, and after the end of
+// its context never, but still serves.
+func (p *player) rests(t *testing.T, end func()) {
+	issued := func() int { c := p.srv.Counters(); return c.Authenticated + c.Refreshed }
+	before := issued()
+	time.Sleep(3 * 24 * time.Hour)
+	assert.LessOrEqual(t, issued(), before+1, "idle")
+	end()
+	assert.Equal(t, 200, p.call(p.ctx, none), "a request after the end of the context")
+	before = issued()
+	time.Sleep(3 * 24 * time.Hour)
+	assert.Equal(t, before, issued(), "idle after the end of the context")
+}
+
+// FuzzSchedule plays schedules that go on from those that were found to be
+// interesting, which testdata has.
+func FuzzSchedule(f *testing.F) {
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, schedule []byte) {
+		play(t, schedule[:min(len(schedule), 200)])
+	})
+}
+
+func TestRandomSchedules(t *testing.T) {
+	for range 300 {
+		seed := rand.Uint64()
+		r := rand.New(rand.NewPCG(seed, 0))
+		schedule := make([]byte, 2*r.IntN(100))
+		for i := range schedule {
+			schedule[i] = byte(r.UintN(256))
+		}
+		if !t.Run("", func(t *testing.T) { play(t, schedule) }) {
+			t.Fatalf("schedule %q of seed %d", schedule, seed)
+		}
+	}
+}
