@@ -28,9 +28,10 @@ type model struct {
 
 	mu          sync.Mutex // guards what follows
 	tokens      map[string]*known
-	latest      *known // nil before the first
-	renewing    int    // calls of Source.Renew
-	wanted      bool   // there was one, and no token has come since
+	latest      *known          // nil before the first
+	spent       map[string]bool // refresh tokens, or nobody knows
+	renewing    int             // calls of Source.Renew
+	wanted      bool            // there was one, and no token has come since
 	active      *authCall
 	pace        pace
 	revocations []*span
@@ -77,38 +78,44 @@ func (m *model) begin(c *authCall) {
 		if left.ctx.Err() == nil {
 			m.fault("two auth calls at a time")
 		}
-		m.end(left, "", 0, c.from)
+		m.end(left, answer{}, c.from)
 	}
 	m.active = c
 	if k := m.latest; k.serves(c.from) && c.from.Before(k.due) && m.renewing == 0 && !m.wanted {
 		m.fault("an auth call without a reason, %v before expiry", k.expiry.Sub(c.from))
+	}
+	if m.spent[c.sent] {
+		m.fault("a refresh token is sent again")
 	}
 	if complaint := m.pace.next(c); complaint != "" {
 		m.fault("%s", complaint)
 	}
 }
 
-// end takes note of how an auth call went: without a token if there is none.
-func (m *model) end(c *authCall, token string, lifetime time.Duration, now time.Time) {
+// end takes note of how an auth call went.
+func (m *model) end(c *authCall, got answer, now time.Time) {
 	if m.active != c {
 		return // it was left behind
 	}
 	m.active, c.to = nil, now
+	if c.op == apivideotest.Refresh && !got.early {
+		m.spent[c.sent] = true
+	}
 	if errors.Is(c.ctx.Err(), context.Canceled) {
 		return // the Source broke it off
 	}
-	expiry := c.from.Add(lifetime)
+	expiry := c.from.Add(got.lifetime)
 	k := &known{
 		sent: c.from, obtained: c.to,
-		due:      expiry.Add(-min(renewalWindow, lifetime/4) - m.slack),
-		unusable: expiry.Add(-min(expiryMargin, lifetime/10)),
+		due:      expiry.Add(-min(renewalWindow, got.lifetime/4) - m.slack),
+		unusable: expiry.Add(-min(expiryMargin, got.lifetime/10)),
 		expiry:   expiry,
 		healing:  m.latest != nil && !m.latest.refused.IsZero(),
 	}
-	c.ok = token != "" && c.ctx.Err() == nil && c.to.Before(k.unusable)
+	c.ok = got.token != "" && c.ctx.Err() == nil && c.to.Before(k.unusable)
 	m.pace.took(c, m.latest.lives(c.to))
 	if c.ok {
-		m.tokens[token], m.latest, m.wanted = k, k, false
+		m.tokens[got.token], m.latest, m.wanted = k, k, false
 		m.counts.tokens++
 	}
 }
@@ -117,7 +124,8 @@ func (m *model) end(c *authCall, token string, lifetime time.Duration, now time.
 func (m *model) start(r *request) {
 	k := m.latest
 	r.latest = k
-	r.served = k.serves(r.from) && !r.from.Before(k.obtained.Add(m.slack))
+	r.lived = k.lives(r.from) && !r.from.Before(k.obtained.Add(m.slack))
+	r.served = r.lived && k.serves(r.from)
 	r.refused = k != nil && !k.refused.IsZero() && k.refused.Add(m.slack).Before(r.from)
 	r.invalidated = k != nil && k.invalidated
 	r.failing = m.failing(r.from)
@@ -187,11 +195,12 @@ func (m *model) revoked(k *known, now time.Time) bool {
 // finish judges what the caller of a request got.
 func (m *model) finish(ctx context.Context, r *request, status int, err error, now time.Time) {
 	served := r.served && r.latest.serves(now.Add(m.slack))
+	lived := r.lived && r.latest.lives(now.Add(m.slack))
 	switch {
 	case err != nil:
 		m.counts.failed++
 		m.judgeError(ctx, r, err)
-		if served && len(r.sent) == 0 {
+		if len(r.sent) == 0 && (served || lived && ctx.Err() == nil) {
 			m.fault("a request failed that could have been served: %v", err)
 		}
 	case status == 401:

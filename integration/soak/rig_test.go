@@ -33,7 +33,7 @@ func newRig(ctx context.Context, srv *apivideotest.Server, base http.RoundTrippe
 	srv.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
 	conf := srv.Config()
 	g := &rig{
-		model:  &model{apiKey: conf.APIKey, slack: slack, tokens: map[string]*known{}},
+		model:  &model{apiKey: conf.APIKey, slack: slack, tokens: map[string]*known{}, spent: map[string]bool{}},
 		srv:    srv,
 		logged: &log{},
 	}
@@ -69,11 +69,11 @@ const (
 
 // request is one request of a caller, and what was known when it began.
 type request struct {
-	from                                  time.Time
-	body                                  body
-	latest                                *known
-	served, refused, invalidated, failing bool
-	sent                                  []*known // the token of each attempt
+	from                                         time.Time
+	body                                         body
+	latest                                       *known
+	lived, served, refused, invalidated, failing bool
+	sent                                         []*known // the token of each attempt
 }
 
 type requestKey struct{}
@@ -174,8 +174,30 @@ func (g *rig) suspend(suspended bool) {
 type authCall struct {
 	ctx      context.Context
 	op       apivideotest.Op
+	sent     string // the API key, or the refresh token
 	from, to time.Time
 	ok       bool // it brought a token
+}
+
+// answer is what an auth call brought, which may be nothing.
+type answer struct {
+	token    string
+	lifetime time.Duration
+	early    bool // a 429: what was sent was not looked at
+}
+
+func newAuthCall(req *http.Request) *authCall {
+	c := &authCall{ctx: req.Context(), op: apivideotest.Authenticate, from: time.Now()}
+	if strings.HasSuffix(req.URL.Path, "/auth/refresh") {
+		c.op = apivideotest.Refresh
+	}
+	body, _ := req.GetBody() // of bytes
+	var fields map[string]string
+	json.NewDecoder(body).Decode(&fields)
+	for _, credential := range fields {
+		c.sent = credential
+	}
+	return c
 }
 
 // authTap tells the model of auth calls.
@@ -185,28 +207,28 @@ type authTap struct {
 }
 
 func (a authTap) RoundTrip(req *http.Request) (*http.Response, error) {
-	c := &authCall{ctx: req.Context(), op: apivideotest.Authenticate, from: time.Now()}
-	if strings.HasSuffix(req.URL.Path, "/auth/refresh") {
-		c.op = apivideotest.Refresh
-	}
+	c := newAuthCall(req)
 	a.model.mu.Lock()
 	a.model.begin(c)
 	a.model.mu.Unlock()
 	resp, err := a.base.RoundTrip(req)
-	var data []byte
+	got, data := answer{}, []byte(nil)
 	if err == nil {
 		data, err = io.ReadAll(resp.Body)
 		resp.Body.Close()
+		got.early = resp.StatusCode == http.StatusTooManyRequests
 	}
-	var answer struct {
+	var fields struct {
 		AccessToken string  `json:"access_token"`
 		ExpiresIn   float64 `json:"expires_in"`
 	}
-	json.Unmarshal(data, &answer) // what is no token brings none
+	if json.Unmarshal(data, &fields) == nil {
+		got.token, got.lifetime = fields.AccessToken, time.Duration(fields.ExpiresIn*float64(time.Second))
+	}
 	now := time.Now()
 	a.model.mu.Lock()
 	defer a.model.mu.Unlock()
-	a.model.end(c, answer.AccessToken, time.Duration(answer.ExpiresIn*float64(time.Second)), now)
+	a.model.end(c, got, now)
 	if err != nil {
 		return nil, err
 	}
