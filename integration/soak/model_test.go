@@ -140,8 +140,8 @@ func (m *model) failing(since time.Time) bool {
 
 // excused reports whether r may go without a successor of k, which the API
 // refuses: there was none to be had, or the refusal was not believed.
-func (m *model) excused(r *request, k *known, now time.Time) bool {
-	held := k.healing && now.Sub(k.obtained) <= longestHold && (k.met.IsZero() || !k.met.Add(m.slack).Before(r.from))
+func (m *model) excused(r *request, k *known) bool {
+	held := k.healing && k.refused.Sub(k.obtained) <= longestHold && (k.met.IsZero() || !k.met.Add(m.slack).Before(r.from))
 	return held || r.failing || m.failing(r.from)
 }
 
@@ -163,7 +163,7 @@ func (m *model) send(r *request, token string, now time.Time) *known {
 		m.fault("a request with a token that expires in %v", k.expiry.Sub(chosen))
 	case k == r.latest && r.invalidated:
 		m.fault("a request with a token that was invalidated")
-	case k == r.latest && r.refused && !m.excused(r, k, now):
+	case k == r.latest && r.refused && !m.excused(r, k):
 		m.fault("a request with a token that was known to be refused")
 	}
 	r.sent = append(r.sent, k)
@@ -205,7 +205,7 @@ func (m *model) finish(ctx context.Context, r *request, status int, err error, n
 		}
 	case status == 401:
 		m.counts.refused++
-		if r.body != stream && len(r.sent) == 1 && !m.excused(r, r.sent[0], now) {
+		if r.body != stream && len(r.sent) == 1 && !m.excused(r, r.sent[0]) {
 			m.fault("a 401 reached a caller")
 		}
 	case status == 403 && m.suspended:
