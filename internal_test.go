@@ -1,12 +1,18 @@
 package apivideo
 
 import (
+	"context"
+	"errors"
+	"net"
 	"net/http"
 	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
+	"golang.org/x/oauth2"
 )
 
 // The clocks of a test cannot be stopped or set, so that this one sets the two
@@ -43,13 +49,57 @@ func TestATokenIsUnusableWhenEitherClockSaysSo(t *testing.T) {
 	assert.Nil(t, c.current(now), "the wall clock was set back")
 }
 
+// A token that needs no lock to be had is looked at by both clocks, too.
+func TestATokenAtHandIsLeftWhenEitherClockSaysSo(t *testing.T) {
+	now := time.Now()
+	later := now.Add(time.Hour)
+	remembered := errors.New("remembered")
+	for name, over := range map[string]moment{
+		"the wall clock went on while the machine slept": {later, now.UnixNano()},
+		"the wall clock was set back":                    {now, later.UnixNano()},
+	} {
+		e := newEntry(grant{accessToken: "made-up", lifetime: time.Hour}, now, time.Hour, now)
+		e.renewAt, e.unusable = over, over
+		c := &cache{cur: e, pause: pause{until: later, err: remembered}}
+		c.ready.Store(e)
+		_, err := c.token(t.Context())
+		assert.Same(t, remembered, err, name)
+	}
+}
+
+// Its timer may have fired before anybody was handed it.
+func TestATokenAdoptedLateIsRenewedWhenItIsHandedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		ctx := context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Transport: &http.Transport{
+			DialContext: func(context.Context, string, string) (net.Conn, error) {
+				calls++
+				return nil, errors.New("no route")
+			},
+		}})
+		c := newCache(ctx, Config{APIKey: "made-up-key"})
+		now := time.Now()
+		c.cur = newEntry(grant{accessToken: "made-up", lifetime: time.Hour}, now, 5*time.Minute, now)
+		f := endedFlight(nil)
+		f.entry = c.cur
+		_, err := c.await(t.Context(), f)
+		assert.NoError(t, err)
+		synctest.Wait()
+		assert.Equal(t, 1, calls)
+	})
+}
+
+// slept is t with a monotonic reading that stood still for d.
+func slept(t time.Time, d time.Duration) time.Time {
+	*(*int64)(unsafe.Add(unsafe.Pointer(&t), 8)) -= int64(d)
+	return t
+}
+
 func TestTheTimeOfAnAuthCallIsThatOfTheClockThatSaysMore(t *testing.T) {
 	then := time.Now()
-	now := then.Add(time.Second)
-	assert.Equal(t, time.Second, elapsed(then, now))
-	// Without a monotonic reading on one side, both are of the wall clock: it
-	// went on for two hours while the machine slept.
-	assert.Equal(t, 2*time.Hour, elapsed(then, then.Add(2*time.Hour).Round(0)).Round(time.Minute))
+	assert.Equal(t, time.Second, elapsed(then, then.Add(time.Second)))
+	assert.Equal(t, 2*time.Hour, elapsed(then, slept(then.Add(2*time.Hour), 2*time.Hour)))
+	assert.Equal(t, time.Second, elapsed(then, slept(then.Add(-time.Hour), -time.Hour-time.Second)), "set back")
 }
 
 func FuzzDecodeGrant(f *testing.F) {
