@@ -184,6 +184,9 @@ func TestARequestIsNotChanged(t *testing.T) {
 		if got := r.Header["Authorization"][0]; got != "Bearer made-up-token" {
 			return nil, errors.New("the base got " + got)
 		}
+		if got := r.Header["Av-Origin-App"][0]; got != "app:1" {
+			return nil, errors.New("the base got " + got)
+		}
 		r.Header["Authorization"][0] = "scribbled"
 		r.Header["Authorization"] = append(r.Header["Authorization"], "scribbled")
 		r.Header["Av-Origin-App"][0] = "scribbled"
@@ -365,6 +368,11 @@ func TestWhich401sAreAboutTheAccessToken(t *testing.T) {
 		`{"type":"` + docs + `authentication-missing-authorization-header"}`:     false,
 		`{"type":"` + docs + `authentication-invalid-authorization-header-value","title":"x"}`: false,
 		`{"type":"` + docs + `authentication-invalid-api-key"}`:                                false,
+		`{"type":"` + docs + `authentication-invalid-refresh-token"}`:                          false,
+		`{"type":"` + docs + `authentication-invalid-user-credentials"}`:                       false,
+		`{"type":"` + docs + `authorization-suspended-account"}`:                               false,
+		`{"type":"` + docs + `payload-is-invalid"}`:                                            false,
+		`{"type":"` + docs + `too-many-requests"}`:                                             false,
 	} {
 		bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
 			client := srv.Config().Client(through(ctx, refusingAPI(srv, 401, body)))
@@ -585,6 +593,33 @@ func TestTheReplayHasTheWholeBody(t *testing.T) {
 	})
 }
 
+func TestABodyIsStreamed(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		begun := make(chan struct{})
+		client := srv.Config().Client(through(ctx, func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path == "/videos" {
+				_, err := io.ReadFull(r.Body, make([]byte, len("begun")))
+				assert.NoError(t, err)
+				close(begun)
+			}
+			return srv.Transport().RoundTrip(r)
+		}))
+		body, end := io.Pipe()
+		go func() {
+			io.WriteString(end, "begun")
+			select {
+			case <-begun:
+			case <-time.After(time.Minute):
+				t.Error("nothing was sent before the body was complete")
+			}
+			end.Close()
+		}()
+		resp, err := client.Post(srv.URL+"/videos", "video/mp4", body)
+		require.NoError(t, err)
+		resp.Body.Close()
+	})
+}
+
 func TestAnAPIThatRefusesEverythingCostsFewAuthCalls(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
 		srv.SetAuthLatency(10 * time.Millisecond)
@@ -792,27 +827,42 @@ func TestARequestIsSentTwiceAtMost(t *testing.T) {
 	})
 }
 
-func TestASuccessEndsTheHold(t *testing.T) {
+func TestAnyAnswerButA401EndsTheHold(t *testing.T) {
+	for _, other := range []int{200, 302, 404, 503} {
+		bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+			status := 401
+			client := srv.Config().Client(through(ctx, func(r *http.Request) (*http.Response, error) {
+				if strings.HasPrefix(r.URL.Path, "/auth/") {
+					return srv.Transport().RoundTrip(r)
+				}
+				return answer(status, "text/plain", ""), nil
+			}))
+			hammer := func(d time.Duration) int {
+				before := srv.Counters().AuthCalls
+				for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+					get(t, client, srv)
+				}
+				return srv.Counters().AuthCalls - before
+			}
+			hammer(time.Minute)
+			status = other
+			get(t, client, srv)
+			status = 401
+			assert.Equal(t, 2, hammer(2*time.Second), "at once, and a second later")
+		})
+	}
+}
+
+func TestTransportsOfOneSourceAreHeldOffTogether(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		refusing := true
-		client := srv.Config().Client(through(ctx, func(r *http.Request) (*http.Response, error) {
-			if refusing && !strings.HasPrefix(r.URL.Path, "/auth/") {
-				return answer(401, "text/plain", ""), nil
-			}
-			return srv.Transport().RoundTrip(r)
-		}))
-		hammer := func(d time.Duration) int {
-			before := srv.Counters().AuthCalls
-			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-				get(t, client, srv)
-			}
-			return srv.Counters().AuthCalls - before
+		src := srv.Config().Source(ctx)
+		ctx = through(ctx, refusingAPI(srv, 401, ""))
+		clients := []*http.Client{src.Client(ctx), src.Client(ctx)}
+		for i := range 300 {
+			get(t, clients[i%2], srv)
+			time.Sleep(100 * time.Millisecond)
 		}
-		hammer(time.Minute)
-		refusing = false
-		get(t, client, srv)
-		refusing = true
-		assert.Equal(t, 2, hammer(2*time.Second), "at once, and a second later")
+		assert.LessOrEqual(t, srv.Counters().AuthCalls, 7, "1, 2, 4, 8, 16 seconds")
 	})
 }
 
