@@ -462,6 +462,23 @@ func TestASuccessEndsTheMemoryOfFailures(t *testing.T) {
 	})
 }
 
+func TestAFailureAheadOfExpiryIsRememberedOnDemandToo(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		src := srv.Config().Source(ctx)
+		tok, _ := mustToken(t, src)
+		srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return apivideotest.Status(503).RetryAfter("60") })
+		for srv.Counters().AuthCalls < 2 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		calls := srv.Counters().AuthCalls
+		src.Invalidate(tok)
+		_, err := src.Token()
+		assert.Equal(t, 503, asError(t, err).Status)
+		assert.Equal(t, calls, srv.Counters().AuthCalls)
+	})
+}
+
 // Ahead of expiry a failure is remembered for no more than a quarter of what
 // is left, so that the last moments are used.
 func TestAheadOfExpiryAPauseIsAtMostAQuarterOfWhatIsLeft(t *testing.T) {
@@ -627,7 +644,7 @@ func TestPausesAreJittered(t *testing.T) {
 func TestAttemptsAreJittered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pauses []time.Duration
-		for range 30 {
+		for range 200 {
 			var calls []time.Time
 			_, err := (&apivideo.Config{APIKey: "made-up-key"}).Source(through(t.Context(), func(*http.Request) (*http.Response, error) {
 				calls = append(calls, time.Now())
@@ -636,8 +653,8 @@ func TestAttemptsAreJittered(t *testing.T) {
 			require.Error(t, err)
 			pauses = append(pauses, calls[1].Sub(calls[0]), calls[2].Sub(calls[1]))
 		}
-		assert.Less(t, slices.Min(pauses), 600*time.Millisecond)
-		assert.Greater(t, slices.Max(pauses), 1600*time.Millisecond)
+		assert.InDelta(t, 0.25, slices.Min(pauses).Seconds(), 0.05)
+		assert.InDelta(t, 1.95, slices.Max(pauses).Seconds(), 0.05)
 	})
 }
 
@@ -680,6 +697,16 @@ func TestRetryAfterOfARefusalIsNoFloor(t *testing.T) {
 	between := pauses(t, apivideotest.Answer(401, "application/problem+json", `{"title":"The API key is invalid."}`).RetryAfter("200"))
 	require.NotEmpty(t, between)
 	assert.LessOrEqual(t, slices.Max(between), 61*time.Second)
+
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		src := srv.Config().Source(ctx)
+		mustToken(t, src)
+		srv.Fail(apivideotest.Answer(401, "application/problem+json", `{"title":"The refresh token is invalid."}`).RetryAfter("9"))
+		start := time.Now()
+		_, err := src.Renew(ctx)
+		require.NoError(t, err)
+		assert.Zero(t, time.Since(start), "the API key is another credential")
+	})
 }
 
 func TestAnAbsurdRetryAfterIsFiveMinutes(t *testing.T) {

@@ -68,6 +68,7 @@ func TestTheCauseOfAnEndedContextIsInTheError(t *testing.T) {
 		_, err := srv.Config().Source(ctx).TokenContext(ended)
 		assert.ErrorIs(t, err, cause)
 		assert.ErrorIs(t, err, context.Canceled)
+		synctest.Wait()
 		assert.Zero(t, srv.Counters().AuthCalls, "who has left starts nothing")
 	})
 }
@@ -335,6 +336,20 @@ func TestAProgramThatStopsCallingMakesOneMoreAuthCallAtMost(t *testing.T) {
 		time.Sleep(30 * 24 * time.Hour)
 		synctest.Wait()
 		assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 1, Refreshed: 1}, srv.Counters())
+		runtime.KeepAlive(src)
+	})
+}
+
+func TestNobodyTriesOnAfterATokensExpiry(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+		src := srv.Config().Source(ctx)
+		mustToken(t, src)
+		srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return apivideotest.Status(503) })
+		time.Sleep(time.Hour)
+		calls := srv.Counters().AuthCalls
+		assert.Greater(t, calls, 10)
+		time.Sleep(24 * time.Hour)
+		assert.Equal(t, calls, srv.Counters().AuthCalls)
 		runtime.KeepAlive(src)
 	})
 }
