@@ -636,9 +636,10 @@ func TestTheCauseOfACancelledAuthCallIsInTheError(t *testing.T) {
 }
 
 func TestPausesAreJittered(t *testing.T) {
-	between := pauses(t, apivideotest.Answer(200, "application/json", "{}"))
-	assert.Less(t, slices.Min(between[5:]), 25*time.Second)
-	assert.Greater(t, slices.Max(between[5:]), 20*time.Second)
+	unusable := apivideotest.Answer(200, "application/json", "{}")
+	longest := slices.Concat(pauses(t, unusable)[5:], pauses(t, unusable)[5:])
+	assert.Less(t, slices.Min(longest), 20*time.Second)
+	assert.Greater(t, slices.Max(longest), 25*time.Second)
 }
 
 func TestAttemptsAreJittered(t *testing.T) {
