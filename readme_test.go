@@ -1,6 +1,7 @@
 package apivideo_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -39,6 +40,32 @@ func TestEveryFileIsInTheMap(t *testing.T) {
 	for _, f := range files {
 		if name := f.Name(); strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
 			assert.Contains(t, string(guide), "`"+name+"`")
+		}
+	}
+}
+
+func TestEveryTestThatADocumentNamesExists(t *testing.T) {
+	declaration := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
+	declared := map[string]bool{}
+	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		code, err := os.ReadFile(path)
+		for _, d := range declaration.FindAllStringSubmatch(string(code), -1) {
+			declared[d[1]] = true
+		}
+		return err
+	}))
+	// What follows a dot is a function of a package, as storetest.TestStore.
+	name := regexp.MustCompile(`(?:^|[^.\w])((?:Test|Fuzz|Benchmark)[A-Z]\w*)`)
+	for document, atLeast := range map[string]int{"README.md": 0, "CONTRIBUTING.md": 100} {
+		text, err := os.ReadFile(document)
+		require.NoError(t, err)
+		named := name.FindAllStringSubmatch(string(text), -1)
+		assert.GreaterOrEqual(t, len(named), atLeast, document)
+		for _, n := range named {
+			assert.True(t, declared[n[1]], "%s names %s", document, n[1])
 		}
 	}
 }
