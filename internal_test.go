@@ -67,6 +67,21 @@ func TestATokenAtHandIsLeftWhenEitherClockSaysSo(t *testing.T) {
 	}
 }
 
+// Requests need no lock again, unless the token was invalidated meanwhile.
+func TestATokenIsAtHandAgainAfterAFailedRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		e := newEntry(grant{accessToken: "made-up", lifetime: time.Hour}, now, time.Hour, now)
+		c := &cache{ctx: t.Context(), cur: e}
+		fail := func() { c.land(&flight{ctx: t.Context(), done: make(chan struct{}), refused: e}, nil, &Error{}) }
+		fail()
+		assert.Same(t, e, c.ready.Load())
+		c.invalidate("made-up")
+		fail()
+		assert.Nil(t, c.ready.Load())
+	})
+}
+
 // Its timer may have fired before anybody was handed it.
 func TestATokenAdoptedLateIsRenewedWhenItIsHandedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
