@@ -538,24 +538,42 @@ func TestAnAbortedFlightLetsGoOfTheStore(t *testing.T) {
 // However the clock is set where a value comes from, its token is used for no
 // longer than its lifetime.
 func TestAnotherMachinesClockDoesNoHarm(t *testing.T) {
+	fromAhead(t, "made-up-token-of-the-future", func(src *apivideo.Source) {
+		tok, _ := mustToken(t, src)
+		assert.Equal(t, "made-up-token-of-the-future", tok.AccessToken)
+		assert.Equal(t, time.Hour, time.Until(tok.Expiry))
+	})
+}
+
+func TestATokenThatHasExpiredHereIsNotAdoptedAgain(t *testing.T) {
+	fromAhead(t, "made-up-token-of-the-future", func(src *apivideo.Source) {
+		tok, _ := mustToken(t, src)
+		assert.Equal(t, "made-up-token-of-the-future", tok.AccessToken)
+		time.Sleep(time.Hour) // the store still has it, as one of now
+		tok, _ = mustToken(t, src)
+		assert.Equal(t, "another", tok.AccessToken)
+	})
+}
+
+// fromAhead calls f with a Source that renews nothing by itself, over a Store
+// whose value is of a machine with a clock that is an hour ahead. The service
+// would issue another token.
+func fromAhead(t *testing.T, access string, f func(src *apivideo.Source)) {
+	t.Helper()
 	store := newMemoryStore()
-	access := "made-up-token-of-the-future"
-	// Each bubble starts at midnight of 2000-01-01: the one that writes is an
-	// hour ahead of the one that reads.
+	conf := apivideo.Config{APIKey: "made-up-key", Store: hooks{store.Load, unlocked(store)}}
+	issuing := func(t *testing.T, access string) context.Context {
+		return through(t.Context(), func(*http.Request) (*http.Response, error) { return grantOf(access, "", 3600), nil })
+	}
+	// Each bubble starts at midnight of 2000-01-01.
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Hour)
-		conf := apivideo.Config{APIKey: "made-up-key", Store: hooks{store.Load, unlocked(store)}}
-		mustToken(t, conf.Source(through(t.Context(), func(*http.Request) (*http.Response, error) {
-			return grantOf(access, "", 3600), nil
-		})))
+		mustToken(t, conf.Source(issuing(t, access)))
 	})
 	synctest.Test(t, func(t *testing.T) {
-		conf := apivideo.Config{APIKey: "made-up-key", Store: hooks{store.Load, unlocked(store)}}
-		tok, _ := mustToken(t, conf.Source(through(t.Context(), func(*http.Request) (*http.Response, error) {
-			return grantOf("another", "", 3600), nil
-		})))
-		assert.Equal(t, access, tok.AccessToken)
-		assert.Equal(t, time.Hour, time.Until(tok.Expiry))
+		ctx, end := context.WithCancel(issuing(t, "another"))
+		end()
+		f(conf.Source(ctx))
 	})
 }
 
