@@ -3,6 +3,7 @@ package apivideo
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
 	"slices"
 	"time"
@@ -100,8 +101,11 @@ func (c *cache) land(f *flight, e *entry, err error) {
 
 // adopt makes e the current token. c.mu is held.
 func (c *cache) adopt(f *flight, e *entry) {
+	if c.cur != nil {
+		// By a clock that was ahead, it may seem to outlive its successor.
+		c.dropped.add(c.cur)
+	}
 	if f.refused != nil {
-		c.dropped.add(f.refused)
 		// What another process renewed is worth a first try.
 		if hold := f.refused.nextHold(); !e.shared || hold > firstHold {
 			e.hold = hold
@@ -138,22 +142,27 @@ func (e *entry) nextHold() time.Duration {
 	return min(2*e.hold, longestHold)
 }
 
-// rejected are the latest access tokens that are not to be used again: the
-// current one perhaps, and those that may still be in a Store.
-type rejected []string
+// rejected are the latest access tokens that are not to be used again, as
+// hashes: the current one perhaps, and those that may still be in a Store.
+type rejected []uint64
 
-func (r rejected) has(e *entry) bool { return slices.Contains(r, e.token.AccessToken) }
+var rejectedSeed = maphash.MakeSeed()
+
+func hashOf(e *entry) uint64 { return maphash.String(rejectedSeed, e.token.AccessToken) }
+
+func (r rejected) has(e *entry) bool { return slices.Contains(r, hashOf(e)) }
 
 func (r *rejected) add(e *entry) {
 	r.remove(e)
-	*r = append(*r, e.token.AccessToken)
+	*r = append(*r, hashOf(e))
 	if len(*r) > maxRejected {
 		*r = slices.Delete(*r, 0, 1)
 	}
 }
 
 func (r *rejected) remove(e *entry) {
-	*r = slices.DeleteFunc(*r, func(token string) bool { return token == e.token.AccessToken })
+	hash := hashOf(e)
+	*r = slices.DeleteFunc(*r, func(h uint64) bool { return h == hash })
 }
 
 func (c *cache) log(level slog.Level, message string, args ...any) {

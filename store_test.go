@@ -538,7 +538,7 @@ func TestAnAbortedFlightLetsGoOfTheStore(t *testing.T) {
 // However the clock is set where a value comes from, its token is used for no
 // longer than its lifetime.
 func TestAnotherMachinesClockDoesNoHarm(t *testing.T) {
-	fromAhead(t, "made-up-token-of-the-future", func(src *apivideo.Source) {
+	fromAhead(t, "made-up-token-of-the-future", func(src *apivideo.Source, _ *memoryStore) {
 		tok, _ := mustToken(t, src)
 		assert.Equal(t, "made-up-token-of-the-future", tok.AccessToken)
 		assert.Equal(t, time.Hour, time.Until(tok.Expiry))
@@ -546,7 +546,7 @@ func TestAnotherMachinesClockDoesNoHarm(t *testing.T) {
 }
 
 func TestATokenThatHasExpiredHereIsNotAdoptedAgain(t *testing.T) {
-	fromAhead(t, "made-up-token-of-the-future", func(src *apivideo.Source) {
+	fromAhead(t, "made-up-token-of-the-future", func(src *apivideo.Source, _ *memoryStore) {
 		tok, _ := mustToken(t, src)
 		assert.Equal(t, "made-up-token-of-the-future", tok.AccessToken)
 		time.Sleep(time.Hour) // the store still has it, as one of now
@@ -555,10 +555,24 @@ func TestATokenThatHasExpiredHereIsNotAdoptedAgain(t *testing.T) {
 	})
 }
 
+// As when nothing can be written to the store for a while.
+func TestATokenThatWasReplacedHereIsNotAdoptedAgain(t *testing.T) {
+	fromAhead(t, "made-up-token-of-the-future", func(src *apivideo.Source, store *memoryStore) {
+		old := maps.Clone(store.values)
+		mustToken(t, src)
+		_, err := src.Renew(context.Background())
+		require.NoError(t, err)
+		store.values = old
+		time.Sleep(time.Hour)
+		tok, _ := mustToken(t, src)
+		assert.Equal(t, "another", tok.AccessToken)
+	})
+}
+
 // fromAhead calls f with a Source that renews nothing by itself, over a Store
 // whose value is of a machine with a clock that is an hour ahead. The service
 // would issue another token.
-func fromAhead(t *testing.T, access string, f func(src *apivideo.Source)) {
+func fromAhead(t *testing.T, access string, f func(src *apivideo.Source, store *memoryStore)) {
 	t.Helper()
 	store := newMemoryStore()
 	conf := apivideo.Config{APIKey: "made-up-key", Store: hooks{store.Load, unlocked(store)}}
@@ -573,7 +587,7 @@ func fromAhead(t *testing.T, access string, f func(src *apivideo.Source)) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, end := context.WithCancel(issuing(t, "another"))
 		end()
-		f(conf.Source(ctx))
+		f(conf.Source(ctx), store)
 	})
 }
 
