@@ -1,0 +1,163 @@
+package year_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	day  = 24 * time.Hour
+	year = 365 * day
+
+	fleetSize = 50
+	// All that a Source takes and all that a run remembers of one is less. What
+	// a run leaves behind, of some thousand Sources, would be several times this.
+	heapGrowth = 8 << 20
+)
+
+// scenario is what may happen to a fleet, and for how long.
+type scenario struct {
+	length time.Duration
+	pace   time.Duration // the mean pause between the requests of a busy replica
+	calm   time.Duration // the mean time between incidents of a kind; 0: there are none
+	skew   time.Duration // how far the clock of a replica may be off, either way
+}
+
+// world is one run of a scenario.
+type world struct {
+	*ledger
+	scenario
+	seed   uint64
+	ctx    context.Context
+	began  time.Time
+	server *apivideotest.Server
+	config *apivideo.Config
+	url    string
+	shared *store
+	seal   *seal
+	fleet  []*replica
+}
+
+// play runs the scenario in virtual time and returns what it came to. What was
+// wrong fails the test.
+func (s scenario) play(t *testing.T, seed uint64) tally {
+	var l *ledger
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, s, seed)
+		l = w.ledger
+		var parts sync.WaitGroup
+		for _, r := range w.fleet {
+			r.start()
+			parts.Go(r.run)
+		}
+		if s.calm > 0 {
+			parts.Go(w.troubleTheService)
+			parts.Go(w.troubleTheStore)
+			parts.Go(w.revoke)
+			parts.Go(w.deploy)
+		}
+		w.sleep(s.length / 12)
+		early := heap()
+		parts.Wait()
+		assert.Less(t, heap()-early, int64(heapGrowth), "the memory in use grows")
+		w.settle(t)
+	})
+	for _, wrong := range l.wrongs {
+		t.Error(wrong)
+	}
+	t.Logf("%+v", l.tally)
+	return l.tally
+}
+
+func newWorld(t *testing.T, s scenario, seed uint64) *world {
+	w := &world{scenario: s, seed: seed, began: time.Now(), shared: newStore(), server: apivideotest.NewUnstartedServer()}
+	random := w.random(0)
+	latency := 20*time.Millisecond + rand.N(200*time.Millisecond)
+	w.ledger = newLedger(s.patience(latency))
+	w.server.SetAuthLatency(latency)
+	w.server.HandleFunc("GET /videos", func(http.ResponseWriter, *http.Request) {})
+	w.url = w.server.URL + "/videos"
+	w.config = w.server.Config()
+	var end context.CancelFunc
+	w.ctx, end = context.WithCancel(t.Context())
+	t.Cleanup(end)
+	var err error
+	w.seal, err = newSeal(w.config.APIKey, w.config.BaseURL+":443")
+	require.NoError(t, err)
+	for i := range fleetSize {
+		w.fleet = append(w.fleet, &replica{world: w, number: i, random: w.random(1 + uint64(i)), ahead: s.someSkew(random)})
+	}
+	return w
+}
+
+// patience is how long a request may wait while all is well: for another
+// replica's renewal and its own, each of a refresh and an exchange at most, and
+// a look at the store. Where clocks differ, many may have to renew in turn, as
+// long as they wait for the lock.
+func (s scenario) patience(latency time.Duration) time.Duration {
+	if s.skew > 0 {
+		return 2 * (20*time.Second + 4*latency)
+	}
+	return 4*latency + 2*100*time.Millisecond
+}
+
+// someSkew is 0 for half of the replicas.
+func (s scenario) someSkew(random *rand.Rand) time.Duration {
+	if s.skew == 0 || random.IntN(2) == 0 {
+		return 0
+	}
+	return time.Duration((2*random.Float64() - 1) * float64(s.skew))
+}
+
+// random is the source of chance for one part of the world.
+func (w *world) random(part uint64) *rand.Rand { return rand.New(rand.NewPCG(w.seed, part)) }
+
+// sleep reports whether the end has not come by then.
+func (w *world) sleep(d time.Duration) bool {
+	left := time.Until(w.began.Add(w.length))
+	time.Sleep(min(d, left))
+	return d < left
+}
+
+// settle checks what becomes of a fleet that nobody calls any more: each
+// Source gets one token at most, which its witness sees to, then nothing runs.
+func (w *world) settle(t *testing.T) {
+	time.Sleep(3 * time.Hour)
+	before := w.server.Counters()
+	time.Sleep(30 * day)
+	assert.Equal(t, before, w.server.Counters(), "an idle fleet calls")
+	synctest.Wait()
+	assert.NotContains(t, stacks(), "apivideo.(*", "an idle Source has a goroutine")
+}
+
+// stacks are those of the goroutines that are left in this bubble.
+func stacks() string {
+	all := make([]byte, 1<<20)
+	var mine []string
+	for stack := range strings.SplitSeq(string(all[:runtime.Stack(all, true)]), "\n\n") {
+		if strings.Contains(strings.SplitN(stack, "\n", 2)[0], "synctest") {
+			mine = append(mine, stack)
+		}
+	}
+	return strings.Join(mine, "\n\n")
+}
+
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
