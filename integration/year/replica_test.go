@@ -49,22 +49,28 @@ func (r *replica) start() {
 	}
 }
 
-// run makes requests until the end: a burst, a pause that is short or long by
-// the hours that the replica keeps, and so on.
+// run makes requests until the end: some within a minute, and after a pause,
+// which is short or long by the hours that the replica keeps, some again.
 func (r *replica) run() {
 	for r.sleep(r.pause()) {
-		p := r.process.Load()
-		if r.random.IntN(4) > 0 {
-			p.request(r.ctx, r.url, r.limit())
-			continue
+		for range 1 + r.random.IntN(5) {
+			r.burst()
+			if !r.sleep(time.Duration(r.random.Int64N(int64(20 * time.Second)))) {
+				return
+			}
 		}
-		var burst sync.WaitGroup
-		for range 2 + r.random.IntN(3) {
-			limit := r.limit()
-			burst.Go(func() { p.request(r.ctx, r.url, limit) })
-		}
-		burst.Wait()
 	}
+}
+
+// burst makes one request, or a few at once.
+func (r *replica) burst() {
+	p := r.process.Load()
+	var requests sync.WaitGroup
+	for range max(1, r.random.IntN(8)-3) {
+		limit := r.limit()
+		requests.Go(func() { p.request(r.ctx, r.url, limit) })
+	}
+	requests.Wait()
 }
 
 // limit is how long a request may take, 0 if that does not matter.

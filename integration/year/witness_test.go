@@ -16,8 +16,8 @@ type witness struct {
 
 	views   map[string]*view // of tokens, by what the replica was told
 	latest  *view            // of the token that was sent last
-	refusal time.Time        // the last 401 of the API
-	issued  time.Time        // when it last got a token from the service
+	met401  time.Time        // the last time
+	asked   time.Time        // when it last asked the service for a token, and got it
 	unused  int              // tokens it got since its program last called
 	episode int              // of the outage in which these failed:
 	failed  int
@@ -86,14 +86,14 @@ func (w *witness) called(op string, began time.Time, status int, accessToken str
 
 // renewed checks that a new token was called for. w.mu is held.
 func (w *witness) renewed(accessToken string, began, now time.Time) {
-	w.issue(accessToken, now)
-	if since := began.Sub(w.issued); !w.issued.IsZero() && since < lifetime-window && w.refusal.Before(w.issued) {
+	w.issue(w.name, accessToken, began, now)
+	if since := began.Sub(w.asked); !w.asked.IsZero() && since < lifetime-window && w.met401.Before(w.asked) {
 		w.add(w.name, "it gets a token %v after the last, which nobody refused", since)
 	}
 	if w.unused++; w.unused > 1 {
 		w.add(w.name, "it gets %d tokens that nobody asks for", w.unused)
 	}
-	w.issued = began
+	w.asked = began
 	expiry := began.Add(lifetime)
 	w.views[accessToken] = &view{first: expiry, last: expiry, used: true}
 }
@@ -133,7 +133,7 @@ func (w *witness) sent(a *attempt, token string, status int) {
 		if status != http.StatusUnauthorized {
 			return
 		}
-		w.refusal = now
+		w.met401, w.refusal = now, now
 		if len(a.tokens) == 1 { // of a second refusal the next request finds out
 			v.refused = now
 		}
@@ -178,7 +178,7 @@ func (w *witness) checkAnswer(a *attempt, status int, err error) {
 		w.tally.failed++ // the wait is what checkWait looks at
 	case err != nil:
 		w.tally.failed++
-		if a.usable && w.refusal.Before(a.start) || !inTrouble {
+		if a.usable && w.met401.Before(a.start) || !inTrouble {
 			w.add(w.name, "a request fails: %v (it had a token: %t)", err, a.usable)
 		}
 	case status == http.StatusOK, status == http.StatusForbidden && w.auth.on:
@@ -200,7 +200,7 @@ func (w *witness) checkWait(a *attempt) {
 	}
 	w.tally.waited++
 	w.tally.longest = max(w.tally.longest, waited)
-	if a.usable && w.refusal.Before(a.start) {
+	if a.usable && w.met401.Before(a.start) {
 		w.add(w.name, "a request waits %v though there is a token", waited)
 	}
 	switch {
