@@ -90,14 +90,18 @@ func (l *ledger) note(f func()) {
 // there is one for the fleet in three quarters of an hour. l.mu is held.
 func (l *ledger) issue(who, token string, began, now time.Time) {
 	since := began.Sub(l.issued)
-	eventful := l.auth.explains(l.issued) || l.store.explains(l.issued) || !l.refusal.Before(l.issued)
-	if l.inTune && since < lifetime-window && !l.issued.IsZero() && !eventful {
+	if l.inTune && since < lifetime-window && !l.issued.IsZero() && l.uneventful(l.issued) {
 		l.add(who, "it gets a token %v after another replica did", since)
 	}
 	l.issued = began
 	maps.DeleteFunc(l.tokens, func(_ string, issued time.Time) bool { return now.Sub(issued) > forgotten })
 	l.tokens[token] = now
 	l.tally.issued++
+}
+
+// uneventful reports whether there were no incidents since then. l.mu is held.
+func (l *ledger) uneventful(since time.Time) bool {
+	return !l.auth.explains(since) && !l.store.explains(since) && l.refusal.Before(since)
 }
 
 // add notes what is wrong. l.mu is held.

@@ -144,7 +144,7 @@ func (w *witness) sent(a *attempt, token string, status int) {
 type attempt struct {
 	start    time.Time
 	limit    time.Duration // of the program, 0 if none
-	usable   bool          // whether there was a token at its start
+	usable   bool          // whether there must be a token at its start
 	tokens   []string      // that it was sent with
 	statuses []int         // and the answers
 }
@@ -155,10 +155,17 @@ func (w *witness) begins(limit time.Duration) *attempt {
 	w.note(func() {
 		w.unused = 0
 		w.tally.requests++
-		v := w.latest
-		a.usable = v != nil && v.refused.IsZero() && a.start.Before(v.first.Add(-margin))
+		a.usable = w.latest != nil && w.latest.refused.IsZero() && w.hasToken(a.start)
 	})
 	return a
+}
+
+// hasToken reports whether the token that was sent last is usable or, if nothing
+// stood in the way, must have been renewed ahead of its expiry. w.mu is held.
+func (w *witness) hasToken(now time.Time) bool {
+	expiry := w.latest.first
+	return now.Before(expiry.Add(-margin)) ||
+		w.inTune && w.uneventful(expiry.Add(-lifetime)) && now.Before(expiry.Add(lifetime/2))
 }
 
 // ends checks the answer that the program got.
