@@ -82,7 +82,7 @@ func (s scenario) play(t *testing.T, seed uint64) tally {
 func newWorld(t *testing.T, s scenario, seed uint64) *world {
 	w := &world{scenario: s, seed: seed, began: time.Now(), shared: newStore(), server: apivideotest.NewUnstartedServer()}
 	random := w.random(0)
-	latency := 20*time.Millisecond + rand.N(200*time.Millisecond)
+	latency := 20*time.Millisecond + time.Duration(random.Int64N(int64(200*time.Millisecond)))
 	w.ledger = newLedger(s.patience(latency), s.skew == 0)
 	w.server.SetAuthLatency(latency)
 	w.server.HandleFunc("GET /videos", func(http.ResponseWriter, *http.Request) {})

@@ -1,5 +1,8 @@
 // Package year_test has a fleet live through a year of virtual time, under all
 // that may happen to it, and checks at each request what the library promises.
+//
+//	go test ./year -seeds 100    # many fleets
+//	go test ./year -seed 12345   # the one that failed
 package year_test
 
 import (
