@@ -1,0 +1,154 @@
+// Package clients_test puts apivideo under and over clients that know nothing
+// of it, unmodified, and has them meet what happens to tokens.
+package clients_test
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain fails if the tests leave a goroutine behind; every open connection
+// has one.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("test.parallel", "32") // they wait more than they work
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	if code == 0 && !settles(before) {
+		fmt.Fprintln(os.Stderr, "goroutines are left behind:")
+		pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// settles waits for the number of goroutines to come down to n.
+func settles(n int) bool {
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	for range 500 {
+		if runtime.NumGoroutine() <= n {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+// newServer starts a service that creates a video for whoever sends a title.
+func newServer(t *testing.T) *apivideotest.Server {
+	srv := apivideotest.NewServer()
+	t.Cleanup(srv.Close)
+	srv.HandleFunc("POST /videos", createVideo)
+	return srv
+}
+
+func createVideo(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil || strings.TrimSpace(string(body)) != newVideo {
+		apivideotest.WriteProblem(w, apivideotest.Problem("payload-is-invalid"))
+		return
+	}
+	respond(w, http.StatusCreated, video)
+}
+
+const (
+	newVideo = `{"title":"A video"}`
+	video    = `{"videoId":"vi1","title":"A video"}`
+)
+
+func respond(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	io.WriteString(w, body)
+}
+
+// creating returns a function that creates a video with client at url.
+func creating(client *http.Client, url string) func() error {
+	return func() error {
+		resp, err := client.Post(url, "application/json", strings.NewReader(newVideo))
+		if err != nil {
+			return err
+		}
+		return created(resp)
+	}
+}
+
+// created reads an answer, and returns an unexpected unless it is the video.
+func created(resp *http.Response) error {
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && (resp.StatusCode != http.StatusCreated || string(body) != video) {
+		err = &unexpected{resp.StatusCode, string(body)}
+	}
+	return err
+}
+
+// unexpected is another answer than the video.
+type unexpected struct {
+	status int
+	body   string
+}
+
+func (u *unexpected) Error() string { return fmt.Sprintf("%d: %s", u.status, u.body) }
+
+const (
+	lifetime = 10 * time.Second
+	// The service's token is usable so long; its renewal begins two and a half
+	// seconds before the end of its life, or half a second later.
+	usable = lifetime - lifetime/10
+)
+
+// acrossTheLifeOfTokens makes requests with do while a token comes to its end,
+// the next is revoked, and another is revoked that cannot be refreshed. None of
+// the requests may fail, nor an auth call be made that was not needed.
+func acrossTheLifeOfTokens(t *testing.T, srv *apivideotest.Server, do func() error) {
+	t.Helper()
+	requests := acrossAnExpiry(t, srv, do)
+	srv.RevokeAccessTokens()
+	require.NoError(t, do(), "a revocation")
+	assert.Equal(t, apivideotest.Counters{
+		AuthCalls: 3, Authenticated: 1, Refreshed: 2, Authorized: requests + 1, Unauthorized: 1,
+	}, srv.Counters())
+	srv.EndRefreshToken()
+	srv.RevokeAccessTokens()
+	require.NoError(t, do(), "an ended refresh token")
+	assert.Equal(t, apivideotest.Counters{
+		AuthCalls: 5, Authenticated: 2, Refreshed: 2, Refused: 1, Authorized: requests + 2, Unauthorized: 2,
+	}, srv.Counters())
+}
+
+// acrossAnExpiry makes requests with do until the first token has expired, and
+// returns how many. The token must be renewed while it was still usable.
+func acrossAnExpiry(t *testing.T, srv *apivideotest.Server, do func() error) (requests int) {
+	t.Helper()
+	srv.SetLifetime(lifetime)
+	start := time.Now()
+	var renewed time.Duration
+	for time.Since(start) < lifetime {
+		require.NoError(t, do(), "after %s", time.Since(start))
+		requests++
+		srv.SetLifetime(apivideotest.DefaultLifetime)
+		if renewed == 0 && srv.Counters().Refreshed > 0 {
+			renewed = time.Since(start)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	assert.NotZero(t, renewed)
+	assert.Less(t, renewed, usable)
+	assert.Equal(t, apivideotest.Counters{
+		AuthCalls: 2, Authenticated: 1, Refreshed: 1, Authorized: requests,
+	}, srv.Counters())
+	return requests
+}
