@@ -1,0 +1,138 @@
+package clients_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/oauth"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// A gRPC client asks a Source for the token of each call, but does not tell it
+// that one was refused. An interceptor does.
+func TestAGRPCClientThatReportsRefusalsNeverMeetsOne(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	src := srv.Config().Source(t.Context())
+	client := grpc_health_v1.NewHealthClient(dial(t, srv, src, grpc.WithUnaryInterceptor(healing(src))))
+	acrossTheLifeOfTokens(t, srv, func() error {
+		_, err := client.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
+		return err
+	})
+}
+
+func TestAGRPCClientByItselfKeepsARevokedToken(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	src := srv.Config().Source(t.Context())
+	client := grpc_health_v1.NewHealthClient(dial(t, srv, src))
+	check := func() codes.Code {
+		_, err := client.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
+		return status.Code(err)
+	}
+	require.Equal(t, codes.OK, check())
+	srv.RevokeAccessTokens()
+	require.Equal(t, codes.Unauthenticated, check())
+	require.Equal(t, codes.Unauthenticated, check())
+	tok, err := src.Token()
+	require.NoError(t, err)
+	src.Invalidate(tok)
+	require.Equal(t, codes.OK, check())
+}
+
+// healing makes a call that was refused once more, with another token. It
+// learns which token the call has from the Source, a moment before: should it
+// be renewed in between, Invalidate changes nothing.
+func healing(src *apivideo.Source) grpc.UnaryClientInterceptor {
+	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+		invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		tok, err := src.TokenContext(ctx)
+		if err != nil {
+			return err
+		}
+		err = invoke(ctx, method, req, reply, cc, opts...)
+		if status.Code(err) == codes.Unauthenticated {
+			src.Invalidate(tok)
+			err = invoke(ctx, method, req, reply, cc, opts...)
+		}
+		return err
+	}
+}
+
+// dial connects to a new gRPC server, which accepts the access tokens of srv.
+func dial(t *testing.T, srv *apivideotest.Server, src *apivideo.Source, opts ...grpc.DialOption) *grpc.ClientConn {
+	certificate, roots := selfSigned(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(&certificate)), grpc.UnaryInterceptor(guard(srv)))
+	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	opts = append(opts,
+		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots})),
+		grpc.WithPerRPCCredentials(oauth.TokenSource{TokenSource: src}))
+	conn, err := grpc.NewClient(listener.Addr().String(), opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		conn.Close()
+		server.Stop()
+		require.NoError(t, <-served)
+	})
+	return conn
+}
+
+// guard lets a call through whose authorization srv accepts.
+func guard(srv *apivideotest.Server) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		values := metadata.ValueFromIncomingContext(ctx, "authorization")
+		if len(values) != 1 {
+			return nil, status.Errorf(codes.InvalidArgument, "%d values", len(values))
+		}
+		create := httptest.NewRequest("POST", "/videos", strings.NewReader(newVideo))
+		create.Header.Set("Authorization", values[0])
+		answer := httptest.NewRecorder()
+		srv.ServeHTTP(answer, create)
+		if answer.Code != http.StatusCreated {
+			return nil, status.Error(codes.Unauthenticated, answer.Body.String())
+		}
+		return handle(ctx, req)
+	}
+}
+
+// selfSigned makes a certificate for the loopback address, and who trusts it.
+func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		NotAfter:     time.Now().Add(time.Hour),
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	certificate, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
+}
