@@ -1,11 +1,15 @@
 package clients_test
 
 import (
+	"bytes"
 	"errors"
+	"io"
+	"mime/multipart"
 	"net/http"
 	"testing"
 
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/integration/clients/videos"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -43,6 +47,13 @@ func creatingWithResty(client *resty.Client) func() error {
 	}
 }
 
+// generated returns a generated client for srv.
+func generated(t *testing.T, srv *apivideotest.Server) *videos.ClientWithResponses {
+	client, err := videos.NewClientWithResponses(srv.URL, videos.WithHTTPClient(srv.Config().Client(t.Context())))
+	require.NoError(t, err)
+	return client
+}
+
 func TestAGeneratedClientNeverMeetsA401(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
@@ -59,4 +70,50 @@ func TestAGeneratedClientNeverMeetsA401(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, list.JSON200)
 	assert.Empty(t, list.JSON200.Data)
+}
+
+// form returns a form with a file.
+func form(t *testing.T, content string) (contentType string, body *bytes.Buffer) {
+	body = new(bytes.Buffer)
+	w := multipart.NewWriter(body)
+	part, err := w.CreateFormFile("file", "video.mp4")
+	require.NoError(t, err)
+	_, err = io.WriteString(part, content)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return w.FormDataContentType(), body
+}
+
+func TestAnUploadTokenThatIsRefusedCausesNoAuthCall(t *testing.T) {
+	t.Parallel()
+	const good, bad = "made-up-upload-token", "another-upload-token"
+	srv := newServer(t)
+	srv.HandleFunc("POST /upload", func(w http.ResponseWriter, r *http.Request) {
+		file, _, err := r.FormFile("file")
+		switch {
+		case r.FormValue("token") != good:
+			apivideotest.WriteProblem(w, apivideotest.Problem("authentication-invalid-upload-token"))
+		case err != nil:
+			apivideotest.WriteProblem(w, apivideotest.Problem("payload-is-invalid"))
+		default:
+			file.Close()
+			respond(w, http.StatusCreated, video)
+		}
+	})
+	client := generated(t, srv)
+	upload := func(token string) *videos.UploadResponse {
+		contentType, body := form(t, "made-up film")
+		resp, err := client.UploadWithBodyWithResponse(t.Context(), &videos.UploadParams{Token: &token}, contentType, body)
+		require.NoError(t, err)
+		return resp
+	}
+	require.NotNil(t, upload(good).JSON201)
+	refused := upload(bad)
+	require.NotNil(t, refused.ApplicationproblemJSON401, "%s", refused.Status())
+	assert.Equal(t, "The upload token is invalid or expired.", *refused.ApplicationproblemJSON401.Title)
+	srv.RevokeAccessTokens() // which is healed all the same
+	require.NotNil(t, upload(good).JSON201)
+	assert.Equal(t, apivideotest.Counters{
+		AuthCalls: 2, Authenticated: 1, Refreshed: 1, Authorized: 3, Unauthorized: 1,
+	}, srv.Counters())
 }

@@ -8,81 +8,29 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
-	"github.com/apivideo/api.video-go-oauth2/integration/clients/videos"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
 )
 
-// generated returns a generated client for srv.
-func generated(t *testing.T, srv *apivideotest.Server) *videos.ClientWithResponses {
-	client, err := videos.NewClientWithResponses(srv.URL, videos.WithHTTPClient(srv.Config().Client(t.Context())))
-	require.NoError(t, err)
-	return client
-}
-
-// form returns a form with a file.
-func form(t *testing.T, content string) (contentType string, body *bytes.Buffer) {
-	body = new(bytes.Buffer)
-	w := multipart.NewWriter(body)
-	part, err := w.CreateFormFile("file", "video.mp4")
-	require.NoError(t, err)
-	_, err = io.WriteString(part, content)
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	return w.FormDataContentType(), body
-}
-
-func TestAnUploadTokenThatIsRefusedCausesNoAuthCall(t *testing.T) {
-	t.Parallel()
-	const good, bad = "made-up-upload-token", "another-upload-token"
-	srv := newServer(t)
-	srv.HandleFunc("POST /upload", func(w http.ResponseWriter, r *http.Request) {
-		file, _, err := r.FormFile("file")
-		switch {
-		case r.FormValue("token") != good:
-			apivideotest.WriteProblem(w, apivideotest.Problem("authentication-invalid-upload-token"))
-		case err != nil:
-			apivideotest.WriteProblem(w, apivideotest.Problem("payload-is-invalid"))
-		default:
-			file.Close()
-			respond(w, http.StatusCreated, video)
-		}
-	})
-	client := generated(t, srv)
-	upload := func(token string) *videos.UploadResponse {
-		contentType, body := form(t, "made-up film")
-		resp, err := client.UploadWithBodyWithResponse(t.Context(), &videos.UploadParams{Token: &token}, contentType, body)
-		require.NoError(t, err)
-		return resp
-	}
-	require.NotNil(t, upload(good).JSON201)
-	refused := upload(bad)
-	require.NotNil(t, refused.ApplicationproblemJSON401, "%s", refused.Status())
-	assert.Equal(t, "The upload token is invalid or expired.", *refused.ApplicationproblemJSON401.Title)
-	srv.RevokeAccessTokens() // which is healed all the same
-	require.NotNil(t, upload(good).JSON201)
-	assert.Equal(t, apivideotest.Counters{
-		AuthCalls: 2, Authenticated: 1, Refreshed: 1, Authorized: 3, Unauthorized: 1,
-	}, srv.Counters())
-}
-
 // film returns n bytes without a repetition, the same each time.
-func film(n int64) io.Reader {
+func film(n int64) *io.LimitedReader {
 	block, err := aes.NewCipher([]byte("made-up seed, 16"))
 	if err != nil {
 		panic(err)
 	}
 	stream := cipher.StreamReader{S: cipher.NewCTR(block, make([]byte, aes.BlockSize)), R: zeros{}}
-	return io.LimitReader(stream, n)
+	return &io.LimitedReader{R: stream, N: n}
 }
 
 type zeros struct{}
@@ -101,6 +49,7 @@ func receipt(r io.Reader) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// newUploadServer starts a service that answers an upload with its receipt.
 func newUploadServer(t *testing.T) *apivideotest.Server {
 	srv := newServer(t)
 	srv.HandleFunc("POST /upload", func(w http.ResponseWriter, r *http.Request) {
@@ -109,19 +58,43 @@ func newUploadServer(t *testing.T) *apivideotest.Server {
 	return srv
 }
 
-// upload sends a body and returns the answer.
-func upload(t *testing.T, client *http.Client, url string, body io.Reader, again func() (io.ReadCloser, error)) (int, string) {
-	req, err := http.NewRequestWithContext(context.Background(), "POST", url+"/upload", body)
+// hearOut puts something before srv that reads an upload to its end even if
+// srv is going to refuse it, as proxies do.
+func hearOut(t *testing.T, srv *apivideotest.Server) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if r.URL.Path == "/upload" && !srv.Valid(token) {
+			io.Copy(io.Discard, r.Body)
+		}
+		srv.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	srv.URL = proxy.URL
+}
+
+func newUpload(t *testing.T, srv *apivideotest.Server, body io.Reader) *http.Request {
+	req, err := http.NewRequestWithContext(t.Context(), "POST", srv.URL+"/upload", body)
 	require.NoError(t, err)
-	if again != nil {
-		req.GetBody = again
-	}
+	return req
+}
+
+// send returns the status and the body of the answer.
+func send(t *testing.T, client *http.Client, req *http.Request) (int, string) {
+	t.Helper()
 	resp, err := client.Do(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	return resp.StatusCode, string(answer)
+}
+
+// assertReceived sends an upload and asserts that the film arrives whole.
+func assertReceived(t *testing.T, client *http.Client, req *http.Request, size int64) {
+	t.Helper()
+	status, answer := send(t, client, req)
+	assert.Equal(t, http.StatusCreated, status)
+	assert.Equal(t, receipt(film(size)), answer)
 }
 
 // peak notes how large the heap gets while it is read.
@@ -153,9 +126,7 @@ func TestALargeUploadIsStreamed(t *testing.T) {
 	runtime.GC()
 	before := heap()
 	body := &peak{Reader: film(size)}
-	status, answer := upload(t, srv.Config().Client(t.Context()), srv.URL, body, nil)
-	assert.Equal(t, http.StatusCreated, status)
-	assert.Equal(t, receipt(film(size)), answer)
+	assertReceived(t, srv.Config().Client(t.Context()), newUpload(t, srv, body), size)
 	require.NotZero(t, body.heap)
 	assert.Less(t, int64(body.heap)-int64(before), int64(16<<20))
 	t.Logf("the heap grew by %d KiB at most", (int64(body.heap)-int64(before))>>10)
@@ -164,23 +135,35 @@ func TestALargeUploadIsStreamed(t *testing.T) {
 func TestAnUploadThatCannotBeSentAgainHasTheTokenRenewedForTheNext(t *testing.T) {
 	t.Parallel()
 	const size = 64 << 20
-	srv := newUploadServer(t)
-	client := srv.Config().Client(t.Context())
-	status, _ := upload(t, client, srv.URL, film(1), nil)
-	require.Equal(t, http.StatusCreated, status)
+	patient := http.DefaultTransport.(*http.Transport).Clone()
+	patient.ExpectContinueTimeout = time.Minute
+	for refused, early := range map[string]bool{"before it is sent": true, "after it was sent": false} {
+		t.Run(refused, func(t *testing.T) {
+			t.Parallel()
+			defer patient.CloseIdleConnections()
+			srv := newUploadServer(t)
+			if !early {
+				hearOut(t, srv)
+			}
+			client := srv.Config().Client(context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Transport: patient}))
+			assertReceived(t, client, newUpload(t, srv, film(1)), 1)
 
-	srv.RevokeAccessTokens()
-	status, answer := upload(t, client, srv.URL, film(size), nil)
-	assert.Equal(t, http.StatusUnauthorized, status)
-	assert.Contains(t, answer, "The access token is invalid or expired.")
-	require.Eventually(t, func() bool { return srv.Counters().Refreshed == 1 }, 20*time.Second, 10*time.Millisecond)
+			srv.RevokeAccessTokens()
+			body := film(size)
+			req := newUpload(t, srv, body)
+			req.Header.Set("Expect", "100-continue")
+			status, answer := send(t, client, req)
+			assert.Equal(t, http.StatusUnauthorized, status)
+			assert.Contains(t, answer, "The access token is invalid or expired.")
+			assert.Equal(t, early, body.N == size, "none of it was read")
+			require.Eventually(t, func() bool { return srv.Counters().Refreshed == 1 }, 20*time.Second, 10*time.Millisecond)
 
-	status, answer = upload(t, client, srv.URL, film(size), nil)
-	assert.Equal(t, http.StatusCreated, status)
-	assert.Equal(t, receipt(film(size)), answer)
-	assert.Equal(t, apivideotest.Counters{
-		AuthCalls: 2, Authenticated: 1, Refreshed: 1, Authorized: 2, Unauthorized: 1,
-	}, srv.Counters())
+			assertReceived(t, client, newUpload(t, srv, film(size)), size)
+			assert.Equal(t, apivideotest.Counters{
+				AuthCalls: 2, Authenticated: 1, Refreshed: 1, Authorized: 2, Unauthorized: 1,
+			}, srv.Counters())
+		})
+	}
 }
 
 func TestAnUploadThatCanBeSentAgainIsReplayedWholeAfterARevocation(t *testing.T) {
@@ -190,28 +173,21 @@ func TestAnUploadThatCanBeSentAgainIsReplayedWholeAfterARevocation(t *testing.T)
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "video.mp4")
 	require.NoError(t, os.WriteFile(path, content, 0o600))
-	open := func() (io.ReadCloser, error) { return os.Open(path) }
 
 	srv := newUploadServer(t)
+	hearOut(t, srv)
 	client := srv.Config().Client(t.Context())
-	for i, body := range []struct {
-		what  string
-		again func() (io.ReadCloser, error) // nil: net/http knows how
-	}{
-		{what: "bytes"},
-		{what: "a file", again: open},
-	} {
-		status, _ := upload(t, client, srv.URL, film(1), nil)
-		require.Equal(t, http.StatusCreated, status)
-		srv.RevokeAccessTokens()
-		var first io.Reader = bytes.NewReader(content)
-		if body.again != nil {
-			first, err = body.again()
-			require.NoError(t, err)
-		}
-		status, answer := upload(t, client, srv.URL, first, body.again)
-		assert.Equal(t, http.StatusCreated, status, body.what)
-		assert.Equal(t, receipt(film(size)), answer, body.what)
-		assert.Equal(t, i+1, srv.Counters().Unauthorized)
-	}
+	assertReceived(t, client, newUpload(t, srv, film(1)), 1)
+	srv.RevokeAccessTokens()
+	assertReceived(t, client, newUpload(t, srv, bytes.NewReader(content)), size) // net/http gives it a GetBody
+
+	file, err := os.Open(path)
+	require.NoError(t, err)
+	req := newUpload(t, srv, file)
+	req.GetBody = func() (io.ReadCloser, error) { return os.Open(path) }
+	srv.RevokeAccessTokens()
+	assertReceived(t, client, req, size)
+	assert.Equal(t, apivideotest.Counters{
+		AuthCalls: 3, Authenticated: 1, Refreshed: 2, Authorized: 3, Unauthorized: 2,
+	}, srv.Counters())
 }
