@@ -103,10 +103,11 @@ type unexpected struct {
 
 func (u *unexpected) Error() string { return fmt.Sprintf("%d: %s", u.status, u.body) }
 
-// A token of this lifetime is renewed when 12 to 12.8 seconds of it are over.
+// The renewal of a token of this lifetime begins in its thirteenth second. Once
+// 14.4 seconds are over it is not used any more, and requests wait.
 const (
-	lifetime = 16 * time.Second
-	usable   = lifetime - lifetime/10
+	lifetime   = 16 * time.Second
+	stillAhead = 14 * time.Second
 )
 
 // acrossTheLifeOfTokens makes requests with do while a token comes to its end,
@@ -129,25 +130,26 @@ func acrossTheLifeOfTokens(t *testing.T, srv *apivideotest.Server, do func() err
 }
 
 // acrossAnExpiry makes requests with do until the first token has expired, and
-// returns how many. The token must be renewed while it was still usable.
+// returns how many. The token must be renewed before a request waits for it.
 func acrossAnExpiry(t *testing.T, srv *apivideotest.Server, do func() error) (requests int) {
 	t.Helper()
+	called := map[apivideotest.Op]time.Time{}
+	srv.FailFunc(func(op apivideotest.Op) (none apivideotest.Fault) {
+		called[op] = time.Now()
+		return none
+	})
 	srv.SetLifetime(lifetime)
 	require.NoError(t, do())
 	srv.SetLifetime(apivideotest.DefaultLifetime)
 	start := time.Now()
-	var renewed time.Duration
 	for requests = 1; time.Since(start) < lifetime; requests++ {
 		time.Sleep(100 * time.Millisecond)
 		require.NoError(t, do(), "after %s", time.Since(start))
-		if renewed == 0 && srv.Counters().Refreshed > 0 {
-			renewed = time.Since(start)
-		}
 	}
-	assert.NotZero(t, renewed)
-	assert.Less(t, renewed, usable)
+	srv.FailFunc(nil)
 	assert.Equal(t, apivideotest.Counters{
 		AuthCalls: 2, Authenticated: 1, Refreshed: 1, Authorized: requests,
 	}, srv.Counters())
+	assert.Less(t, called[apivideotest.Refresh].Sub(called[apivideotest.Authenticate]), stillAhead)
 	return requests
 }
