@@ -1,0 +1,186 @@
+package network_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// witness is a base that keeps the last error of the path below.
+type witness struct {
+	*path
+	err error
+}
+
+func (w *witness) RoundTrip(req *http.Request) (resp *http.Response, err error) {
+	resp, w.err = w.path.RoundTrip(req)
+	return resp, w.err
+}
+
+// upload is a request body that counts how often it is closed.
+type upload struct {
+	io.Reader
+	closed *atomic.Int64
+}
+
+func (u upload) Close() error {
+	u.closed.Add(1)
+	return nil
+}
+
+// post returns a request with a body that can be had again, and how often it
+// was closed.
+func (n *network) post(ctx context.Context, t *testing.T, path string) (req *http.Request, opened, closed *atomic.Int64) {
+	t.Helper()
+	opened, closed = new(atomic.Int64), new(atomic.Int64)
+	req, err := http.NewRequestWithContext(ctx, "POST", n.conf.BaseURL+path, nil)
+	require.NoError(t, err)
+	req.ContentLength = 7
+	req.GetBody = func() (io.ReadCloser, error) {
+		opened.Add(1)
+		return upload{strings.NewReader("a video"), closed}, nil
+	}
+	req.Body, _ = req.GetBody()
+	return req, opened, closed
+}
+
+func TestANetworkErrorGoesToTheCallerAndNothingIsSentAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		begin func(*testing.T, *path)
+		end   func(*testing.T, *path)
+		cause error
+	}{
+		"connections are reset":             {plays(reset), mends, syscall.ECONNRESET},
+		"connections end before the answer": {plays(noAnswer), mends, io.EOF},
+		"connections are silent":            {plays(silence), mends, context.DeadlineExceeded},
+		"the port is closed":                {shuts, opens, syscall.ECONNREFUSED},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNetwork(t)
+			n.get(t)
+			c.begin(t, n.api)
+			base := &witness{path: n.api}
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			req, opened, closed := n.post(ctx, t, "/videos")
+			resp, err := (&apivideo.Transport{Source: n.source, Base: base}).RoundTrip(req)
+			assert.Nil(t, resp)
+			require.ErrorIs(t, err, c.cause)
+			assert.True(t, base.err == err, "%v is not as it was", err)
+			n.hear(err)
+			assert.EqualValues(t, 1+1, n.api.trips.Load())
+			assert.EqualValues(t, 1, opened.Load())
+			assert.Eventually(t, func() bool { return closed.Load() > 0 }, patience, time.Millisecond)
+			assert.EqualValues(t, 1, closed.Load())
+			c.end(t, n.api)
+			n.get(t)
+			assert.EqualValues(t, 1, n.auth.trips.Load(), "the token is not to blame")
+		})
+	}
+}
+
+func TestAResponseIsDeliveredAsFarAsItCame(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	whole := strings.Repeat("made-up video ", 100)
+	n.HandleFunc("/videos/1", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, whole) })
+	n.api.play(t, cut)
+	resp, err := n.client.Get(n.conf.BaseURL + "/videos/1")
+	require.NoError(t, err)
+	part, err := io.ReadAll(resp.Body)
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.NotEmpty(t, part)
+	assert.True(t, strings.HasPrefix(whole, string(part)))
+	assert.Less(t, len(part), len(whole))
+	require.NoError(t, resp.Body.Close())
+	assert.EqualValues(t, 1, n.api.trips.Load())
+	assert.EqualValues(t, 1, n.auth.trips.Load())
+}
+
+func TestARequestPassesASlowOrDrippingPathOnce(t *testing.T) {
+	for _, fault := range []string{slowness, dripping} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			n := newNetwork(t)
+			n.api.play(t, fault)
+			n.get(t)
+			assert.EqualValues(t, 1, n.api.trips.Load())
+			assert.EqualValues(t, 1, n.auth.trips.Load())
+		})
+	}
+}
+
+func TestA401IsHealedHoweverItComes(t *testing.T) {
+	for _, fault := range []string{slowness, dripping, cutShort} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			n := newNetwork(t)
+			n.get(t)
+			n.RevokeAccessTokens()
+			n.api.play(t, fault)
+			n.onAuthCall(func(string) { n.api.mend() })
+			req, opened, closed := n.post(t.Context(), t, "/videos")
+			resp, err := n.client.Do(req)
+			require.NoError(t, err)
+			assert.Equal(t, 200, resp.StatusCode)
+			assert.Equal(t, videos, body(t, resp))
+			assert.EqualValues(t, 1+2, n.api.trips.Load())
+			assert.Equal(t, []string{"/auth/api-key", "/auth/refresh"}, n.authPaths())
+			assert.EqualValues(t, 2, opened.Load())
+			assert.EqualValues(t, 2, closed.Load())
+		})
+	}
+}
+
+func TestA401ThatWasCutIsHandedOnIfThereIsNoNewToken(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	n.get(t)
+	n.RevokeAccessTokens()
+	n.api.play(t, cutShort)
+	shuts(t, n.auth)
+	resp, err := n.client.Get(n.conf.BaseURL + "/videos")
+	require.NoError(t, err)
+	assert.Equal(t, 401, resp.StatusCode)
+	part, err := io.ReadAll(resp.Body)
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.True(t, strings.HasPrefix(string(part), `{"type":`), "%s", part)
+	require.NoError(t, resp.Body.Close())
+	assert.EqualValues(t, 1+1, n.api.trips.Load())
+	n.api.mend()
+	opens(t, n.auth)
+	assert.Equal(t, "/auth/refresh", n.renews(t))
+	n.get(t)
+}
+
+func TestA401ThatNeverEndsIsLeftWhenTheContextEnds(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	n.get(t)
+	refusal := apivideo.Problem{Status: 401, Title: strings.Repeat("made-up title ", 100)}
+	n.HandleFunc("/videos/1", func(w http.ResponseWriter, r *http.Request) { apivideotest.WriteProblem(w, refusal) })
+	n.api.play(t, halved) // its second half would take a minute
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	req, _, closed := n.post(ctx, t, "/videos/1")
+	resp, err := n.client.Do(req)
+	assert.Nil(t, resp)
+	n.hear(err)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.ErrorContains(t, err, "waiting for an access token", "the headers had come")
+	assert.EqualValues(t, 1, closed.Load())
+	n.api.mend()
+	n.get(t)
+	assert.EqualValues(t, 1, n.auth.trips.Load(), "nobody was left to wait for one")
+}

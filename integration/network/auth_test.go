@@ -1,0 +1,187 @@
+package network_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestATokenServesOnWhileRenewalsFailAndTheNextSucceeds(t *testing.T) {
+	for name, c := range map[string]struct {
+		begin func(*testing.T, *path)
+		end   func(*testing.T, *path)
+		cause error
+		next  string
+	}{
+		"connections are reset":               {plays(reset), mends, syscall.ECONNRESET, "/auth/api-key"},
+		"connections end before the answer":   {plays(noAnswer), mends, io.EOF, "/auth/api-key"},
+		"connections end amidst the answer":   {plays(cut), mends, io.ErrUnexpectedEOF, "/auth/api-key"},
+		"the port is closed, nothing is sent": {shuts, opens, syscall.ECONNREFUSED, "/auth/refresh"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNetwork(t)
+			n.get(t)
+			c.begin(t, n.auth)
+			failed := make(chan error, 1)
+			go func() {
+				_, err := n.source.Renew(context.Background())
+				failed <- err
+			}()
+			err := n.servesUntil(t, failed)
+			assert.ErrorIs(t, err, c.cause)
+			assert.ErrorContains(t, n.failure(t, err), c.cause.Error())
+			assert.EqualValues(t, 1+4, n.auth.trips.Load(), "one with the refresh token, three with the key")
+			c.end(t, n.auth)
+			assert.Equal(t, c.next, n.renews(t))
+			n.get(t)
+		})
+	}
+}
+
+// servesUntil makes requests, which must succeed, until there is a result, and
+// at least one before.
+func (n *network) servesUntil(t *testing.T, result <-chan error) error {
+	t.Helper()
+	for served := 0; ; served++ {
+		select {
+		case err := <-result:
+			assert.Positive(t, served)
+			return err
+		default:
+			n.get(t)
+		}
+	}
+}
+
+func TestOnlyThoseWithoutATokenWaitForASlowAuthCall(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	n.auth.play(t, slowness)
+	n.get(t)
+	renewed := make(chan error, 1)
+	go func() {
+		_, err := n.source.Renew(context.Background())
+		renewed <- err
+	}()
+	assert.NoError(t, n.servesUntil(t, renewed))
+	assert.Equal(t, []string{"/auth/api-key", "/auth/refresh"}, n.authPaths())
+}
+
+func TestARenewalAheadOfExpiryThatFailsIsTriedAgainUnnoticed(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	n.SetLifetime(20 * time.Second) // renewed after 15 to 16, usable for 18
+	n.get(t)
+	first, err := n.source.Token()
+	require.NoError(t, err)
+	n.auth.play(t, reset)
+	renewed := make(chan error, 1)
+	go func() {
+		for n.auth.trips.Load() < 1+2+2 { // two flights of two calls, since nobody waits
+			time.Sleep(10 * time.Millisecond)
+		}
+		n.auth.mend()
+		for {
+			tok, err := n.source.Token()
+			if err != nil || tok.AccessToken != first.AccessToken {
+				renewed <- err
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	assert.NoError(t, n.servesUntil(t, renewed))
+	assert.Zero(t, n.Counters().Unauthorized)
+}
+
+func TestACallerLeavesAServiceThatIsSilentAndTheNextIsServedWhenItSpeaks(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	n.auth.play(t, silence)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err := n.source.TokenContext(ctx)
+	n.hear(err)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.ErrorContains(t, err, "waiting for an access token: context deadline exceeded")
+	var timeout net.Error
+	require.ErrorAs(t, err, &timeout)
+	assert.True(t, timeout.Timeout())
+
+	served := make(chan error, 1)
+	go func() {
+		_, err := n.source.Token()
+		served <- err
+	}()
+	assert.EqualValues(t, 1, n.auth.trips.Load(), "the flight goes on")
+	n.auth.mend() // breaks the connection, after which the flight makes a second attempt
+	assert.NoError(t, <-served)
+	assert.EqualValues(t, 2, n.auth.trips.Load())
+	assert.Equal(t, []string{"/auth/api-key"}, n.authPaths())
+}
+
+func TestARefreshWhoseAnswerIsCutGivesWayToTheKeyUnnoticed(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	n.get(t)
+	n.auth.play(t, cut)
+	n.onAuthCall(func(path string) {
+		if path == "/auth/api-key" {
+			n.auth.mend()
+		}
+	})
+	_, err := n.source.Renew(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"/auth/api-key", "/auth/refresh", "/auth/api-key"}, n.authPaths())
+	n.get(t)
+}
+
+func TestAnAnswerMayComeOneByteAtATime(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	n.auth.play(t, dripping)
+	n.get(t)
+	assert.Equal(t, "/auth/refresh", n.renews(t))
+	assert.EqualValues(t, 2, n.auth.trips.Load())
+}
+
+func TestAConnectionThatClosesSlowlyDelaysNothing(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	n.host.Config.SetKeepAlivesEnabled(false)
+	n.auth.play(t, lingering)
+	n.api.play(t, lingering)
+	n.get(t)
+	assert.Equal(t, "/auth/refresh", n.renews(t))
+	n.get(t)
+	assert.EqualValues(t, 2, n.auth.trips.Load())
+}
+
+func TestAClosedPortIsTriedSeldomHoweverManyAsk(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	shuts(t, n.auth)
+	asked, err := n.besiege(t, func() error {
+		_, err := n.source.Token()
+		return err
+	})
+	assert.ErrorIs(t, n.failure(t, err), syscall.ECONNREFUSED)
+	assert.ErrorContains(t, err, "connection refused")
+	tried := n.auth.trips.Load()
+	assert.LessOrEqual(t, tried, int64(12), "four flights of three attempts")
+	assert.Greater(t, asked, 5*tried)
+	opens(t, n.auth)
+	assert.Eventually(t, func() bool {
+		_, err := n.source.Token()
+		return err == nil
+	}, patience, 10*time.Millisecond)
+	assert.Equal(t, []string{"/auth/api-key"}, n.authPaths())
+	n.get(t)
+}

@@ -1,0 +1,150 @@
+package network_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+)
+
+// Faults, as toxiproxy plays them; on what comes from the service unless they
+// name the other stream.
+const (
+	reset     = `{"type":"reset_peer","attributes":{"timeout":0}}`
+	silence   = `{"type":"timeout","stream":"upstream","attributes":{"timeout":0}}`
+	slowness  = `{"type":"latency","attributes":{"latency":1000,"jitter":500}}`
+	dripping  = `{"type":"slicer","attributes":{"average_size":1,"delay":100}}`
+	lingering = `{"type":"slow_close","attributes":{"delay":60000}}`
+	noAnswer  = `{"type":"limit_data","attributes":{"bytes":0}}`
+	cut       = `{"type":"limit_data","attributes":{"bytes":700}}` // in the body of a token
+	cutShort  = `{"type":"limit_data","attributes":{"bytes":280}}` // in the body of a refusal
+	halved    = `{"type":"slicer","attributes":{"average_size":1000,"delay":60000000}}`
+)
+
+// path is a way to the service, through a proxy that plays faults. It is the
+// http.RoundTripper over that way.
+type path struct {
+	*http.Transport
+	proxy       *toxiproxy.Proxy
+	trips, open atomic.Int64 // requests, and connections that are not closed
+}
+
+func newPath(t *testing.T, to string) *path {
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	p := &path{proxy: toxiproxy.NewProxy(server, t.Name(), "127.0.0.1:0", to)}
+	require.NoError(t, p.proxy.Start())
+	p.Transport = &http.Transport{DialContext: p.dial}
+	t.Cleanup(func() {
+		p.CloseIdleConnections()
+		assert.Eventually(t, func() bool { return p.open.Load() == 0 }, patience, 10*time.Millisecond, "connections are left")
+		p.mend()
+		p.proxy.Stop()
+	})
+	return p
+}
+
+func (p *path) RoundTrip(req *http.Request) (*http.Response, error) {
+	p.trips.Add(1)
+	return p.Transport.RoundTrip(req)
+}
+
+// dial reaches the proxy, whatever address is asked for.
+func (p *path) dial(ctx context.Context, network, _ string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, p.proxy.Listen)
+	if err != nil {
+		return nil, err
+	}
+	p.open.Add(1)
+	return &counted{Conn: conn, open: &p.open}, nil
+}
+
+// counted is a connection that is counted while it is open.
+type counted struct {
+	net.Conn
+	open   *atomic.Int64
+	closed atomic.Bool
+}
+
+func (c *counted) Close() error {
+	if !c.closed.Swap(true) {
+		c.open.Add(-1)
+	}
+	return c.Conn.Close()
+}
+
+// play has connections made from now on suffer the fault.
+func (p *path) play(t *testing.T, fault string) {
+	t.Helper()
+	p.CloseIdleConnections()
+	_, err := p.proxy.Toxics.AddToxicJson(strings.NewReader(fault))
+	require.NoError(t, err)
+}
+
+// mend ends the faults. Connections that one of them has kept silent break.
+func (p *path) mend() { p.proxy.Toxics.ResetToxics(context.Background()) }
+
+// The faults of tables: how they begin, and how they end.
+
+func plays(fault string) func(*testing.T, *path) {
+	return func(t *testing.T, p *path) { p.play(t, fault) }
+}
+
+func mends(_ *testing.T, p *path) { p.mend() }
+
+func shuts(_ *testing.T, p *path) {
+	p.CloseIdleConnections()
+	p.proxy.Stop()
+}
+
+func opens(t *testing.T, p *path) { require.NoError(t, p.proxy.Start()) }
+
+// network is the service, and a program whose auth calls and requests take
+// separate paths to it.
+type network struct {
+	*service
+	auth, api *path
+	source    *apivideo.Source
+	client    *http.Client
+}
+
+func newNetwork(t *testing.T) *network {
+	n := &network{service: newService(t)}
+	n.start()
+	address := n.host.Listener.Addr().String()
+	n.auth, n.api = newPath(t, address), newPath(t, address)
+	n.source = n.conf.Source(context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Transport: n.auth}))
+	n.client = &http.Client{Transport: &apivideo.Transport{Source: n.source, Base: n.api}}
+	return n
+}
+
+// get makes a request that must succeed.
+func (n *network) get(t *testing.T) {
+	t.Helper()
+	resp, err := n.client.Get(n.conf.BaseURL + "/videos")
+	require.NoError(t, err)
+	assert.Equal(t, 200, resp.StatusCode)
+	assert.Equal(t, videos, body(t, resp))
+}
+
+// renews has the Source renew its token until that succeeds, and returns the
+// auth call that did it.
+func (n *network) renews(t *testing.T) (path string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, err := n.source.Renew(t.Context())
+		n.hear(err)
+		return err == nil
+	}, patience, 10*time.Millisecond)
+	paths := n.authPaths()
+	return paths[len(paths)-1]
+}
