@@ -160,7 +160,7 @@ func TestA401ThatWasCutIsHandedOnIfThereIsNoNewToken(t *testing.T) {
 	assert.EqualValues(t, 1+1, n.api.trips.Load())
 	n.api.mend()
 	opens(t, n.auth)
-	assert.Equal(t, "/auth/refresh", n.renews(t))
+	assert.Equal(t, "/auth/refresh", n.renews(t, n.source))
 	n.get(t)
 }
 

@@ -39,7 +39,7 @@ func TestATokenServesOnWhileRenewalsFailAndTheNextSucceeds(t *testing.T) {
 			assert.ErrorContains(t, n.failure(t, err), c.cause.Error())
 			assert.EqualValues(t, 1+4, n.auth.trips.Load(), "one with the refresh token, three with the key")
 			c.end(t, n.auth)
-			assert.Equal(t, c.next, n.renews(t))
+			assert.Equal(t, c.next, n.renews(t, n.source))
 			n.get(t)
 		})
 	}
@@ -148,7 +148,7 @@ func TestAnAnswerMayComeOneByteAtATime(t *testing.T) {
 	n := newNetwork(t)
 	n.auth.play(t, dripping)
 	n.get(t)
-	assert.Equal(t, "/auth/refresh", n.renews(t))
+	assert.Equal(t, "/auth/refresh", n.renews(t, n.source))
 	assert.EqualValues(t, 2, n.auth.trips.Load())
 }
 
@@ -159,7 +159,7 @@ func TestAConnectionThatClosesSlowlyDelaysNothing(t *testing.T) {
 	n.auth.play(t, lingering)
 	n.api.play(t, lingering)
 	n.get(t)
-	assert.Equal(t, "/auth/refresh", n.renews(t))
+	assert.Equal(t, "/auth/refresh", n.renews(t, n.source))
 	n.get(t)
 	assert.EqualValues(t, 2, n.auth.trips.Load())
 }

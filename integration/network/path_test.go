@@ -14,7 +14,6 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/oauth2"
 )
 
 // Faults, as toxiproxy plays them; on what comes from the service unless they
@@ -122,7 +121,7 @@ func newNetwork(t *testing.T) *network {
 	n.start()
 	address := n.host.Listener.Addr().String()
 	n.auth, n.api = newPath(t, address), newPath(t, address)
-	n.source = n.conf.Source(context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Transport: n.auth}))
+	n.source = n.conf.Source(over(t, n.auth))
 	n.client = &http.Client{Transport: &apivideo.Transport{Source: n.source, Base: n.api}}
 	return n
 }
@@ -134,17 +133,4 @@ func (n *network) get(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 200, resp.StatusCode)
 	assert.Equal(t, videos, body(t, resp))
-}
-
-// renews has the Source renew its token until that succeeds, and returns the
-// auth call that did it.
-func (n *network) renews(t *testing.T) (path string) {
-	t.Helper()
-	require.Eventually(t, func() bool {
-		_, err := n.source.Renew(t.Context())
-		n.hear(err)
-		return err == nil
-	}, patience, 10*time.Millisecond)
-	paths := n.authPaths()
-	return paths[len(paths)-1]
 }

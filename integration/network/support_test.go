@@ -3,6 +3,7 @@
 package network_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
 )
 
 // patience is how long a test waits for what must happen.
@@ -185,6 +187,24 @@ func (s *service) besiege(t *testing.T, ask func() error) (asked int64, err erro
 	wg.Wait()
 	require.Zero(t, served.Load())
 	return times.Load(), *last.Load().(*error)
+}
+
+// renews has a Source renew its token until that succeeds, and returns the auth
+// call that did it.
+func (s *service) renews(t *testing.T, source *apivideo.Source) (path string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, err := source.Renew(t.Context())
+		s.hear(err)
+		return err == nil
+	}, patience, 10*time.Millisecond)
+	paths := s.authPaths()
+	return paths[len(paths)-1]
+}
+
+// over returns a context whose HTTP client is over base.
+func over(t *testing.T, base http.RoundTripper) context.Context {
+	return context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Transport: base})
 }
 
 // body reads the body of a response to its end.
