@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// secured is the service behind TLS, with a certificate that a test may change.
+// secured is the service behind TLS, with a certificate that a test may change. It
+// speaks HTTP/2 to who asks for it.
 type secured struct {
 	*service
 	*authority
@@ -34,12 +35,18 @@ func newSecured(t *testing.T) *secured {
 			s.connections.Add(1)
 		}
 	}
-	s.host.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		return &tls.Config{Certificates: []tls.Certificate{*s.certificate.Load()}}, nil
-	}}
+	s.host.EnableHTTP2 = true
+	s.host.TLS = s.configuration()
 	s.host.StartTLS()
 	s.conf.BaseURL = s.host.URL
 	return s
+}
+
+// configuration is that of a server which proves itself with the certificate.
+func (s *secured) configuration() *tls.Config {
+	return &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return &tls.Config{Certificates: []tls.Certificate{*s.certificate.Load()}, NextProtos: []string{"h2"}}, nil
+	}}
 }
 
 // use has new connections see a certificate for this host that expires so late.
