@@ -55,6 +55,7 @@ func (n *network) post(ctx context.Context, t *testing.T, path string) (req *htt
 }
 
 func TestANetworkErrorGoesToTheCallerAndNothingIsSentAgain(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		begin func(*testing.T, *path)
 		end   func(*testing.T, *path)
@@ -109,6 +110,7 @@ func TestAResponseIsDeliveredAsFarAsItCame(t *testing.T) {
 }
 
 func TestARequestPassesASlowOrDrippingPathOnce(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{slowness, dripping} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
@@ -122,6 +124,7 @@ func TestARequestPassesASlowOrDrippingPathOnce(t *testing.T) {
 }
 
 func TestA401IsHealedHoweverItComes(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{slowness, dripping, cutShort} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()

@@ -70,11 +70,7 @@ func TestAServerThatShutsDownAmidstARenewalCostsNothing(t *testing.T) {
 		})
 	}
 	s.SetAuthLatency(500 * time.Millisecond)
-	renewed := make(chan error, 1)
-	go func() {
-		_, err := source.Renew(context.Background())
-		renewed <- err
-	}()
+	renewed := renewal(source)
 	require.Eventually(t, func() bool { return len(s.authPaths()) == 2 }, patience, time.Millisecond)
 	d.leadTo(successor.Listener)
 	require.NoError(t, s.host.Config.Shutdown(t.Context()))
@@ -88,6 +84,7 @@ func TestAServerThatShutsDownAmidstARenewalCostsNothing(t *testing.T) {
 }
 
 func TestARenewalOutlivesAServerThatGoesAway(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		processed uint32 // the last stream that the server says it has looked at
 		arrived   []string
@@ -110,11 +107,7 @@ func TestARenewalOutlivesAServerThatGoesAway(t *testing.T) {
 			go func() {
 				left <- goAway(l, c.processed, reached, func() { d.leadTo(s.host.Listener) })
 			}()
-			renewed := make(chan error, 1)
-			go func() {
-				_, err := source.Renew(context.Background())
-				renewed <- err
-			}()
+			renewed := renewal(source)
 			<-reached
 			resp, err := client.Get(s.conf.BaseURL + "/videos") // on the same connection
 			require.NoError(t, err)

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 		os.Exit(child(base))
 	}
 	flag.Parse()
-	flag.Set("test.parallel", "16") // the tests wait more than they compute
+	flag.Set("test.parallel", "32") // the tests wait more than they compute
 	before := runtime.NumGoroutine()
 	code := m.Run()
 	if code == 0 && !settles(before) {

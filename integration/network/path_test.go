@@ -2,8 +2,10 @@ package network_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -38,9 +40,14 @@ type path struct {
 	trips, open atomic.Int64 // requests, and connections that are not closed
 }
 
+// paths counts them.
+var paths atomic.Int64
+
 func newPath(t *testing.T, to string) *path {
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := &path{proxy: toxiproxy.NewProxy(server, t.Name(), "127.0.0.1:0", to)}
+	// On an address of its own, nobody takes its port while that is closed.
+	address := fmt.Sprintf("127.%d.%d.1:0", os.Getpid()%200+1, paths.Add(1)%256)
+	p := &path{proxy: toxiproxy.NewProxy(server, t.Name(), address, to)}
 	require.NoError(t, p.proxy.Start())
 	p.Transport = &http.Transport{DialContext: p.dial}
 	t.Cleanup(func() {

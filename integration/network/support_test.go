@@ -162,31 +162,54 @@ func (s *service) assertNoSecretSaid(t *testing.T) {
 	}
 }
 
-// besiege has 20 goroutines ask for 3 seconds, in vain, and returns how often
-// they did and the last error.
-func (s *service) besiege(t *testing.T, ask func() error) (asked int64, err error) {
+// besiege has 20 goroutines ask in vain, for at least 3 seconds and a thousand
+// times. It returns how many flights there may have been, since the failure of
+// each is remembered, and the last error.
+func (s *service) besiege(t *testing.T, ask func() error) (flights int64, err error) {
 	t.Helper()
-	var times, served atomic.Int64
+	var asked, served atomic.Int64
 	var last atomic.Value
-	end := time.Now().Add(3 * time.Second)
+	start := time.Now()
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			for time.Now().Before(end) {
+			for time.Since(start) < 3*time.Second || asked.Load() < 1000 {
 				if err := ask(); err != nil {
 					s.hear(err)
 					last.Store(&err)
 				} else {
 					served.Add(1)
 				}
-				times.Add(1)
+				asked.Add(1)
 				time.Sleep(5 * time.Millisecond)
 			}
 		})
 	}
 	wg.Wait()
 	require.Zero(t, served.Load())
-	return times.Load(), *last.Load().(*error)
+	return mostFlights(time.Since(start)), *last.Load().(*error)
+}
+
+// mostFlights is how many flights may begin in this time if all fail: the
+// pauses are at least half of 1 s, 2 s, 4 s and so on, up to 30 s.
+func mostFlights(in time.Duration) int64 {
+	n := int64(1)
+	for pause := time.Second / 2; in >= pause; pause = min(2*pause, 15*time.Second) {
+		in -= pause
+		n++
+	}
+	return n
+}
+
+// renewal begins to renew the token of a Source and returns where its end will
+// be told.
+func renewal(source *apivideo.Source) <-chan error {
+	end := make(chan error, 1)
+	go func() {
+		_, err := source.Renew(context.Background())
+		end <- err
+	}()
+	return end
 }
 
 // renews has a Source renew its token until that succeeds, and returns the auth

@@ -76,6 +76,7 @@ func TestAPrivateAuthorityIsTrustedWhereTheClientOfTheContextDoes(t *testing.T) 
 }
 
 func TestABadCertificateIsNamedAndSeldomSeenHoweverManyAsk(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		host    string
 		expires time.Duration
@@ -96,17 +97,15 @@ func TestABadCertificateIsNamedAndSeldomSeenHoweverManyAsk(t *testing.T) {
 				conf = nil
 			}
 			client := s.conf.Client(over(t, transport(t, conf)))
-			asked, err := s.besiege(t, func() error {
+			flights, err := s.besiege(t, func() error {
 				_, err := client.Get(s.conf.BaseURL + "/videos")
 				return err
 			})
 			require.ErrorAs(t, s.failure(t, err), c.cause)
 			require.ErrorAs(t, err, new(*tls.CertificateVerificationError))
 			assert.ErrorContains(t, err, c.text)
-			seen := s.connections.Load()
-			assert.Positive(t, seen)
-			assert.LessOrEqual(t, seen, int64(5), "one for each flight")
-			assert.Greater(t, asked, 5*seen)
+			assert.Positive(t, s.connections.Load())
+			assert.LessOrEqual(t, s.connections.Load(), flights)
 			assert.Zero(t, s.requests.Load())
 		})
 	}
