@@ -52,6 +52,7 @@ func (n *network) servesUntil(t *testing.T, result <-chan error) error {
 			return err
 		default:
 			n.get(t)
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
 }

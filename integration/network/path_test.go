@@ -24,7 +24,7 @@ const (
 	reset     = `{"type":"reset_peer","attributes":{"timeout":0}}`
 	silence   = `{"type":"timeout","stream":"upstream","attributes":{"timeout":0}}`
 	slowness  = `{"type":"latency","attributes":{"latency":1000,"jitter":500}}`
-	dripping  = `{"type":"slicer","attributes":{"average_size":1,"delay":100}}`
+	dripping  = `{"type":"slicer","attributes":{"average_size":1}}`
 	lingering = `{"type":"slow_close","attributes":{"delay":60000}}`
 	noAnswer  = `{"type":"limit_data","attributes":{"bytes":0}}`
 	cut       = `{"type":"limit_data","attributes":{"bytes":700}}` // in the body of a token
