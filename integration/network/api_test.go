@@ -161,7 +161,7 @@ func TestA401ThatWasCutIsHandedOnIfThereIsNoNewToken(t *testing.T) {
 	assert.EqualValues(t, 1+1, n.api.trips.Load())
 	n.api.mend()
 	opens(t, n.auth)
-	assert.Equal(t, "/auth/refresh", n.renews(t, n.source))
+	assert.Equal(t, []string{"/auth/refresh"}, n.renews(t, n.source))
 	n.get(t)
 }
 

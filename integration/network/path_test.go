@@ -23,7 +23,7 @@ import (
 const (
 	reset     = `{"type":"reset_peer","attributes":{"timeout":0}}`
 	silence   = `{"type":"timeout","stream":"upstream","attributes":{"timeout":0}}`
-	slowness  = `{"type":"latency","attributes":{"latency":1000,"jitter":500}}`
+	slowness  = `{"type":"latency","attributes":{"latency":2000,"jitter":500}}`
 	dripping  = `{"type":"slicer","attributes":{"average_size":1}}`
 	lingering = `{"type":"slow_close","attributes":{"delay":60000}}`
 	noAnswer  = `{"type":"limit_data","attributes":{"bytes":0}}`

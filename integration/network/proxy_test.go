@@ -139,7 +139,7 @@ func TestAnHTTPProxyThatRefusesIsNamedAndSeldomAskedHoweverManyAsk(t *testing.T)
 			assert.LessOrEqual(t, way.trips.Load(), 1+flights*4, "with the refresh token, and three times with the key")
 			assert.EqualValues(t, 1, g.requests.Load())
 			c.end(t, g, way)
-			assert.Equal(t, "/auth/refresh", g.renews(t, source), "the refresh token was not sent")
+			assert.Equal(t, []string{"/auth/refresh"}, g.renews(t, source), "the refresh token was not sent")
 			g.assertConnectsAlone(t)
 		})
 	}

@@ -218,16 +218,16 @@ func renewal(source *apivideo.Source) <-chan error {
 }
 
 // renews has a Source renew its token until that succeeds, and returns the auth
-// call that did it.
-func (s *service) renews(t *testing.T, source *apivideo.Source) (path string) {
+// calls that arrived meanwhile.
+func (s *service) renews(t *testing.T, source *apivideo.Source) (paths []string) {
 	t.Helper()
+	before := len(s.authPaths())
 	require.Eventually(t, func() bool {
 		_, err := source.Renew(t.Context())
 		s.hear(err)
 		return err == nil
 	}, patience, 10*time.Millisecond)
-	paths := s.authPaths()
-	return paths[len(paths)-1]
+	return s.authPaths()[before:]
 }
 
 // over returns a context whose HTTP client is over base.
