@@ -138,7 +138,7 @@ func (g *rig) makeTrouble(ctx context.Context, r *rand.Rand, over time.Time) {
 		case 3, 4:
 			g.srv.EndRefreshToken()
 		case 5, 6:
-			g.srv.Fail(fault)
+			g.failOnce(fault)
 		case 7: // an outage
 			g.srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return fault })
 			time.Sleep(time.Duration(r.IntN(3000)) * time.Millisecond)
@@ -147,7 +147,7 @@ func (g *rig) makeTrouble(ctx context.Context, r *rand.Rand, over time.Time) {
 			g.srv.SetAuthLatency(time.Duration(r.IntN(300)) * time.Millisecond)
 		case 9:
 			if r.IntN(4) == 0 { // each takes ten seconds or more
-				g.srv.Fail(apivideotest.Hang)
+				g.failOnce(apivideotest.Hang)
 			}
 		case 10:
 			g.invalidate(ctx)
@@ -155,4 +155,15 @@ func (g *rig) makeTrouble(ctx context.Context, r *rand.Rand, over time.Time) {
 			g.renew(ctx)
 		}
 	}
+}
+
+// failOnce has the next auth call fail, unless it comes after the next fault.
+func (g *rig) failOnce(f apivideotest.Fault) {
+	var used atomic.Bool
+	g.srv.FailFunc(func(apivideotest.Op) apivideotest.Fault {
+		if used.Swap(true) {
+			return apivideotest.Fault{}
+		}
+		return f
+	})
 }
