@@ -49,7 +49,7 @@ func someOutage(random *rand.Rand) serviceOutage {
 	always := func(f apivideotest.Fault, memory, longest time.Duration) serviceOutage {
 		return serviceOutage{func(apivideotest.Op) apivideotest.Fault { return f }, memory, longest}
 	}
-	const short = 2 * time.Hour // where every call keeps many busy: it would take long to play
+	const short = time.Hour / 2 // where every call keeps many busy: it would take long to play
 	switch kind := random.IntN(8); kind {
 	case 0:
 		return serviceOutage{nil, suspended, day}
@@ -89,7 +89,7 @@ func (w *world) troubleTheStore() {
 			close(hang)
 		case 4: // a process ended with the lock
 			w.shared.lock <- struct{}{}
-			w.sleep(outage(random, 10*time.Minute))
+			w.sleep(outage(random, 5*time.Minute))
 			<-w.shared.lock
 		}
 		w.shared.set(mood{})

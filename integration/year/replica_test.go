@@ -62,13 +62,16 @@ func (r *replica) run() {
 	}
 }
 
-// burst makes one request, or a few at once.
+// burst makes one request, or a few that overlap if they must wait.
 func (r *replica) burst() {
 	p := r.process.Load()
 	var requests sync.WaitGroup
-	for range max(1, r.random.IntN(8)-3) {
+	for i := range max(1, r.random.IntN(8)-3) {
 		limit := r.limit()
-		requests.Go(func() { p.request(r.ctx, r.url, limit) })
+		requests.Go(func() {
+			time.Sleep(time.Duration(i/2) * 20 * time.Millisecond)
+			p.request(r.ctx, r.url, limit)
+		})
 	}
 	requests.Wait()
 }

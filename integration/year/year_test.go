@@ -36,15 +36,15 @@ func play(t *testing.T, s scenario, check func(t *testing.T, sum tally)) {
 }
 
 func TestAFleetLivesThroughAYear(t *testing.T) {
-	play(t, scenario{length: year, pace: 12 * time.Hour, calm: 3 * day, skew: time.Hour}, eventful)
+	play(t, scenario{length: year, pace: 12 * time.Hour, calm: 4 * day, skew: time.Hour}, eventful)
 }
 
 func TestAFleetLivesThroughAWeekOfIncidents(t *testing.T) {
-	play(t, scenario{length: 7 * day, pace: time.Hour, calm: 8 * time.Hour, skew: time.Hour}, eventful)
+	play(t, scenario{length: 7 * day, pace: time.Hour, calm: 12 * time.Hour, skew: time.Hour}, eventful)
 }
 
 func TestAFleetWithGoodClocksLivesThroughAWeekOfIncidents(t *testing.T) {
-	play(t, scenario{length: 7 * day, pace: time.Hour, calm: 8 * time.Hour}, eventful)
+	play(t, scenario{length: 7 * day, pace: time.Hour, calm: 12 * time.Hour}, eventful)
 }
 
 // eventful checks that there was something to live through.
