@@ -45,6 +45,7 @@ func (r *replica) start() {
 	p := &process{witness: w, source: conf.Source(ctx), end: cancel}
 	p.api = &apivideo.Transport{Source: p.source, Base: apiCalls{w, r.server.Transport()}}
 	if before := r.process.Swap(p); before != nil && r.started%2 == 0 {
+		before.witness.note(func() { before.witness.ended = true })
 		before.end()
 	}
 }
@@ -88,7 +89,7 @@ func (r *replica) limit() time.Duration {
 // changes from week to week.
 func (r *replica) pause() time.Duration {
 	week := int(time.Since(r.began) / (7 * 24 * time.Hour))
-	slower := []float64{1, 1, 4, 20, 100}[(r.number+week)%5]
+	slower := []float64{0.2, 1, 4, 20, 100}[(r.number+week)%5]
 	return time.Duration(r.random.ExpFloat64() * slower * float64(r.pace))
 }
 
