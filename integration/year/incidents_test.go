@@ -115,7 +115,7 @@ func (w *world) deploy() {
 	random := w.random(1004)
 	for w.next(random) {
 		restarted := w.fleet
-		if random.IntN(8) > 0 {
+		if random.IntN(4) > 0 {
 			one := random.IntN(len(w.fleet))
 			restarted = w.fleet[one : one+1]
 		}

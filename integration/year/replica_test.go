@@ -74,6 +74,14 @@ func (r *replica) burst() {
 			p.request(r.ctx, r.url, limit)
 		})
 	}
+	if r.random.IntN(10) == 0 { // and one that is tried again if it fails, and again
+		for range 50 {
+			if p.request(r.ctx, r.url, 0) {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
 	requests.Wait()
 }
 
@@ -96,8 +104,9 @@ func (r *replica) pause() time.Duration {
 // attemptKey is that of the attempt in the context of a request.
 type attemptKey struct{}
 
-// request makes one and has the witness check it.
-func (p *process) request(ctx context.Context, url string, limit time.Duration) {
+// request makes one, has the witness check it, and reports whether there was
+// an answer.
+func (p *process) request(ctx context.Context, url string, limit time.Duration) bool {
 	a := p.witness.begins(limit)
 	ctx = context.WithValue(ctx, attemptKey{}, a)
 	if limit > 0 {
@@ -108,16 +117,17 @@ func (p *process) request(ctx context.Context, url string, limit time.Duration) 
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		p.witness.wrong("no request: %v", err)
-		return
+		return false
 	}
 	resp, err := p.api.RoundTrip(req)
 	if err != nil {
 		p.witness.ends(a, 0, err)
-		return
+		return false
 	}
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
 	p.witness.ends(a, resp.StatusCode, err)
+	return true
 }
 
 // apiCalls shows the requests to the API to the witness.
