@@ -55,20 +55,8 @@ func TestAServerThatShutsDownAmidstARenewalCostsNothing(t *testing.T) {
 		}
 	}
 	get()
-	stop := make(chan struct{})
-	var load sync.WaitGroup
-	for range 8 {
-		load.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-					get()
-				}
-			}
-		})
-	}
+	stop := load(get)
+	defer stop()
 	s.SetAuthLatency(500 * time.Millisecond)
 	renewed := renewal(source)
 	require.Eventually(t, func() bool { return len(s.authPaths()) == 2 }, patience, time.Millisecond)
@@ -77,10 +65,26 @@ func TestAServerThatShutsDownAmidstARenewalCostsNothing(t *testing.T) {
 	assert.NoError(t, <-renewed)
 	before := s.requests.Load()
 	require.Eventually(t, func() bool { return s.requests.Load() > before+100 }, patience, time.Millisecond)
-	close(stop)
-	load.Wait()
+	stop()
 	assert.Equal(t, []string{"/auth/api-key", "/auth/refresh"}, s.authPaths())
 	assert.EqualValues(t, 1, s.connections.Load())
+}
+
+// load has f called over and over by 8 goroutines, until stop is called.
+func load(f func()) (stop func()) {
+	var stopped atomic.Bool
+	var callers sync.WaitGroup
+	for range 8 {
+		callers.Go(func() {
+			for !stopped.Load() {
+				f()
+			}
+		})
+	}
+	return func() {
+		stopped.Store(true)
+		callers.Wait()
+	}
 }
 
 func TestARenewalOutlivesAServerThatGoesAway(t *testing.T) {
