@@ -732,12 +732,14 @@ func TestAValueOfTheStoreIsAdoptedWithoutTheLock(t *testing.T) {
 
 func TestAnOlderTokenOfTheStoreDoesNotReplaceANewerOne(t *testing.T) {
 	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
-		src := conf.Source(ctx)
-		first, _ := mustToken(t, src)
+		ended, end := context.WithCancel(ctx)
+		end()
+		first, _ := mustToken(t, conf.Source(ended)) // of another process
 		old := maps.Clone(store.values)
+		clear(store.values)
 		time.Sleep(5 * time.Minute)
-		_, err := src.Renew(ctx)
-		require.NoError(t, err)
+		src := conf.Source(ctx)
+		mustToken(t, src)
 		store.mu.Lock()
 		store.values = old
 		store.mu.Unlock()
