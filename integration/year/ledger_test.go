@@ -31,16 +31,11 @@ const (
 
 // trouble is what is known of the outages of a service.
 type trouble struct {
-	episode int
-	on      bool
-	since   time.Time
-	felt    time.Time // until when those that ended may have been remembered
+	on   bool
+	felt time.Time // until when those that ended may have been remembered
 }
 
-func (t *trouble) begins() {
-	t.episode++
-	t.on, t.since = true, time.Now()
-}
+func (t *trouble) begins() { t.on = true }
 
 // ends takes how long after the end of an outage it may be felt.
 func (t *trouble) ends(memory time.Duration) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -15,13 +16,12 @@ type witness struct {
 	name  string
 	ended bool // the process, so that its auth calls may be broken off
 
-	views   map[string]*view // of tokens, by what the replica was told
-	latest  *view            // of the token that was sent last
-	met401  time.Time        // the last time
-	asked   time.Time        // when it last asked the service for a token, and got it
-	unused  int              // tokens it got since its program last called
-	episode int              // of the outage in which these failed:
-	failed  int
+	views    map[string]*view // of tokens, by what the replica was told
+	latest   *view            // of the token that was sent last
+	met401   time.Time        // the last time
+	asked    time.Time        // when it last asked the service for a token, and got it
+	unused   int              // tokens it got since its program last called
+	failures []time.Time      // of auth calls, in the last minute
 }
 
 // view is what a replica knows of a token: when it expires by each time that
@@ -100,17 +100,15 @@ func (w *witness) renewed(accessToken string, began, now time.Time) {
 	w.views[accessToken] = &view{first: expiry, last: expiry, used: true}
 }
 
-// countFailure checks that an outage costs few calls. w.mu is held.
+// countFailure checks that an outage costs few calls, however often the program
+// asks. w.mu is held.
 func (w *witness) countFailure(now time.Time) {
-	if w.episode != w.auth.episode {
-		w.episode, w.failed = w.auth.episode, 0
-	}
-	w.failed++
-	// Up to 4 calls a flight, the pauses between them growing to 15 s at least.
-	// The last of a token's life are shorter.
-	lasted := now.Sub(w.auth.since)
-	if allowed := 4*(8+int(lasted/(remembered/2))) + 30*(1+int(lasted/(lifetime-window))); w.failed > allowed {
-		w.add(w.name, "it made %d auth calls in an outage of %v", w.failed, lasted)
+	w.failures = slices.DeleteFunc(w.failures, func(t time.Time) bool { return now.Sub(t) > time.Minute })
+	w.failures = append(w.failures, now)
+	// In the first minute there are 8 flights of up to 4 calls. At the end of a
+	// token's life they come closer, of a call or two.
+	if len(w.failures) > 8*4+30 {
+		w.add(w.name, "it makes %d auth calls in a minute", len(w.failures))
 	}
 }
 
