@@ -2,6 +2,7 @@ package soak_test
 
 import (
 	"context"
+	"flag"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -172,16 +173,16 @@ func FuzzSchedule(f *testing.F) {
 	})
 }
 
+var schedules = flag.Int("schedules", 300, "how many schedules TestRandomSchedules plays")
+
 func TestRandomSchedules(t *testing.T) {
-	for range 300 {
-		seed := rand.Uint64()
-		r := rand.New(rand.NewPCG(seed, 0))
-		schedule := make([]byte, 2*r.IntN(100))
+	for range *schedules {
+		schedule := make([]byte, 2*rand.IntN(100))
 		for i := range schedule {
-			schedule[i] = byte(r.UintN(256))
+			schedule[i] = byte(rand.UintN(256))
 		}
 		if !t.Run("", func(t *testing.T) { play(t, schedule) }) {
-			t.Fatalf("schedule %q of seed %d", schedule, seed)
+			t.Fatalf("schedule %q", schedule)
 		}
 	}
 }
