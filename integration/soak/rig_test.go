@@ -1,14 +1,11 @@
 package soak_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -168,108 +165,4 @@ func (g *rig) suspend(suspended bool) {
 	g.suspended = true
 	g.mu.Unlock()
 	g.srv.SetSuspended(suspended)
-}
-
-// authCall is one auth call.
-type authCall struct {
-	ctx      context.Context
-	op       apivideotest.Op
-	sent     string // the API key, or the refresh token
-	from, to time.Time
-	ok       bool // it brought a token
-}
-
-// answer is what an auth call brought, which may be nothing.
-type answer struct {
-	token    string
-	lifetime time.Duration
-	early    bool // a 429: what was sent was not looked at
-}
-
-func newAuthCall(req *http.Request) *authCall {
-	c := &authCall{ctx: req.Context(), op: apivideotest.Authenticate, from: time.Now()}
-	if strings.HasSuffix(req.URL.Path, "/auth/refresh") {
-		c.op = apivideotest.Refresh
-	}
-	body, _ := req.GetBody() // of bytes
-	var fields map[string]string
-	json.NewDecoder(body).Decode(&fields)
-	for _, credential := range fields {
-		c.sent = credential
-	}
-	return c
-}
-
-// authTap tells the model of auth calls.
-type authTap struct {
-	model *model
-	base  http.RoundTripper
-}
-
-func (a authTap) RoundTrip(req *http.Request) (*http.Response, error) {
-	c := newAuthCall(req)
-	a.model.mu.Lock()
-	a.model.begin(c)
-	a.model.mu.Unlock()
-	resp, err := a.base.RoundTrip(req)
-	got, data := answer{}, []byte(nil)
-	if err == nil {
-		data, err = io.ReadAll(resp.Body)
-		resp.Body.Close()
-		got.early = resp.StatusCode == http.StatusTooManyRequests
-	}
-	var fields struct {
-		AccessToken string  `json:"access_token"`
-		ExpiresIn   float64 `json:"expires_in"`
-	}
-	if json.Unmarshal(data, &fields) == nil {
-		got.token, got.lifetime = fields.AccessToken, time.Duration(fields.ExpiresIn*float64(time.Second))
-	}
-	now := time.Now()
-	a.model.mu.Lock()
-	defer a.model.mu.Unlock()
-	a.model.end(c, got, now)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = io.NopCloser(bytes.NewReader(data))
-	return resp, nil
-}
-
-// apiTap tells the model of the attempts of a request.
-type apiTap struct {
-	model *model
-	base  http.RoundTripper
-}
-
-func (a apiTap) RoundTrip(req *http.Request) (*http.Response, error) {
-	r := req.Context().Value(requestKey{}).(*request)
-	a.model.mu.Lock()
-	k := a.model.send(r, strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "), time.Now())
-	a.model.mu.Unlock()
-	resp, err := a.base.RoundTrip(req)
-	if err == nil && k != nil {
-		a.model.mu.Lock()
-		a.model.answer(k, resp.StatusCode, time.Now())
-		a.model.mu.Unlock()
-	}
-	return resp, err
-}
-
-// log is what a Source has logged.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
