@@ -150,7 +150,7 @@ var rejectedSeed = maphash.MakeSeed()
 
 func hashOf(e *entry) uint64 { return maphash.String(rejectedSeed, e.token.AccessToken) }
 
-func (r rejected) has(e *entry) bool { return slices.Contains(r, hashOf(e)) }
+func (r rejected) has(e *entry) bool { return len(r) > 0 && slices.Contains(r, hashOf(e)) }
 
 func (r *rejected) add(e *entry) {
 	r.remove(e)

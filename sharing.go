@@ -201,16 +201,18 @@ func (c *cache) renew(f *flight, stored *entry) (*entry, error) {
 }
 
 // adoptable reports whether a token of the Store will do: it is usable, was
-// not refused here, and is another than the current one and no older, whether
-// that was refused or not. By a clock that was ahead, the current one may seem
-// to live on. A flight that must bring a new token takes only what is not the
-// one seen at its start.
+// not refused here, and was issued another time than the current one and lives
+// no less, whether that was refused or not. By a clock that was ahead, the
+// current one may seem to live on. A flight that must bring a new token takes
+// only what is not the one seen at its start.
 func (c *cache) adoptable(f *flight, e, seen *entry) bool {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case e == nil || e.unusable.passed(now) || c.dropped.has(e) || e.same(c.cur) || f.forced && e.same(seen):
+	case e == nil || e.unusable.passed(now) || c.dropped.has(e) || f.forced && e.same(seen):
+		return false
+	case e.same(c.cur) && e.issued.Equal(c.cur.issued):
 		return false
 	case c.cur == nil || c.cur.unusable.passed(now):
 		return true

@@ -730,6 +730,24 @@ func TestAValueOfTheStoreIsAdoptedWithoutTheLock(t *testing.T) {
 	})
 }
 
+func TestATokenThatIsIssuedAgainIsSharedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, _ *apivideotest.Server, ctx context.Context) {
+		calls := 0
+		ctx = through(ctx, func(*http.Request) (*http.Response, error) {
+			calls++
+			return grantOf("made-up-token-that-never-changes", "", 3600), nil
+		})
+		conf := apivideo.Config{APIKey: "made-up-key", Store: newMemoryStore()}
+		one, other := conf.Source(ctx), conf.Source(ctx)
+		for range 30 {
+			mustToken(t, one)
+			mustToken(t, other)
+			time.Sleep(10 * time.Minute)
+		}
+		assert.LessOrEqual(t, calls, 1+5*60/45, "in five hours")
+	})
+}
+
 func TestAnOlderTokenOfTheStoreDoesNotReplaceANewerOne(t *testing.T) {
 	fleet(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context, store *memoryStore, conf *apivideo.Config) {
 		ended, end := context.WithCancel(ctx)
