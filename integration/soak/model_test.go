@@ -16,26 +16,30 @@ import (
 const (
 	renewalWindow = 15 * time.Minute // or a quarter of the lifetime: the earliest renewal
 	expiryMargin  = 10 * time.Second // or a tenth of it: the latest use
-	longestHold   = time.Minute      // of a refusal that is not believed
+	firstHold     = time.Second      // of a refusal that is not believed; doubles
+	longestHold   = time.Minute
 )
 
 // model knows what the service and the API have told one Source, and judges by
 // that what the Source does. It is lenient where it cannot tell in which order
 // the Source learned of two things.
 type model struct {
-	apiKey string
-	slack  time.Duration // between an event and what the Source makes of it; 0 in a bubble
+	slack time.Duration // between an event and what the Source makes of it; 0 in a bubble
 
-	mu          sync.Mutex // guards what follows
+	mu          sync.Mutex      // guards what follows
+	secrets     map[string]bool // all tokens
 	tokens      map[string]*known
 	latest      *known          // nil before the first
 	spent       map[string]bool // refresh tokens that were sent, but for a 429
+	keyed       int             // auth calls with the API key since the last with a refresh token
 	renewing    int             // calls of Source.Renew
 	wanted      bool            // there was one, and no token has come since
 	active      *authCall
 	pace        pace
 	revocations []*span
-	suspended   bool // at any time
+	refusal     *span // of all tokens, now; nil if there is none
+	suspended   bool  // at any time
+	over        bool  // the context of the Source has ended
 	faults      []string
 	counts      counts
 }
@@ -51,9 +55,11 @@ type known struct {
 	due            time.Time // renewal ahead of expiry, at the earliest
 	unusable       time.Time
 	expiry         time.Time
-	healing        bool      // it replaced one that the API had refused
+	refresh        string // its refresh token
+	former         *known
 	refused        time.Time // by the API; zero if it was not
 	met            time.Time // the first answer of the API other than 401
+	used           bool      // by a request
 	doubted        bool      // Source.Invalidate was called with it
 	invalidated    bool      // and has returned
 }
@@ -84,11 +90,25 @@ func (m *model) begin(c *authCall) {
 	if k := m.latest; k.serves(c.from) && c.from.Before(k.due) && m.renewing == 0 && !m.wanted {
 		m.fault("an auth call without a reason, %v before expiry", k.expiry.Sub(c.from))
 	}
-	if m.spent[c.sent] {
-		m.fault("a refresh token is sent again")
-	}
-	if complaint := m.pace.next(c); complaint != "" {
+	m.judgeCredential(c)
+	if complaint := m.pace.next(c, m.slack); complaint != "" {
 		m.fault("%s", complaint)
+	}
+}
+
+// judgeCredential judges whether c sends the right one: the refresh token if it
+// is good, and then, in the same renewal, the API key.
+func (m *model) judgeCredential(c *authCall) {
+	if c.op == apivideotest.Refresh {
+		m.keyed = 0
+		if m.spent[c.sent] {
+			m.fault("a refresh token is sent again")
+		}
+		return
+	}
+	m.keyed++
+	if m.latest != nil && !m.spent[m.latest.refresh] && m.keyed > attempts {
+		m.fault("the API key is sent in place of a refresh token")
 	}
 }
 
@@ -110,14 +130,44 @@ func (m *model) end(c *authCall, got answer, now time.Time) {
 		due:      expiry.Add(-min(renewalWindow, got.lifetime/4) - m.slack),
 		unusable: expiry.Add(-min(expiryMargin, got.lifetime/10)),
 		expiry:   expiry,
-		healing:  m.latest != nil && !m.latest.refused.IsZero(),
+		refresh:  got.refresh,
+		former:   m.latest,
 	}
 	c.ok = got.token != "" && c.ctx.Err() == nil && c.to.Before(k.unusable)
-	m.pace.took(c, m.latest.lives(c.to))
+	if got.token != "" {
+		m.secrets[got.token], m.secrets[got.refresh] = true, true
+	}
+	var left time.Duration
+	if m.latest.lives(c.to) {
+		left = m.latest.unusable.Sub(c.to)
+	}
+	m.pace.took(c, got, left)
 	if c.ok {
 		m.tokens[got.token], m.latest, m.wanted = k, k, false
+		m.keyed = attempts // which none of the key may follow
 		m.counts.tokens++
 	}
+}
+
+// hold is how long a refusal of k may not be believed, since k came for a token
+// that was refused.
+func (k *known) hold(slack time.Duration) time.Duration {
+	f := k.former
+	if f == nil || f.refused.IsZero() || f.refused.After(k.obtained.Add(slack)) {
+		return 0
+	}
+	hold := f.hold(slack)
+	if hold == 0 || !f.met.IsZero() && f.met.Add(slack).Before(k.obtained) {
+		return firstHold
+	}
+	return min(2*hold, longestHold)
+}
+
+// doubtful reports whether the refusal of k was one that is not believed.
+func (k *known) doubtful(slack time.Duration) bool {
+	unmet := k.met.IsZero() || !k.met.Add(slack).Before(k.refused)
+	hold := k.hold(slack)
+	return hold > 0 && unmet && k.refused.Sub(k.obtained) <= hold+slack
 }
 
 // start takes note of a request, and of what is known when it begins.
@@ -129,6 +179,10 @@ func (m *model) start(r *request) {
 	r.refused = k != nil && !k.refused.IsZero() && k.refused.Add(m.slack).Before(r.from)
 	r.invalidated = k != nil && k.invalidated
 	r.failing = m.failing(r.from)
+	if k != nil && k.used && !k.doubted && k.refused.IsZero() && !r.from.Before(k.unusable) && m.slack == 0 &&
+		m.active == nil && !m.over && m.pace.failed.Before(k.obtained) {
+		m.fault("a token was not renewed ahead of expiry")
+	}
 	m.counts.requests++
 }
 
@@ -141,8 +195,7 @@ func (m *model) failing(since time.Time) bool {
 // excused reports whether r may go without a successor of k, which the API
 // refuses: there was none to be had, or the refusal was not believed.
 func (m *model) excused(r *request, k *known) bool {
-	held := k.healing && k.refused.Sub(k.obtained) <= longestHold && (k.met.IsZero() || !k.met.Add(m.slack).Before(r.from))
-	return held || r.failing || m.failing(r.from)
+	return k.doubtful(m.slack) || r.failing || m.failing(r.from)
 }
 
 // send judges an attempt of a request.
@@ -167,15 +220,17 @@ func (m *model) send(r *request, token string, now time.Time) *known {
 		m.fault("a request with a token that was known to be refused")
 	}
 	r.sent = append(r.sent, k)
+	k.used = true
 	return k
 }
 
-// answer takes note of what the API says to k.
-func (m *model) answer(k *known, status int, now time.Time) {
+// answer takes note of what the API says to the last attempt of r.
+func (m *model) answer(r *request, status int, now time.Time) {
+	k := r.sent[len(r.sent)-1]
 	switch {
 	case status != 401 && k.met.IsZero():
 		k.met = now
-	case status == 401 && k.refused.IsZero():
+	case status == 401 && len(r.sent) == 1 && (k.refused.IsZero() || k.doubtful(m.slack)): // the next request finds out of a second one
 		k.refused = now
 	}
 	if status == 401 && now.Before(k.expiry) && !m.revoked(k, now) {
@@ -236,12 +291,12 @@ func (m *model) judgeError(ctx context.Context, r *request, err error) {
 	}
 }
 
-// tells reports whether a text contains a secret.
+// tells reports whether a text contains a secret, or the beginning of one.
 func (m *model) tells(text string) bool {
-	for token := range m.tokens {
-		if strings.Contains(text, token) {
+	for secret := range m.secrets {
+		if strings.Contains(text, secret[:min(len(secret), 40)]) {
 			return true
 		}
 	}
-	return strings.Contains(text, m.apiKey)
+	return false
 }

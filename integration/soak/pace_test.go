@@ -10,8 +10,9 @@ import (
 // pace knows how auth calls that fail may follow each other.
 type pace struct {
 	last     *authCall // that ended
-	lived    bool      // there was a token meanwhile
-	failed   time.Time // the last failure
+	least    time.Duration
+	plain    bool      // last was a refresh whose failure the API key makes good
+	failed   time.Time // the last failure but for plain ones
 	failures int       // with the API key, in a row, without a token
 	first    time.Time // the first of these
 }
@@ -21,21 +22,30 @@ const (
 	attemptPause  = 200 * time.Millisecond
 	firstPause    = 500 * time.Millisecond // after a failed renewal, at the least; doubles
 	longestPause  = 15 * time.Second
-	shortestPause = 10 * time.Millisecond // while there is a token
+	refusedPause  = 2500 * time.Millisecond // after one that failed for good, at the least
+	longestFloor  = 5 * time.Minute         // that the service may ask for
+	shortestPause = 10 * time.Millisecond   // while there is a token
 )
 
+// failing reports whether a renewal has failed since then, or was the last to.
 func (p *pace) failing(since time.Time) bool {
-	return p.last != nil && (!p.last.ok || !p.failed.Before(since))
+	return p.last != nil && !p.failed.IsZero() && (!p.last.ok && !p.plain || !p.failed.Before(since))
 }
 
-// took takes note of an auth call that ended.
-func (p *pace) took(c *authCall, lived bool) {
-	p.last, p.lived = c, lived
-	if !c.ok {
+// took takes note of an auth call that ended, when the token at hand was usable
+// for so long; 0 if there was none.
+func (p *pace) took(c *authCall, got answer, left time.Duration) {
+	p.last = c
+	p.plain = !c.ok && c.op == apivideotest.Refresh && got.floor == 0 && !got.suspended
+	if !c.ok && !p.plain {
 		p.failed = c.to
 	}
+	p.least = leastAfter(c, got)
+	if left > 0 {
+		p.least = max(min(p.least, left/4), shortestPause)
+	}
 	switch {
-	case c.ok || lived:
+	case c.ok || left > 0:
 		p.failures = 0
 	case c.op == apivideotest.Authenticate:
 		if p.failures++; p.failures == 1 {
@@ -44,23 +54,36 @@ func (p *pace) took(c *authCall, lived bool) {
 	}
 }
 
-// next says what is wrong with making this call now, if anything is.
-func (p *pace) next(c *authCall) string {
-	if p.last == nil || p.last.ok || p.last.op == apivideotest.Refresh && c.op == apivideotest.Authenticate {
-		return ""
-	}
+// leastAfter is the least time from a failure to the next auth call, while there
+// is no token.
+func leastAfter(c *authCall, got answer) time.Duration {
 	least := attemptPause
 	switch {
-	case p.lived:
-		least = shortestPause
-	case p.last.op == apivideotest.Refresh:
+	case got.suspended, got.final && c.op == apivideotest.Authenticate:
+		least = refusedPause
+	case c.op == apivideotest.Refresh:
 		least = firstPause
 	}
-	if gap := c.from.Sub(p.last.to); gap < least {
-		return fmt.Sprintf("%s %v after a failure", c.op, gap)
+	return max(least, min(got.floor, longestFloor))
+}
+
+// next says what is wrong with making this call now, if anything is.
+func (p *pace) next(c *authCall, slack time.Duration) string {
+	if p.last == nil || p.last.ok {
+		return ""
 	}
-	if d := c.from.Sub(p.first); p.failures > 0 && d < leastOf(p.failures) {
-		return fmt.Sprintf("%d failures with the API key in %v", p.failures, d)
+	gap := c.from.Sub(p.last.to)
+	switch {
+	case p.plain && c.op == apivideotest.Authenticate:
+		if gap > slack {
+			return fmt.Sprintf("the API key is used %v after the refresh token failed", gap)
+		}
+	case p.plain:
+		return "a refresh after one that failed"
+	case gap < p.least:
+		return fmt.Sprintf("%s %v after a failure, %v is the least", c.op, gap, p.least)
+	case p.failures > 0 && c.from.Sub(p.first) < leastOf(p.failures):
+		return fmt.Sprintf("%d failures with the API key in %v", p.failures, c.from.Sub(p.first))
 	}
 	return ""
 }

@@ -30,7 +30,7 @@ func newRig(ctx context.Context, srv *apivideotest.Server, base http.RoundTrippe
 	srv.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
 	conf := srv.Config()
 	g := &rig{
-		model:  &model{apiKey: conf.APIKey, slack: slack, tokens: map[string]*known{}, spent: map[string]bool{}},
+		model:  &model{slack: slack, secrets: map[string]bool{conf.APIKey: true}, tokens: map[string]*known{}, spent: map[string]bool{}},
 		srv:    srv,
 		logged: &log{},
 	}
@@ -158,6 +158,20 @@ func (g *rig) revoke() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s.to = time.Now()
+}
+
+// refuse has the API refuse every token, or end that.
+func (g *rig) refuse(all bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch now := time.Now(); {
+	case all && g.refusal == nil:
+		g.refusal = &span{now, now.Add(1000 * time.Hour)}
+		g.revocations = append(g.revocations, g.refusal)
+	case !all && g.refusal != nil:
+		g.refusal.to = now
+		g.refusal = nil
+	}
 }
 
 func (g *rig) suspend(suspended bool) {

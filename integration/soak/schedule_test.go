@@ -2,6 +2,7 @@ package soak_test
 
 import (
 	"context"
+	"encoding/hex"
 	"flag"
 	"math/rand/v2"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // A schedule is a sequence of steps of two bytes: what happens, and how much
@@ -65,6 +67,7 @@ var steps = []func(p *player, n byte){
 	func(p *player, n byte) { p.srv.SetAuthLatency(pick(latencies, n)) },
 	func(p *player, n byte) { p.srv.SetLifetime(pick(lifetimes, n)) },
 	func(p *player, n byte) { p.suspend(n%2 == 1) },
+	func(p *player, n byte) { p.refuse(n%3 > 0) },
 	func(p *player, n byte) { p.bounded(pick(patience, n), p.renew) },
 	func(p *player, n byte) { p.bounded(pick(patience, n), p.invalidate) },
 	func(p *player, n byte) { // a busy while
@@ -143,6 +146,7 @@ func play(t *testing.T, schedule []byte) {
 func (p *player) heals(t *testing.T) {
 	p.waiting.Wait()
 	p.breakDown(nil)
+	p.refuse(false)
 	p.srv.SetSuspended(false)
 	p.srv.SetAuthLatency(0)
 	p.srv.SetLifetime(time.Hour)
@@ -158,6 +162,9 @@ func (p *player) rests(t *testing.T, end func()) {
 	time.Sleep(3 * 24 * time.Hour)
 	assert.LessOrEqual(t, issued(), before+1, "idle")
 	end()
+	p.mu.Lock()
+	p.over = true
+	p.mu.Unlock()
 	assert.Equal(t, 200, p.call(p.ctx, none), "a request after the end of the context")
 	before = issued()
 	time.Sleep(3 * 24 * time.Hour)
@@ -173,16 +180,24 @@ func FuzzSchedule(f *testing.F) {
 	})
 }
 
-var schedules = flag.Int("schedules", 300, "how many schedules TestRandomSchedules plays")
+var (
+	schedules = flag.Int("schedules", 300, "how many schedules to play at random")
+	schedule  = flag.String("schedule", "", "the hexadecimal name of a schedule, to play it alone")
+)
 
+// The library's own jitter is in no schedule: a failure may need some tries.
 func TestRandomSchedules(t *testing.T) {
+	if *schedule != "" {
+		steps, err := hex.DecodeString(*schedule)
+		require.NoError(t, err)
+		play(t, steps)
+		return
+	}
 	for range *schedules {
-		schedule := make([]byte, 2*rand.IntN(100))
-		for i := range schedule {
-			schedule[i] = byte(rand.UintN(256))
+		steps := make([]byte, 2*rand.IntN(100))
+		for i := range steps {
+			steps[i] = byte(rand.UintN(256))
 		}
-		if !t.Run("", func(t *testing.T) { play(t, schedule) }) {
-			t.Fatalf("schedule %q", schedule)
-		}
+		t.Run(hex.EncodeToString(steps), func(t *testing.T) { play(t, steps) })
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,9 +26,12 @@ type authCall struct {
 
 // answer is what an auth call brought, which may be nothing.
 type answer struct {
-	token    string
-	lifetime time.Duration
-	early    bool // a 429: what was sent was not looked at
+	token, refresh string
+	lifetime       time.Duration
+	early          bool          // a 429: what was sent was not looked at
+	final          bool          // a refusal that the service explains
+	suspended      bool          // of the account
+	floor          time.Duration // that the service asks to wait
 }
 
 func newAuthCall(req *http.Request) *authCall {
@@ -59,14 +64,10 @@ func (a authTap) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil {
 		data, err = io.ReadAll(resp.Body)
 		resp.Body.Close()
-		got.early = resp.StatusCode == http.StatusTooManyRequests
-	}
-	var fields struct {
-		AccessToken string  `json:"access_token"`
-		ExpiresIn   float64 `json:"expires_in"`
-	}
-	if json.Unmarshal(data, &fields) == nil {
-		got.token, got.lifetime = fields.AccessToken, time.Duration(fields.ExpiresIn*float64(time.Second))
+		got = read(resp, data)
+		if resp.StatusCode >= 500 {
+			data = append(data, c.sent...) // services have repeated what they got
+		}
 	}
 	now := time.Now()
 	a.model.mu.Lock()
@@ -79,6 +80,29 @@ func (a authTap) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// read understands an answer of the service.
+func read(resp *http.Response, data []byte) (got answer) {
+	var fields struct {
+		AccessToken  string  `json:"access_token"`
+		RefreshToken string  `json:"refresh_token"`
+		ExpiresIn    float64 `json:"expires_in"`
+		Type         string  `json:"type"`
+	}
+	problem := json.Unmarshal(data, &fields) == nil && fields.Type != ""
+	got.token, got.refresh = fields.AccessToken, fields.RefreshToken
+	got.lifetime = time.Duration(fields.ExpiresIn * float64(time.Second))
+	got.early = resp.StatusCode == http.StatusTooManyRequests
+	got.final = problem && !got.early && resp.StatusCode/100 == 4
+	got.suspended = strings.HasSuffix(fields.Type, "authorization-suspended-account")
+	wait, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+	if got.early {
+		limit, _ := strconv.Atoi(resp.Header.Get("X-RateLimit-Retry-After"))
+		wait = max(wait, limit)
+	}
+	got.floor = time.Duration(wait) * time.Second
+	return got
+}
+
 // apiTap tells the model of the attempts of a request.
 type apiTap struct {
 	model *model
@@ -89,14 +113,30 @@ func (a apiTap) RoundTrip(req *http.Request) (*http.Response, error) {
 	r := req.Context().Value(requestKey{}).(*request)
 	a.model.mu.Lock()
 	k := a.model.send(r, strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "), time.Now())
+	base := a.base
+	if a.model.refusal != nil {
+		base = refuser{}
+	}
 	a.model.mu.Unlock()
-	resp, err := a.base.RoundTrip(req)
+	resp, err := base.RoundTrip(req)
 	if err == nil && k != nil {
 		a.model.mu.Lock()
-		a.model.answer(k, resp.StatusCode, time.Now())
+		a.model.answer(r, resp.StatusCode, time.Now())
 		a.model.mu.Unlock()
 	}
 	return resp, err
+}
+
+// refuser is an API that refuses every token.
+type refuser struct{}
+
+func (refuser) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		req.Body.Close()
+	}
+	w := httptest.NewRecorder()
+	apivideotest.WriteProblem(w, apivideotest.Problem("authentication-invalid-access-token"))
+	return w.Result(), nil
 }
 
 // log is what a Source has logged.
