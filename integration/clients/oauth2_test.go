@@ -53,6 +53,22 @@ func TestAClientOfOauth2KeepsARevokedToken(t *testing.T) {
 	}, srv.Counters())
 }
 
+// The refresh token is ended after each request, so that the renewal needs the
+// API key.
+func TestAClientOfOauth2OutlivesAnEndedRefreshToken(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	client := oauth2.NewClient(t.Context(), srv.Config().TokenSource(t.Context()))
+	create := creating(client, srv.URL+"/videos")
+	requests := untilAnExpiry(t, srv, func() error {
+		defer srv.EndRefreshToken()
+		return create()
+	})
+	assert.Equal(t, apivideotest.Counters{
+		AuthCalls: 3, Authenticated: 2, Refused: 1, Authorized: requests,
+	}, srv.Counters())
+}
+
 func TestAClientOfOauth2DoesNotAskTheSourceThatKnowsBetter(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)

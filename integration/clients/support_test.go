@@ -144,6 +144,19 @@ func acrossAnExpiry(t *testing.T, srv *apivideotest.Server, do func() error) (re
 		called[op] = time.Now()
 		return none
 	})
+	requests = untilAnExpiry(t, srv, do)
+	srv.FailFunc(nil)
+	assert.Equal(t, apivideotest.Counters{
+		AuthCalls: 2, Authenticated: 1, Refreshed: 1, Authorized: requests,
+	}, srv.Counters())
+	assert.Less(t, called[apivideotest.Refresh].Sub(called[apivideotest.Authenticate]), stillAhead)
+	return requests
+}
+
+// untilAnExpiry makes requests with do, none of which may fail, until the token
+// that the first has got must have expired. It returns how many.
+func untilAnExpiry(t *testing.T, srv *apivideotest.Server, do func() error) (requests int) {
+	t.Helper()
 	srv.SetLifetime(lifetime)
 	require.NoError(t, do())
 	srv.SetLifetime(apivideotest.DefaultLifetime)
@@ -152,10 +165,5 @@ func acrossAnExpiry(t *testing.T, srv *apivideotest.Server, do func() error) (re
 		time.Sleep(100 * time.Millisecond)
 		require.NoError(t, do(), "after %s", time.Since(start))
 	}
-	srv.FailFunc(nil)
-	assert.Equal(t, apivideotest.Counters{
-		AuthCalls: 2, Authenticated: 1, Refreshed: 1, Authorized: requests,
-	}, srv.Counters())
-	assert.Less(t, called[apivideotest.Refresh].Sub(called[apivideotest.Authenticate]), stillAhead)
 	return requests
 }
