@@ -113,7 +113,7 @@ func (u *unexpected) Error() string { return fmt.Sprintf("%d: %s", u.status, u.b
 // 14.4 seconds are over it is not used any more, and requests wait.
 const (
 	lifetime   = 16 * time.Second
-	stillAhead = 14 * time.Second
+	stillAhead = 14300 * time.Millisecond
 )
 
 // acrossTheLifeOfTokens makes requests with do while a token comes to its end,
