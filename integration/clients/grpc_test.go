@@ -29,7 +29,7 @@ import (
 )
 
 // A gRPC client asks a Source for the token of each call, but does not tell it
-// that one was refused. An interceptor does.
+// that one was refused. An interceptor does, and makes the call again.
 func TestAGRPCClientThatReportsRefusalsNeverMeetsOne(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
