@@ -132,7 +132,7 @@ func TestACallerLeavesAServiceThatIsSilentAndTheNextIsServedWhenItSpeaks(t *test
 	}()
 	require.Eventually(t, func() bool { return n.auth.open.Load() == 1 }, patience, time.Millisecond)
 	n.auth.mend() // breaks the connection, and the flight makes a second attempt
-	assert.NoError(t, <-served)
+	assert.NoError(t, receive(t, served, "the token"))
 	assert.LessOrEqual(t, n.auth.trips.Load(), int64(2))
 	assert.Equal(t, []string{"/auth/api-key"}, n.authPaths())
 }

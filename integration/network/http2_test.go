@@ -62,7 +62,7 @@ func TestAServerThatShutsDownAmidstARenewalCostsNothing(t *testing.T) {
 	require.Eventually(t, func() bool { return len(s.authPaths()) == 2 }, patience, time.Millisecond)
 	d.leadTo(successor.Listener)
 	require.NoError(t, s.host.Config.Shutdown(t.Context()))
-	assert.NoError(t, <-renewed)
+	assert.NoError(t, receive(t, renewed, "the renewal"))
 	before := s.requests.Load()
 	require.Eventually(t, func() bool { return s.requests.Load() > before+100 }, patience, time.Millisecond)
 	stop()
@@ -112,12 +112,12 @@ func TestARenewalOutlivesAServerThatGoesAway(t *testing.T) {
 				left <- goAway(l, c.processed, reached, func() { d.leadTo(s.host.Listener) })
 			}()
 			renewed := renewal(source)
-			<-reached
+			receive(t, reached, "the renewal to reach the server that goes away")
 			resp, err := client.Get(s.conf.BaseURL + "/videos") // on the same connection
 			require.NoError(t, err)
 			assert.Equal(t, videos, body(t, resp))
-			assert.NoError(t, <-renewed)
-			assert.NoError(t, <-left)
+			assert.NoError(t, receive(t, renewed, "the renewal"))
+			assert.NoError(t, receive(t, left, "the server to go away"))
 			assert.Equal(t, c.arrived, s.authPaths(), "at the server that stayed")
 		})
 	}

@@ -172,6 +172,17 @@ func renewal(source *apivideo.Source) <-chan error {
 	return end
 }
 
+// receive returns what a channel brings.
+func receive[T any](t *testing.T, from <-chan T, what string) (v T) {
+	t.Helper()
+	select {
+	case v = <-from:
+	case <-time.After(patience):
+		require.FailNow(t, "waited in vain for "+what)
+	}
+	return v
+}
+
 // renews has a Source renew its token until that succeeds, and returns the auth
 // calls that arrived meanwhile.
 func (s *service) renews(t *testing.T, source *apivideo.Source) (paths []string) {
