@@ -44,14 +44,16 @@ func TestATokenServesOnWhileRenewalsFailAndTheNextSucceeds(t *testing.T) {
 // servesUntil makes requests, which must succeed, until there is a result.
 func (n *network) servesUntil(t *testing.T, result <-chan error) error {
 	t.Helper()
-	for {
-		select {
-		case err := <-result:
-			return err
-		default:
-			n.get(t)
-			time.Sleep(10 * time.Millisecond)
-		}
+	n.servesWhile(t, func() bool { return len(result) == 0 })
+	return <-result
+}
+
+// servesWhile makes requests, which must succeed, while a condition holds.
+func (n *network) servesWhile(t *testing.T, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); holds(); time.Sleep(10 * time.Millisecond) {
+		require.True(t, time.Now().Before(end), "waited in vain")
+		n.get(t)
 	}
 }
 
@@ -87,27 +89,18 @@ func TestASlowAuthCallIsWaitedForByThoseWithoutATokenAlone(t *testing.T) {
 func TestARenewalAheadOfExpiryThatFailsIsTriedAgainUnnoticed(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
-	n.SetLifetime(20 * time.Second) // renewed after 15 to 16, usable for 18
+	n.SetLifetime(26 * time.Second) // renewed after 19.5 to 20.8, usable for 23.4
 	n.get(t)
 	first, err := n.source.Token()
 	require.NoError(t, err)
 	n.auth.play(t, reset)
-	renewed := make(chan error, 1)
-	go func() {
-		for n.auth.trips.Load() < 1+2+2 { // two flights of two calls, since nobody waits
-			time.Sleep(10 * time.Millisecond)
-		}
-		n.auth.mend()
-		for {
-			tok, err := n.source.Token()
-			if err != nil || tok.AccessToken != first.AccessToken {
-				renewed <- err
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-	}()
-	assert.NoError(t, n.servesUntil(t, renewed))
+	n.servesWhile(t, func() bool { return n.failedRenewals() < 2 })
+	n.auth.mend()
+	n.servesWhile(t, func() bool {
+		tok, err := n.source.Token()
+		require.NoError(t, err)
+		return tok.AccessToken == first.AccessToken
+	})
 	assert.Zero(t, n.Counters().Unauthorized)
 }
 

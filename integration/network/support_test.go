@@ -122,6 +122,18 @@ func (s *service) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// failedRenewals counts those that were logged.
+func (s *service) failedRenewals() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for said := range s.said {
+		if strings.Contains(said, "no new access token") {
+			n++
+		}
+	}
+	return n
+}
+
 // hear keeps what an error, and each in its chain, says in every way that it can
 // be printed.
 func (s *service) hear(err error) {
