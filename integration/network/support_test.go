@@ -1,5 +1,8 @@
 // Package network_test proves what becomes of auth calls and requests when the
 // network between a program and the service is at fault.
+//
+// The tests run on Linux: they listen on addresses of 127.0.0.0/8 that other
+// systems must first be given, and name a certificate with SSL_CERT_FILE.
 package network_test
 
 import (
