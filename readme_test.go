@@ -59,7 +59,7 @@ func TestEveryTestThatADocumentNamesExists(t *testing.T) {
 	}))
 	// What follows a dot is a function of a package, as storetest.TestStore.
 	name := regexp.MustCompile(`(?:^|[^.\w])((?:Test|Fuzz|Benchmark)[A-Z]\w*)`)
-	for document, atLeast := range map[string]int{"README.md": 0, "CONTRIBUTING.md": 100} {
+	for document, atLeast := range map[string]int{"README.md": 40, "CONTRIBUTING.md": 100} {
 		text, err := os.ReadFile(document)
 		require.NoError(t, err)
 		named := name.FindAllStringSubmatch(string(text), -1)
