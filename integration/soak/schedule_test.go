@@ -71,7 +71,7 @@ var steps = []func(p *player, n byte){
 	func(p *player, n byte) { p.bounded(pick(patience, n), p.renew) },
 	func(p *player, n byte) { p.bounded(pick(patience, n), p.invalidate) },
 	func(p *player, n byte) { // a busy while
-		for range 10 + int(n) {
+		for range 10 + int(n)/4 {
 			p.calls(1, time.Minute, none)
 			time.Sleep(170 * time.Millisecond)
 		}
