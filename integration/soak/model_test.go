@@ -176,7 +176,7 @@ func (m *model) start(r *request) {
 	r.latest = k
 	r.lived = k.lives(r.from) && !r.from.Before(k.obtained.Add(m.slack))
 	r.served = r.lived && k.serves(r.from)
-	r.refused = k != nil && !k.refused.IsZero() && k.refused.Add(m.slack).Before(r.from)
+	r.refused = k != nil && !k.refused.IsZero() && k.refused.Add(m.slack).Before(r.from) && !k.doubtful(m.slack)
 	r.invalidated = k != nil && k.invalidated
 	r.failing = m.failing(r.from)
 	if k != nil && k.used && !k.doubted && k.refused.IsZero() && !r.from.Before(k.unusable) && m.slack == 0 &&
