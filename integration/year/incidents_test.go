@@ -24,7 +24,7 @@ func (w *world) troubleTheService() {
 	random := w.random(1001)
 	for w.next(random) {
 		o := someOutage(random)
-		w.note(w.auth.begins)
+		w.note(func() { w.auth.begins(); w.tally.outages++ })
 		w.server.FailFunc(o.fault)
 		w.server.SetSuspended(o.fault == nil)
 		w.sleep(outage(random, o.longest))

@@ -52,6 +52,7 @@ func (t *trouble) explains(since time.Time) bool { return t.on || !since.After(t
 type tally struct {
 	requests, unauthorized, unlucky, failed, waited int
 	authCalls, issued, refused                      int
+	outages, failures                               int // of the auth service, and of auth calls in them
 	restarts, revocations                           int
 	longest, longestHealthy                         time.Duration
 }

@@ -74,12 +74,13 @@ func (r *replica) burst() {
 			p.request(r.ctx, r.url, limit)
 		})
 	}
-	if r.random.IntN(10) == 0 { // and one that is tried again if it fails, and again
+	if r.random.IntN(20) == 0 { // and one that is tried again if it fails, and again
+		pause := []time.Duration{50 * time.Millisecond, time.Second}[r.random.IntN(2)]
 		for range 50 {
 			if p.request(r.ctx, r.url, 0) {
 				break
 			}
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(pause)
 		}
 	}
 	requests.Wait()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -16,12 +15,12 @@ type witness struct {
 	name  string
 	ended bool // the process, so that its auth calls may be broken off
 
-	views    map[string]*view // of tokens, by what the replica was told
-	latest   *view            // of the token that was sent last
-	met401   time.Time        // the last time
-	asked    time.Time        // when it last asked the service for a token, and got it
-	unused   int              // tokens it got since its program last called
-	failures []time.Time      // of auth calls, in the last minute
+	views  map[string]*view // of tokens, by what the replica was told
+	latest *view            // of the token that was sent last
+	met401 time.Time        // the last time
+	asked  time.Time        // when it last asked the service for a token, and got it
+	unused int              // tokens it got since its program last called
+	thrift thrift
 }
 
 // view is what a replica knows of a token: when it expires by each time that
@@ -49,9 +48,15 @@ func (w *witness) told(g *grant) {
 		switch {
 		case v == nil:
 			maps.DeleteFunc(w.views, func(_ string, v *view) bool { return now.Sub(v.last) > forgotten })
-			w.views[g.AccessToken] = &view{first: expiry, last: expiry}
+			v = &view{first: expiry, last: expiry}
+			w.views[g.AccessToken] = v
 		case !v.used:
 			v.last = expiry
+		default:
+			return
+		}
+		if v.last.After(w.thrift.end) { // it may take that token
+			w.thrift = thrift{end: v.last}
 		}
 	})
 }
@@ -76,7 +81,10 @@ func (w *witness) called(op string, began time.Time, status int, accessToken str
 		case accessToken != "":
 			w.renewed(accessToken, began, now)
 		case w.auth.explains(began):
-			w.countFailure(now)
+			w.tally.failures++
+			if w.thrift.exceeds(began) && !w.ended {
+				w.add(w.name, "it makes %.0f auth calls too soon in an outage, and %d at the end of its token", w.thrift.soon, w.thrift.closing)
+			}
 		case op == "/auth/refresh" && status == http.StatusUnauthorized:
 			w.tally.refused++
 		case w.ended && status == 0:
@@ -98,18 +106,7 @@ func (w *witness) renewed(accessToken string, began, now time.Time) {
 	w.asked = began
 	expiry := began.Add(lifetime)
 	w.views[accessToken] = &view{first: expiry, last: expiry, used: true}
-}
-
-// countFailure checks that an outage costs few calls, however often the program
-// asks. w.mu is held.
-func (w *witness) countFailure(now time.Time) {
-	w.failures = slices.DeleteFunc(w.failures, func(t time.Time) bool { return now.Sub(t) > time.Minute })
-	w.failures = append(w.failures, now)
-	// In the first minute there are 8 flights of up to 4 calls. At the end of a
-	// token's life they come closer, of a call or two.
-	if len(w.failures) > 8*4+30 {
-		w.add(w.name, "it makes %d auth calls in a minute", len(w.failures))
-	}
+	w.thrift = thrift{end: expiry}
 }
 
 // sent notes that a request carried the token, and the answer.
