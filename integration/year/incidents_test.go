@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
@@ -24,7 +25,7 @@ func (w *world) troubleTheService() {
 	random := w.random(1001)
 	for w.next(random) {
 		o := someOutage(random)
-		w.note(func() { w.auth.begins(); w.tally.outages++ })
+		w.note(w.auth.begins)
 		w.server.FailFunc(o.fault)
 		w.server.SetSuspended(o.fault == nil)
 		w.sleep(outage(random, o.longest))
@@ -97,7 +98,7 @@ func (w *world) troubleTheStore() {
 	}
 }
 
-// revoke ends tokens before their time.
+// revoke ends tokens before their time, at times just before all call at once.
 func (w *world) revoke() {
 	random := w.random(1003)
 	for w.next(random) {
@@ -107,7 +108,19 @@ func (w *world) revoke() {
 		}
 		w.server.RevokeAccessTokens()
 		w.note(func() { w.tally.revocations++ })
+		if random.IntN(2) == 0 {
+			w.rush()
+		}
 	}
+}
+
+// rush has all replicas call at once, as jobs on the hour do.
+func (w *world) rush() {
+	var requests sync.WaitGroup
+	for _, r := range w.fleet {
+		requests.Go(func() { r.process.Load().request(w.ctx, w.url, 0) })
+	}
+	requests.Wait()
 }
 
 // deploy restarts one replica or all of them.

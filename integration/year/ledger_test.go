@@ -60,8 +60,8 @@ type tally struct {
 // ledger is the book of a run: what the witnesses saw, and what was wrong with
 // it.
 type ledger struct {
-	patience time.Duration // for a token while all is well
-	inTune   bool          // all clocks are right
+	latency time.Duration // of an auth call
+	inTune  bool          // all clocks are right
 
 	mu          sync.Mutex // guards what follows, and all witnesses
 	auth, store trouble
@@ -72,8 +72,8 @@ type ledger struct {
 	wrongs      []string
 }
 
-func newLedger(patience time.Duration, inTune bool) *ledger {
-	return &ledger{patience: patience, inTune: inTune, tokens: make(map[string]time.Time)}
+func newLedger(latency time.Duration, inTune bool) *ledger {
+	return &ledger{latency: latency, inTune: inTune, tokens: make(map[string]time.Time)}
 }
 
 func (l *ledger) note(f func()) {
@@ -98,6 +98,14 @@ func (l *ledger) issue(who, token string, began, now time.Time) {
 // uneventful reports whether there were no incidents since then. l.mu is held.
 func (l *ledger) uneventful(since time.Time) bool {
 	return !l.auth.explains(since) && !l.store.explains(since) && l.refusal.Before(since)
+}
+
+// patience is how long a request may wait while all is well, if so many tokens
+// were issued meanwhile: for the renewals of those before it in the line, whose
+// tokens are of no use to it if their clocks are off, and for its own; each is a
+// refresh and an exchange at most. It looks at the store before and after.
+func (l *ledger) patience(issued int) time.Duration {
+	return time.Duration(issued+1)*(2*l.latency+handover) + 2*100*time.Millisecond
 }
 
 // add notes what is wrong. l.mu is held.

@@ -17,6 +17,10 @@ type mood struct {
 
 var errStore = errors.New("the store is down")
 
+// handover is how long after its release the lock of a store is had by the next,
+// who asks for it again and again.
+const handover = 200 * time.Millisecond
+
 // store is a Store in memory whose mood can change.
 type store struct {
 	lock chan struct{} // has an element while it is held
@@ -70,7 +74,7 @@ func (s *store) Update(ctx context.Context, key string, fn func(context.Context,
 	}
 	select {
 	case s.lock <- struct{}{}:
-		defer func() { <-s.lock }()
+		defer func() { time.AfterFunc(handover, func() { <-s.lock }) }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -142,6 +142,7 @@ type attempt struct {
 	start    time.Time
 	limit    time.Duration // of the program, 0 if none
 	usable   bool          // whether there must be a token at its start
+	issued   int           // tokens, before its start
 	tokens   []string      // that it was sent with
 	statuses []int         // and the answers
 }
@@ -152,6 +153,7 @@ func (w *witness) begins(limit time.Duration) *attempt {
 	w.note(func() {
 		w.unused = 0
 		w.tally.requests++
+		a.issued = w.tally.issued
 		a.usable = w.latest != nil && w.latest.refused.IsZero() && w.hasToken(a.start)
 	})
 	return a
@@ -179,7 +181,7 @@ func (w *witness) checkAnswer(a *attempt, status int, err error) {
 	inTrouble := w.auth.explains(a.start)
 	switch {
 	case a.limit > 0 && errors.Is(err, context.DeadlineExceeded) && time.Since(a.start) == a.limit:
-		w.tally.failed++ // the wait is what checkWait looks at
+		w.tally.failed++ // checkWait finds fault with it if nothing explains the wait
 	case err != nil:
 		w.tally.failed++
 		if a.usable && w.met401.Before(a.start) || !inTrouble {
@@ -213,8 +215,8 @@ func (w *witness) checkWait(a *attempt) {
 	case w.auth.explains(a.start) || w.store.explains(a.start):
 	default:
 		w.tally.longestHealthy = max(w.tally.longestHealthy, waited)
-		if waited > w.patience {
-			w.add(w.name, "a request waits %v while all is well", waited)
+		if issued := w.tally.issued - a.issued; waited > w.patience(issued) {
+			w.add(w.name, "a request waits %v while all is well, and %d tokens are issued", waited, issued)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func newWorld(t *testing.T, s scenario, seed uint64) *world {
 	w := &world{scenario: s, seed: seed, began: time.Now(), shared: newStore(), server: apivideotest.NewUnstartedServer()}
 	random := w.random(0)
 	latency := 20*time.Millisecond + time.Duration(random.Int64N(int64(200*time.Millisecond)))
-	w.ledger = newLedger(s.patience(latency), s.skew == 0)
+	w.ledger = newLedger(latency, s.skew == 0)
 	w.server.SetAuthLatency(latency)
 	w.server.HandleFunc("GET /videos", func(http.ResponseWriter, *http.Request) {})
 	w.url = w.server.URL + "/videos"
@@ -100,17 +100,6 @@ func newWorld(t *testing.T, s scenario, seed uint64) *world {
 		w.fleet = append(w.fleet, &replica{world: w, number: i, random: w.random(1 + uint64(i)), ahead: s.someSkew(random)})
 	}
 	return w
-}
-
-// patience is how long a request may wait while all is well: for another
-// replica's renewal and its own, each of a refresh and an exchange at most, and
-// a look at the store. Where clocks differ, many may have to renew in turn, as
-// long as they wait for the lock.
-func (s scenario) patience(latency time.Duration) time.Duration {
-	if s.skew > 0 {
-		return 2 * (20*time.Second + 4*latency)
-	}
-	return 4*latency + 2*100*time.Millisecond
 }
 
 // someSkew is 0 for three replicas of four.
