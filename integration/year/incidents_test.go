@@ -10,9 +10,13 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 )
 
+// longestCalm is how much longer than the mean a calm may be. No scenario is as
+// short, so that each has incidents of all kinds.
+const longestCalm = 8
+
 // next waits for the next incident of a kind.
 func (w *world) next(random *rand.Rand) bool {
-	return w.sleep(time.Duration(random.ExpFloat64() * float64(w.calm)))
+	return w.sleep(time.Duration(min(random.ExpFloat64(), longestCalm) * float64(w.calm)))
 }
 
 // outage is how long an outage lasts: more often a second than a day.
@@ -25,7 +29,7 @@ func (w *world) troubleTheService() {
 	random := w.random(1001)
 	for w.next(random) {
 		o := someOutage(random)
-		w.note(w.auth.begins)
+		w.note(func() { w.auth.begins(); w.tally.outages++ })
 		w.server.FailFunc(o.fault)
 		w.server.SetSuspended(o.fault == nil)
 		w.sleep(outage(random, o.longest))
@@ -102,12 +106,12 @@ func (w *world) troubleTheStore() {
 func (w *world) revoke() {
 	random := w.random(1003)
 	for w.next(random) {
+		w.note(func() { w.tally.revocations++ })
 		if random.IntN(2) == 0 {
 			w.server.EndRefreshToken()
 			continue
 		}
 		w.server.RevokeAccessTokens()
-		w.note(func() { w.tally.revocations++ })
 		if random.IntN(2) == 0 {
 			w.rush()
 		}
@@ -118,7 +122,7 @@ func (w *world) revoke() {
 func (w *world) rush() {
 	var requests sync.WaitGroup
 	for _, r := range w.fleet {
-		requests.Go(func() { r.process.Load().request(w.ctx, w.url, 0) })
+		requests.Go(func() { r.process.Load().request(w.ctx, w.videos, 0) })
 	}
 	requests.Wait()
 }

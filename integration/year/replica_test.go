@@ -8,10 +8,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"golang.org/x/oauth2"
@@ -41,7 +43,9 @@ func (r *replica) start() {
 	w := &witness{ledger: r.ledger, name: fmt.Sprintf("replica %d, start %d", r.number, r.started), views: make(map[string]*view)}
 	ctx, cancel := context.WithCancel(context.WithValue(r.ctx, oauth2.HTTPClient, &http.Client{Transport: authCalls{w, r.server.Transport()}}))
 	conf := *r.config
-	conf.Store = &clock{store: r.shared, seal: r.seal, witness: w, ahead: r.ahead}
+	c := &clock{store: r.shared, seal: r.seal, witness: w, ahead: r.ahead}
+	r.stores = append(r.stores, weak.Make(c))
+	conf.Store = c
 	p := &process{witness: w, source: conf.Source(ctx), end: cancel}
 	p.api = &apivideo.Transport{Source: p.source, Base: apiCalls{w, r.server.Transport()}}
 	if before := r.process.Swap(p); before != nil && r.started%2 == 0 {
@@ -71,13 +75,13 @@ func (r *replica) burst() {
 		limit := r.limit()
 		requests.Go(func() {
 			time.Sleep(time.Duration(i/2) * 20 * time.Millisecond)
-			p.request(r.ctx, r.url, limit)
+			p.request(r.ctx, r.videos, limit)
 		})
 	}
 	if r.random.IntN(20) == 0 { // and one that is tried again if it fails, and again
 		pause := []time.Duration{50 * time.Millisecond, time.Second}[r.random.IntN(2)]
 		for range 50 {
-			if p.request(r.ctx, r.url, 0) {
+			if p.request(r.ctx, r.videos, 0) {
 				break
 			}
 			time.Sleep(pause)
@@ -107,7 +111,7 @@ type attemptKey struct{}
 
 // request makes one, has the witness check it, and reports whether there was
 // an answer.
-func (p *process) request(ctx context.Context, url string, limit time.Duration) bool {
+func (p *process) request(ctx context.Context, address *url.URL, limit time.Duration) bool {
 	a := p.witness.begins(limit)
 	ctx = context.WithValue(ctx, attemptKey{}, a)
 	if limit > 0 {
@@ -115,12 +119,8 @@ func (p *process) request(ctx context.Context, url string, limit time.Duration) 
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		p.witness.wrong("no request: %v", err)
-		return false
-	}
-	resp, err := p.api.RoundTrip(req)
+	req := &http.Request{Method: http.MethodGet, URL: address, Header: make(http.Header)}
+	resp, err := p.api.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		p.witness.ends(a, 0, err)
 		return false

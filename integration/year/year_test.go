@@ -6,6 +6,7 @@
 package year_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -19,14 +20,14 @@ import (
 // that two runs of one seed are alike but not the same.
 var (
 	seed  = flag.Uint64("seed", 0, "play this seed alone, unless it is 0")
-	seeds = flag.Int("seeds", 1, "how many seeds to play")
+	seeds = flag.Int("seeds", 0, "how many seeds of each scenario to play, if not the usual few")
 )
 
 // play runs a scenario for each seed, whose number is in the name of the test.
-// What one costs in memory would be hard to tell if others ran beside it.
+// No two run at once: what one leaves behind would be hard to tell.
 func play(t *testing.T, s scenario, check func(t *testing.T, sum tally)) {
 	t.Helper()
-	for range *seeds {
+	for range cmp.Or(*seeds, s.seeds) {
 		n := *seed
 		if n == 0 {
 			n = rand.Uint64()
@@ -36,26 +37,32 @@ func play(t *testing.T, s scenario, check func(t *testing.T, sum tally)) {
 }
 
 func TestAFleetLivesThroughAYear(t *testing.T) {
-	play(t, scenario{length: year, pace: 24 * time.Hour, calm: 4 * day, skew: time.Hour}, eventful)
+	s := scenario{seeds: 1, length: year, pace: 16 * time.Hour, calm: 4 * day, skew: time.Hour}
+	play(t, s, func(t *testing.T, sum tally) {
+		eventful(t, sum)
+		assert.NotZero(t, sum.failures, "no auth call met an outage")
+		assert.NotZero(t, sum.failed, "no request met one")
+	})
 }
 
 func TestAFleetLivesThroughAWeekOfIncidents(t *testing.T) {
-	play(t, scenario{length: 7 * day, pace: 2 * time.Hour, calm: 12 * time.Hour, skew: time.Hour}, eventful)
+	play(t, scenario{seeds: 2, length: 7 * day, pace: 2 * time.Hour, calm: 12 * time.Hour, skew: time.Hour}, eventful)
 }
 
 func TestAFleetWithGoodClocksLivesThroughAWeekOfIncidents(t *testing.T) {
-	play(t, scenario{length: 7 * day, pace: 2 * time.Hour, calm: 12 * time.Hour}, eventful)
+	play(t, scenario{seeds: 2, length: 7 * day, pace: 2 * time.Hour, calm: 12 * time.Hour}, eventful)
 }
 
-// eventful checks that there was something to live through.
+// eventful checks that there was something to live through. In a week it may be
+// that an outage is over before anybody calls.
 func eventful(t *testing.T, sum tally) {
-	assert.NotZero(t, sum.failed, "no request met an outage")
+	assert.NotZero(t, sum.outages)
 	assert.NotZero(t, sum.restarts)
 	assert.NotZero(t, sum.revocations)
 }
 
 func TestAFleetWithoutIncidentsMakesOneAuthCallAnHour(t *testing.T) {
-	s := scenario{length: 30 * day, pace: 5 * time.Hour}
+	s := scenario{seeds: 1, length: 10 * day, pace: 5 * time.Hour}
 	play(t, s, func(t *testing.T, sum tally) {
 		assert.Equal(t, sum.authCalls, sum.issued)
 		assert.LessOrEqual(t, sum.authCalls, int((s.length+3*time.Hour)/(lifetime-window))+1)
