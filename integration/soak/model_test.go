@@ -216,7 +216,7 @@ func (m *model) send(r *request, token string, now time.Time) *known {
 		m.fault("a request with a token that expires in %v", k.expiry.Sub(chosen))
 	case k == r.latest && r.invalidated:
 		m.fault("a request with a token that was invalidated")
-	case k == r.latest && r.refused && !m.excused(r, k):
+	case k == r.latest && r.refused && !m.failing(k.refused): // it serves on once its renewal has failed
 		m.fault("a request with a token that was known to be refused")
 	}
 	r.sent = append(r.sent, k)
