@@ -28,6 +28,7 @@ type witness struct {
 type view struct {
 	first, last time.Time
 	used        bool
+	sent        time.Time // when it was first, if it was
 	refused     time.Time // when the API refused it, if it did
 }
 
@@ -126,6 +127,9 @@ func (w *witness) sent(a *attempt, token string, status int) {
 			w.add(w.name, "it sends a token that was refused %v ago", now.Sub(v.refused))
 		}
 		v.used = true
+		if v.sent.IsZero() {
+			v.sent = now
+		}
 		w.latest = v
 		if status != http.StatusUnauthorized {
 			return
@@ -160,11 +164,12 @@ func (w *witness) begins(limit time.Duration) *attempt {
 }
 
 // hasToken reports whether the token that was sent last is usable or, if nothing
-// stood in the way, must have been renewed ahead of its expiry. w.mu is held.
+// stood in the way and there was time, must have been renewed ahead of its
+// expiry. w.mu is held.
 func (w *witness) hasToken(now time.Time) bool {
 	expiry := w.latest.first
 	return now.Before(expiry.Add(-margin)) ||
-		w.inTune && w.uneventful(expiry.Add(-lifetime)) && now.Before(expiry.Add(lifetime/2))
+		w.inTune && w.latest.sent.Before(expiry.Add(-2*margin)) && w.uneventful(expiry.Add(-lifetime)) && now.Before(expiry.Add(lifetime/2))
 }
 
 // ends checks the answer that the program got.
