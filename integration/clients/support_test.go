@@ -8,42 +8,20 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"runtime"
-	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/leftover"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain fails if the tests leave a goroutine behind; every open connection
-// has one.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "32") // they wait more than they work
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	if code == 0 && !settles(before) {
-		fmt.Fprintln(os.Stderr, "goroutines are left behind:")
-		pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// settles waits for the number of goroutines to come down to n.
-func settles(n int) bool {
-	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	for range 500 {
-		if runtime.NumGoroutine() <= n {
-			return true
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return false
+	os.Exit(leftover.Run(m, ""))
 }
 
 // newServer starts a service that creates a video for whoever sends a title.

@@ -3,36 +3,26 @@ package soak_test
 import (
 	"context"
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
-	"runtime"
-	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/leftover"
 	"github.com/stretchr/testify/assert"
 )
 
-var soakTime = flag.Duration("soak", time.Minute, "how long TestManyGoroutinesForAMinute takes")
+var (
+	soakTime = flag.Duration("soak", time.Minute, "how long TestManyGoroutinesForAMinute takes")
+	soakSeed = flag.Uint64("seed", rand.Uint64(), "what decides on its requests and troubles")
+)
 
-// TestMain fails if the tests leave a goroutine behind.
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	fuzzing := flag.Lookup("test.fuzz").Value.String() != "" // which leaves one for signals
-	if code == 0 && !fuzzing && !within(5*time.Second, func() bool { return runtime.NumGoroutine() <= before }) {
-		fmt.Fprintln(os.Stderr, "goroutines are left behind:")
-		pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(leftover.Run(m, "")) }
 
 // within waits for ok to become true.
 func within(d time.Duration, ok func() bool) bool {
@@ -71,7 +61,7 @@ func (c *counted) Close() error {
 func TestManyGoroutinesForAMinute(t *testing.T) {
 	t.Parallel()
 	const callers = 64
-	seed := rand.Uint64()
+	seed := *soakSeed
 	t.Logf("seed %d", seed)
 	srv := apivideotest.NewServer()
 	defer srv.Close()
