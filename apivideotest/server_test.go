@@ -28,27 +28,21 @@ func both(t *testing.T, f func(t *testing.T, srv *apivideotest.Server)) {
 	t.Run("memory", func(t *testing.T) { f(t, apivideotest.NewUnstartedServer()) })
 }
 
+// reply is an answer and what it says if it is JSON.
 type reply struct {
-	status  int
-	header  http.Header
-	problem apivideo.Problem
-	access  string
-	refresh string
-	body    string
+	status int
+	header http.Header
+	body   string
+
+	apivideo.Problem
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
 }
 
-// post makes an auth call.
-func post(t *testing.T, srv *apivideotest.Server, path, body string) reply {
+// call sends a request and reads its answer.
+func call(t *testing.T, srv *apivideotest.Server, method, path, authorization, body string) reply {
 	t.Helper()
-	resp, err := srv.Client().Post(srv.URL+path, "application/json", strings.NewReader(body))
-	require.NoError(t, err)
-	return read(t, resp)
-}
-
-// get makes an API call.
-func get(t *testing.T, srv *apivideotest.Server, path, authorization string) reply {
-	t.Helper()
-	req, err := http.NewRequest("GET", srv.URL+path, nil)
+	req, err := http.NewRequest(method, srv.URL+path, strings.NewReader(body))
 	require.NoError(t, err)
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
@@ -58,23 +52,27 @@ func get(t *testing.T, srv *apivideotest.Server, path, authorization string) rep
 	return read(t, resp)
 }
 
+func post(t *testing.T, srv *apivideotest.Server, path, body string) reply {
+	t.Helper()
+	return call(t, srv, "POST", path, "", body)
+}
+
+func get(t *testing.T, srv *apivideotest.Server, path, authorization string) reply {
+	t.Helper()
+	return call(t, srv, "GET", path, authorization, "")
+}
+
 func read(t *testing.T, resp *http.Response) reply {
 	t.Helper()
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	r := reply{status: resp.StatusCode, header: resp.Header, body: string(body)}
-	var tokens struct {
-		Access  string `json:"access_token"`
-		Refresh string `json:"refresh_token"`
-	}
-	_ = json.Unmarshal(body, &r.problem)
-	_ = json.Unmarshal(body, &tokens)
-	r.access, r.refresh = tokens.Access, tokens.Refresh
+	_ = json.Unmarshal(body, &r)
 	return r
 }
 
-func (r reply) id() string { return r.problem.Type[strings.LastIndex(r.problem.Type, "/")+1:] }
+func (r reply) id() string { return r.Type[strings.LastIndex(r.Type, "/")+1:] }
 
 func exchange(t *testing.T, srv *apivideotest.Server) reply {
 	t.Helper()
@@ -88,31 +86,31 @@ func refresh(t *testing.T, srv *apivideotest.Server, token string) reply {
 	return post(t, srv, "/auth/refresh", `{"refreshToken":"`+token+`"}`)
 }
 
-func TestARefreshTokenCanBeUsedOnce(t *testing.T) {
+func TestRefreshTokenWorksOnce(t *testing.T) {
 	both(t, func(t *testing.T, srv *apivideotest.Server) {
 		first := exchange(t, srv)
-		assert.InDelta(t, 850, len(first.access), 150)
-		assert.Len(t, first.refresh, 700)
-		second := refresh(t, srv, first.refresh)
+		assert.InDelta(t, 850, len(first.Access), 150)
+		assert.Len(t, first.Refresh, 700)
+		second := refresh(t, srv, first.Refresh)
 		assert.Equal(t, 200, second.status)
-		spent := refresh(t, srv, first.refresh)
+		spent := refresh(t, srv, first.Refresh)
 		assert.Equal(t, 401, spent.status)
 		assert.Equal(t, "authentication-invalid-refresh-token", spent.id())
 		assert.Equal(t, "application/problem+json", spent.header.Get("Content-Type"))
 
 		exchange(t, srv) // which ends the earlier refresh token
-		assert.Equal(t, 401, refresh(t, srv, second.refresh).status)
+		assert.Equal(t, 401, refresh(t, srv, second.Refresh).status)
 		third := exchange(t, srv)
 		srv.EndRefreshToken()
-		assert.Equal(t, 401, refresh(t, srv, third.refresh).status)
+		assert.Equal(t, 401, refresh(t, srv, third.Refresh).status)
 		assert.Equal(t, apivideotest.Counters{AuthCalls: 7, Authenticated: 3, Refreshed: 1, Refused: 3}, srv.Counters())
 		for _, r := range []reply{first, second, third} {
-			assert.True(t, srv.Valid(r.access), "access tokens live on")
+			assert.True(t, srv.Valid(r.Access), "access tokens live on")
 		}
 	})
 }
 
-func TestWhatAnAuthCallIsRefusedFor(t *testing.T) {
+func TestAuthCallRefusals(t *testing.T) {
 	both(t, func(t *testing.T, srv *apivideotest.Server) {
 		r := post(t, srv, "/auth/api-key", `{"apiKey":"made-up"}`)
 		assert.Equal(t, 401, r.status)
@@ -126,12 +124,12 @@ func TestWhatAnAuthCallIsRefusedFor(t *testing.T) {
 	})
 }
 
-func TestTheAPINeedsAValidAccessToken(t *testing.T) {
+func TestAPINeedsAccessToken(t *testing.T) {
 	both(t, func(t *testing.T, srv *apivideotest.Server) {
 		srv.HandleFunc("GET /videos/{id}", func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "video "+r.PathValue("id"))
 		})
-		access := exchange(t, srv).access
+		access := exchange(t, srv).Access
 		assert.Equal(t, "video 7", get(t, srv, "/videos/7", "Bearer "+access).body)
 		assert.Equal(t, 404, get(t, srv, "/nothing", "Bearer "+access).status)
 		for authorization, id := range map[string]string{
@@ -150,9 +148,9 @@ func TestTheAPINeedsAValidAccessToken(t *testing.T) {
 	})
 }
 
-func TestASuspendedAccountIsRefusedEverything(t *testing.T) {
+func TestSuspensionRefusesEveryCall(t *testing.T) {
 	both(t, func(t *testing.T, srv *apivideotest.Server) {
-		access := exchange(t, srv).access
+		access := exchange(t, srv).Access
 		srv.SetSuspended(true)
 		assert.Equal(t, 403, get(t, srv, "/videos", "Bearer "+access).status)
 		r := post(t, srv, "/auth/api-key", `{"apiKey":"`+srv.Config().APIKey+`"}`)
@@ -181,15 +179,15 @@ func TestFaults(t *testing.T) {
 		broken := func(f apivideotest.Fault) {
 			t.Helper()
 			srv.Fail(f)
-			_, err := srv.Client().Post(srv.URL+"/auth/refresh", "application/json", strings.NewReader(`{"refreshToken":"`+first.refresh+`"}`))
+			_, err := srv.Client().Post(srv.URL+"/auth/refresh", "application/json", strings.NewReader(`{"refreshToken":"`+first.Refresh+`"}`))
 			assert.Error(t, err)
 		}
 		broken(apivideotest.BreakBefore)
-		second := refresh(t, srv, first.refresh)
+		second := refresh(t, srv, first.Refresh)
 		assert.Equal(t, 200, second.status, "the server had not acted")
 		first = second
 		broken(apivideotest.BreakAfter)
-		assert.Equal(t, 401, refresh(t, srv, first.refresh).status, "the server had acted")
+		assert.Equal(t, 401, refresh(t, srv, first.Refresh).status, "the server had acted")
 
 		srv.FailFunc(func(op apivideotest.Op) apivideotest.Fault {
 			if op == apivideotest.Refresh {
@@ -197,13 +195,13 @@ func TestFaults(t *testing.T) {
 			}
 			return apivideotest.Fault{}
 		})
-		assert.Equal(t, 500, refresh(t, srv, exchange(t, srv).refresh).status)
+		assert.Equal(t, 500, refresh(t, srv, exchange(t, srv).Refresh).status)
 		srv.FailFunc(nil)
-		assert.Equal(t, 200, refresh(t, srv, exchange(t, srv).refresh).status)
+		assert.Equal(t, 200, refresh(t, srv, exchange(t, srv).Refresh).status)
 	})
 }
 
-func TestAHangingAuthCallEndsWithItsClientOrTheServer(t *testing.T) {
+func TestHangEndsWithClientOrServer(t *testing.T) {
 	both(t, func(t *testing.T, srv *apivideotest.Server) {
 		srv.Fail(apivideotest.Hang)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -212,13 +210,12 @@ func TestAHangingAuthCallEndsWithItsClientOrTheServer(t *testing.T) {
 		_, err := srv.Client().Do(req)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 	})
-	for _, slow := range []bool{false, true} {
+	for _, hang := range []func(*apivideotest.Server){
+		func(srv *apivideotest.Server) { srv.Fail(apivideotest.Hang) },
+		func(srv *apivideotest.Server) { srv.SetAuthLatency(time.Hour) },
+	} {
 		srv := apivideotest.NewServer()
-		if slow {
-			srv.SetAuthLatency(time.Hour)
-		} else {
-			srv.Fail(apivideotest.Hang)
-		}
+		hang(srv)
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			_, err := srv.Client().Post(srv.URL+"/auth/api-key", "application/json", strings.NewReader("{}"))
@@ -232,13 +229,13 @@ func TestAHangingAuthCallEndsWithItsClientOrTheServer(t *testing.T) {
 	}
 }
 
-func TestInABubbleTimeIsVirtual(t *testing.T) {
+func TestLifetimeInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := apivideotest.NewUnstartedServer()
 		srv.SetLifetime(90 * time.Minute)
 		srv.SetAuthLatency(time.Minute)
 		start := time.Now()
-		access := exchange(t, srv).access
+		access := exchange(t, srv).Access
 		assert.Equal(t, time.Minute, time.Since(start))
 		time.Sleep(90*time.Minute - 1)
 		assert.True(t, srv.Valid(access))
@@ -248,7 +245,7 @@ func TestInABubbleTimeIsVirtual(t *testing.T) {
 	})
 }
 
-func TestEveryAnswerHasTheRateLimit(t *testing.T) {
+func TestRateLimitHeadersInEveryAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := apivideotest.NewUnstartedServer()
 		for i := range 50 {
@@ -274,7 +271,7 @@ func TestProblem(t *testing.T) {
 	assert.Panics(t, func() { apivideotest.Problem("of-nobody") })
 }
 
-func TestMemoryHonoursTheContextAndTheBody(t *testing.T) {
+func TestTransportHonoursContextAndBody(t *testing.T) {
 	srv := apivideotest.NewUnstartedServer()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -290,7 +287,7 @@ type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-func TestHEADAndWrongMethodsAreAsOfNetHTTP(t *testing.T) {
+func TestHandleServesHEADAndRefusesOtherMethods(t *testing.T) {
 	both(t, func(t *testing.T, srv *apivideotest.Server) {
 		srv.HandleFunc("GET /videos", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "body") })
 		client := srv.Config().Client(srv.Context(t.Context()))
@@ -305,7 +302,7 @@ func TestHEADAndWrongMethodsAreAsOfNetHTTP(t *testing.T) {
 	})
 }
 
-func TestCloseMayBeCalledTwice(t *testing.T) {
+func TestCloseTwice(t *testing.T) {
 	srv := apivideotest.NewServer()
 	srv.Close()
 	srv.Close()
