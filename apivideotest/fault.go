@@ -5,6 +5,9 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 )
 
 // Op is one of the two auth operations.
@@ -57,17 +60,18 @@ var (
 func Status(code int) Fault {
 	switch code {
 	case http.StatusBadRequest:
-		return answerProblem("payload-is-invalid")
+		return Refuse(Problem(problems.InvalidPayload))
 	case http.StatusTooManyRequests:
-		return answerProblem("too-many-requests")
+		return Refuse(Problem(problems.TooManyRequests))
 	}
 	text := http.StatusText(code)
 	return Answer(code, "text/html", "<html><head><title>"+text+"</title></head><body><h1>"+text+"</h1></body></html>\n")
 }
 
-func answerProblem(id string) Fault {
+// Refuse answers with p.
+func Refuse(p apivideo.Problem) Fault {
 	return Fault{before: func(_ *Server, w http.ResponseWriter, _ *http.Request) bool {
-		WriteProblem(w, problems[id])
+		WriteProblem(w, p)
 		return true
 	}}
 }

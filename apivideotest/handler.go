@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 )
 
 const (
@@ -69,7 +70,7 @@ func (s *Server) serveAuth(w http.ResponseWriter, r *http.Request, op Op) {
 		return
 	}
 	if !ok {
-		WriteProblem(w, problems["payload-is-invalid"])
+		WriteProblem(w, Problem(problems.InvalidPayload))
 		return
 	}
 	answer, problem := s.issue(op, credential)
@@ -115,7 +116,7 @@ func (s *Server) issue(op Op, credential string) (answer map[string]any, problem
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.suspended {
-		return nil, problemOf("authorization-suspended-account")
+		return nil, refusal(problems.SuspendedAccount)
 	}
 	switch {
 	case op == Authenticate && credential == s.apiKey:
@@ -124,10 +125,10 @@ func (s *Server) issue(op Op, credential string) (answer map[string]any, problem
 		s.counters.Refreshed++
 	case op == Authenticate:
 		s.counters.Refused++
-		return nil, problemOf("authentication-invalid-api-key")
+		return nil, refusal(problems.InvalidAPIKey)
 	default:
 		s.counters.Refused++
-		return nil, problemOf("authentication-invalid-refresh-token")
+		return nil, refusal(problems.InvalidRefreshToken)
 	}
 	now := time.Now()
 	maps.DeleteFunc(s.accessTokens, func(_ string, expiry time.Time) bool { return !now.Before(expiry) })
@@ -142,6 +143,11 @@ func (s *Server) issue(op Op, credential string) (answer map[string]any, problem
 	}, nil
 }
 
+func refusal(id string) *apivideo.Problem {
+	p := Problem(id)
+	return &p
+}
+
 // authorize checks the access token of a request and counts the request. It
 // writes the answer if the request may not go on.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) bool {
@@ -153,19 +159,19 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) bool {
 	id := ""
 	switch {
 	case header == "":
-		id = "authentication-missing-authorization-header"
+		id = problems.MissingAuthorization
 	case !bearer:
-		id = "authentication-invalid-authorization-header-value"
+		id = problems.InvalidAuthorization
 	case s.suspended:
-		id = "authorization-suspended-account"
+		id = problems.SuspendedAccount
 	case !valid:
-		id = invalidAccessToken
+		id = problems.InvalidAccessToken
 	default:
 		s.counters.Authorized++
 		return true
 	}
 	s.counters.Unauthorized++
-	WriteProblem(w, problems[id])
+	WriteProblem(w, Problem(id))
 	return false
 }
 
