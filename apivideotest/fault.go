@@ -1,7 +1,6 @@
 package apivideotest
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"time"
@@ -32,7 +31,7 @@ type Fault struct {
 	// before runs instead of the operation, unless it returns false.
 	before func(*Server, http.ResponseWriter, *http.Request) bool
 	// after runs between the operation and its answer.
-	after func(http.ResponseWriter)
+	after func(*Server, *http.Request)
 }
 
 var (
@@ -41,7 +40,7 @@ var (
 
 	// BreakAfter breaks the connection after the server acted on the call: a
 	// refresh token is spent, and its successor lost.
-	BreakAfter = Fault{after: func(http.ResponseWriter) { panic(http.ErrAbortHandler) }}
+	BreakAfter = Fault{after: func(*Server, *http.Request) { panic(http.ErrAbortHandler) }}
 
 	// Hang never answers, until the client or the server gives up. The server
 	// does not act on the call.
@@ -86,6 +85,13 @@ func Answer(code int, contentType, body string) Fault {
 	}}
 }
 
+// Delay acts on the call at once and sends the answer d later. A token is
+// issued while its answer is still on the way: revoke it meanwhile, and the
+// client receives a token that is already invalid.
+func Delay(d time.Duration) Fault {
+	return Fault{after: func(s *Server, r *http.Request) { s.wait(r, d) }}
+}
+
 // RetryAfter is f with a Retry-After header in its answer.
 func (f Fault) RetryAfter(value string) Fault {
 	before := f.before
@@ -111,18 +117,19 @@ func (s *Server) FailFunc(f func(Op) Fault) {
 	s.faultOf = f
 }
 
-// sleep waits for d and reports whether it was let.
-func sleep(ctx context.Context, closing <-chan struct{}, d time.Duration) bool {
+// wait lets d pass. It breaks the connection if the client gives up or the
+// server is closed meanwhile.
+func (s *Server) wait(r *http.Request, d time.Duration) {
 	if d <= 0 {
-		return true
+		return
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
-	case <-ctx.Done():
-	case <-closing:
+		return
+	case <-r.Context().Done():
+	case <-s.closing:
 	}
-	return false
+	panic(http.ErrAbortHandler)
 }

@@ -62,10 +62,8 @@ func (s *Server) serveAuth(w http.ResponseWriter, r *http.Request, op Op) {
 		return
 	}
 	credential, ok := readCredential(r, op)
-	fault, latency := s.beginAuth(op)
-	if !sleep(r.Context(), s.closing, latency) {
-		panic(http.ErrAbortHandler) // the client is gone
-	}
+	fault, latency, answerLatency := s.beginAuth(op)
+	s.wait(r, latency)
 	if fault.before != nil && fault.before(s, w, r) {
 		return
 	}
@@ -75,8 +73,9 @@ func (s *Server) serveAuth(w http.ResponseWriter, r *http.Request, op Op) {
 	}
 	answer, problem := s.issue(op, credential)
 	if fault.after != nil {
-		fault.after(w)
+		fault.after(s, r)
 	}
+	s.wait(r, answerLatency)
 	if problem != nil {
 		WriteProblem(w, *problem)
 		return
@@ -84,19 +83,19 @@ func (s *Server) serveAuth(w http.ResponseWriter, r *http.Request, op Op) {
 	writeJSON(w, "application/json", http.StatusOK, answer)
 }
 
-// beginAuth counts an auth call and says how it is to go.
-func (s *Server) beginAuth(op Op) (Fault, time.Duration) {
+// beginAuth counts an auth call and returns its fault, and how long it takes
+// before and after the server acts on it.
+func (s *Server) beginAuth(op Op) (fault Fault, latency, answerLatency time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counters.AuthCalls++
-	var fault Fault
 	switch {
 	case len(s.faults) > 0:
 		fault, s.faults = s.faults[0], s.faults[1:]
 	case s.faultOf != nil:
 		fault = s.faultOf(op)
 	}
-	return fault, s.latency
+	return fault, s.latency, s.answerLatency
 }
 
 // readCredential reads the API key or refresh token of an auth call.

@@ -46,17 +46,18 @@ type Server struct {
 	closing chan struct{}    // closed by Close; nil until Start
 	closed  sync.Once
 
-	mu           sync.Mutex // guards what follows
-	lifetime     time.Duration
-	latency      time.Duration
-	suspended    bool
-	faults       []Fault
-	faultOf      func(Op) Fault
-	accessTokens map[string]time.Time // with their expiry
-	refreshToken string               // the only valid one, "" if none is
-	counters     Counters
-	window       time.Time // when the rate-limit window began
-	calls        int       // in it
+	mu            sync.Mutex // guards what follows
+	lifetime      time.Duration
+	latency       time.Duration // before the server acts on an auth call
+	answerLatency time.Duration // between that and the answer
+	suspended     bool
+	faults        []Fault
+	faultOf       func(Op) Fault
+	accessTokens  map[string]time.Time // with their expiry
+	refreshToken  string               // the only valid one, "" if none is
+	counters      Counters
+	window        time.Time // when the rate-limit window began
+	calls         int       // in it
 }
 
 // Counters say what a [Server] has seen.
@@ -145,11 +146,21 @@ func (s *Server) SetLifetime(d time.Duration) {
 	s.lifetime = d
 }
 
-// SetAuthLatency sets how long auth calls take, from now on.
+// SetAuthLatency sets how long auth calls take, from now on. The server acts
+// on a call at the end of that time.
 func (s *Server) SetAuthLatency(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.latency = d
+}
+
+// SetAnswerLatency sets how long the answers of auth calls travel, from now on:
+// the time after the server has acted on the call. It adds to the latency of
+// SetAuthLatency. [Delay] does the same for one call.
+func (s *Server) SetAnswerLatency(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answerLatency = d
 }
 
 // SetSuspended suspends the account, or ends its suspension. Every call of a

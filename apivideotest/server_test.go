@@ -213,12 +213,13 @@ func TestHangEndsWithClientOrServer(t *testing.T) {
 	for _, hang := range []func(*apivideotest.Server){
 		func(srv *apivideotest.Server) { srv.Fail(apivideotest.Hang) },
 		func(srv *apivideotest.Server) { srv.SetAuthLatency(time.Hour) },
+		func(srv *apivideotest.Server) { srv.SetAnswerLatency(time.Hour) },
 	} {
 		srv := apivideotest.NewServer()
 		hang(srv)
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			_, err := srv.Client().Post(srv.URL+"/auth/api-key", "application/json", strings.NewReader("{}"))
+			_, err := srv.Client().Post(srv.URL+"/auth/api-key", "application/json", strings.NewReader(`{"apiKey":"made-up"}`))
 			assert.Error(t, err)
 		})
 		for srv.Counters().AuthCalls == 0 {
@@ -243,6 +244,32 @@ func TestLifetimeInVirtualTime(t *testing.T) {
 		assert.False(t, srv.Valid(access))
 		srv.Close()
 	})
+}
+
+func TestDelayedAnswerBringsATokenIssuedBefore(t *testing.T) {
+	for name, delay := range map[string]func(*apivideotest.Server){
+		"fault":   func(srv *apivideotest.Server) { srv.Fail(apivideotest.Delay(700 * time.Millisecond)) },
+		"setting": func(srv *apivideotest.Server) { srv.SetAnswerLatency(700 * time.Millisecond) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := apivideotest.NewUnstartedServer()
+				srv.SetAuthLatency(300 * time.Millisecond)
+				delay(srv)
+				start := time.Now()
+				go func() {
+					time.Sleep(299 * time.Millisecond)
+					assert.Zero(t, srv.Counters().Authenticated)
+					time.Sleep(2 * time.Millisecond)
+					assert.Equal(t, 1, srv.Counters().Authenticated)
+					srv.RevokeAccessTokens()
+				}()
+				access := exchange(t, srv).Access
+				assert.Equal(t, time.Second, time.Since(start))
+				assert.False(t, srv.Valid(access))
+			})
+		})
+	}
 }
 
 func TestRateLimitHeadersInEveryAnswer(t *testing.T) {
