@@ -3,6 +3,7 @@ package apivideo_test
 import (
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -32,16 +33,37 @@ func TestEverySnippetOfTheREADMEIsAnExample(t *testing.T) {
 	}
 }
 
+// The map of CONTRIBUTING.md has each file of this package and each folder with
+// Go code, or one above it, and nothing that is gone.
 func TestEveryFileIsInTheMap(t *testing.T) {
 	guide, err := os.ReadFile("CONTRIBUTING.md")
 	require.NoError(t, err)
-	files, err := os.ReadDir(".")
-	require.NoError(t, err)
-	for _, f := range files {
-		if name := f.Name(); strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
-			assert.Contains(t, string(guide), "`"+name+"`")
+	_, chart, _ := strings.Cut(string(guide), "\n## Where things are\n")
+	chart, _, _ = strings.Cut(chart, "\n## ")
+	named := map[string]bool{}
+	for _, row := range regexp.MustCompile(`(?m)^\| (.*?) \|`).FindAllStringSubmatch(chart, -1) {
+		for _, name := range regexp.MustCompile("`(.*?)`").FindAllStringSubmatch(row[1], -1) {
+			named[name[1]] = true
+			info, err := os.Stat(name[1])
+			if assert.NoError(t, err, "the map names %s", name[1]) {
+				assert.Equal(t, info.IsDir(), strings.HasSuffix(name[1], "/"), name[1])
+			}
 		}
 	}
+	assert.Greater(t, len(named), 15)
+	require.NoError(t, filepath.WalkDir(".", func(file string, _ fs.DirEntry, err error) error {
+		file = filepath.ToSlash(file)
+		dir := path.Dir(file)
+		if err != nil || !strings.HasSuffix(file, ".go") || dir == "." && strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		found := named[file]
+		for ; dir != "."; dir = path.Dir(dir) {
+			found = found || named[dir+"/"]
+		}
+		assert.True(t, found, "%s is not in the map", file)
+		return nil
+	}))
 }
 
 func TestEveryTestThatADocumentNamesExists(t *testing.T) {
