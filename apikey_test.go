@@ -29,7 +29,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestAnUnusableAnswerIsAnErrorThatSaysWhy(t *testing.T) {
+func TestAuthCallUnusableAnswer(t *testing.T) {
 	const access, refreshed = "made-up-access-token-of-the-answer", "made-up-refresh-token-of-the-answer"
 	field := func(name, value string) string {
 		fields := map[string]string{
@@ -99,7 +99,7 @@ func TestAnUnusableAnswerIsAnErrorThatSaysWhy(t *testing.T) {
 	}
 }
 
-func TestAnEndlessAnswerIsReadForAMebibyte(t *testing.T) {
+func TestAuthCallReadsOneMiBAtMost(t *testing.T) {
 	for _, status := range []int{200, 400} {
 		body := &endless{}
 		_, err := tokenThrough(t, apivideo.Config{}, func(*http.Request) (*http.Response, error) {
@@ -115,7 +115,7 @@ func TestAnEndlessAnswerIsReadForAMebibyte(t *testing.T) {
 	}
 }
 
-func TestWhatAnAnswerMayLookLike(t *testing.T) {
+func TestAuthCallAcceptedAnswers(t *testing.T) {
 	for body, want := range map[string]struct {
 		lifetime time.Duration
 		refresh  string
@@ -142,7 +142,7 @@ func TestWhatAnAnswerMayLookLike(t *testing.T) {
 	}
 }
 
-func TestAnAuthCallFollowsNoRedirect(t *testing.T) {
+func TestAuthCallFollowsNoRedirect(t *testing.T) {
 	location, calls := "", 0
 	redirect := func(status int) tripper {
 		return func(*http.Request) (*http.Response, error) {
@@ -171,7 +171,7 @@ func TestAnAuthCallFollowsNoRedirect(t *testing.T) {
 	assert.ErrorContains(t, err, "far enough", "the program's own client follows on")
 }
 
-func TestAConfigurationErrorComesBeforeAnythingIsSent(t *testing.T) {
+func TestConfigMistakeFailsBeforeSending(t *testing.T) {
 	for want, conf := range map[string]apivideo.Config{
 		"APIKey is empty":                 {},
 		"APIKey has control characters":   {APIKey: "made-up-key\n"},
@@ -224,7 +224,7 @@ func TestAConfigurationErrorComesBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
-func TestWhichBaseURLsAreAccepted(t *testing.T) {
+func TestConfigAcceptedBaseURLs(t *testing.T) {
 	for base, want := range map[string]string{
 		"":                             "https://ws.api.video/auth/api-key",
 		apivideo.SandboxURL:            "https://sandbox.api.video/auth/api-key",
@@ -249,7 +249,7 @@ func TestWhichBaseURLsAreAccepted(t *testing.T) {
 	}
 }
 
-func TestATokenThatExpiredOnItsWayIsNotUsed(t *testing.T) {
+func TestAuthCallTokenExpiredInTransit(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAuth(func(*http.Request) (*http.Response, error) {
 			if w.authCalls() < 3 {
@@ -265,7 +265,7 @@ func TestATokenThatExpiredOnItsWayIsNotUsed(t *testing.T) {
 	})
 }
 
-func TestTheBodyOfAnAuthAnswerIsClosed(t *testing.T) {
+func TestAuthCallClosesTheBody(t *testing.T) {
 	for _, status := range []int{200, 302, 401, 503} {
 		body := &closing{Reader: strings.NewReader("{}")}
 		_, err := tokenThrough(t, apivideo.Config{}, func(*http.Request) (*http.Response, error) {

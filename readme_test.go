@@ -15,7 +15,7 @@ import (
 
 var leading = regexp.MustCompile(`(?m)^\s+`)
 
-func TestEverySnippetOfTheREADMEIsAnExample(t *testing.T) {
+func TestDocsSnippetsAreExamples(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	files, err := filepath.Glob("*/example_test.go")
@@ -35,7 +35,7 @@ func TestEverySnippetOfTheREADMEIsAnExample(t *testing.T) {
 
 // The map of CONTRIBUTING.md has each file of this package and each folder with
 // Go code, or one above it, and nothing that is gone.
-func TestEveryFileIsInTheMap(t *testing.T) {
+func TestDocsMapMatchesTheFiles(t *testing.T) {
 	guide, err := os.ReadFile("CONTRIBUTING.md")
 	require.NoError(t, err)
 	_, chart, _ := strings.Cut(string(guide), "\n## Where things are\n")
@@ -66,7 +66,7 @@ func TestEveryFileIsInTheMap(t *testing.T) {
 	}))
 }
 
-func TestEveryTestThatADocumentNamesExists(t *testing.T) {
+func TestDocsNameExistingTests(t *testing.T) {
 	declaration := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
 	declared := map[string]bool{}
 	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {

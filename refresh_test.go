@@ -29,7 +29,7 @@ func refusal(title string) apivideotest.Fault {
 	return apivideotest.Answer(401, "application/problem+json", `{"title":"`+title+`","status":401}`)
 }
 
-func TestRefreshTradesOneRefreshTokenForTheNext(t *testing.T) {
+func TestConfigRefreshRotatesTheToken(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		first, err := w.conf.Token(w.ctx)
 		require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestRefreshTradesOneRefreshTokenForTheNext(t *testing.T) {
 	})
 }
 
-func TestTokenAndRefreshAreOneAttemptOf30Seconds(t *testing.T) {
+func TestConfigTokenAndRefreshAreOneCall(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		for _, call := range []func() error{
 			func() error { _, err := w.conf.Token(w.ctx); return err },
@@ -68,7 +68,7 @@ func TestTokenAndRefreshAreOneAttemptOf30Seconds(t *testing.T) {
 	})
 }
 
-func TestAFailedRefreshGivesWayToTheAPIKeyInTheSameFlight(t *testing.T) {
+func TestSourceFailedRefreshFallsBackToTheKey(t *testing.T) {
 	for name, fault := range map[string]apivideotest.Fault{
 		"refused":        refusal("The refresh token is invalid.").RetryAfter("9"), // the API key need not wait
 		"server error":   apivideotest.Status(500),
@@ -105,7 +105,7 @@ func TestAFailedRefreshGivesWayToTheAPIKeyInTheSameFlight(t *testing.T) {
 
 // A refresh token is dropped when it was refused or nobody knows whether it
 // was spent; then even the next flight does not send it.
-func TestARefreshTokenIsKeptOnlyIfItWasNotSpent(t *testing.T) {
+func TestSourceKeepsAnUnspentRefreshToken(t *testing.T) {
 	hung := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		time.Sleep(time.Minute)
 		return nil, errors.New("no route")
@@ -140,7 +140,7 @@ func TestARefreshTokenIsKeptOnlyIfItWasNotSpent(t *testing.T) {
 	}
 }
 
-func TestASuspendedAccountFailsTheFlight(t *testing.T) {
+func TestSourceSuspendedAccountFailsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		mustToken(t, src)
@@ -154,7 +154,7 @@ func TestASuspendedAccountFailsTheFlight(t *testing.T) {
 }
 
 // Which auth calls succeed for a Source that renews again and again.
-func TestARefreshTokenThatComesAgainAfterAFailedFlightIsUsedAgain(t *testing.T) {
+func TestSourceUnrotatedRefreshToken(t *testing.T) {
 	const key, refresh = "/auth/api-key", "/auth/refresh"
 	for name, test := range map[string]struct {
 		refreshTokens map[string]string // by operation
@@ -190,7 +190,7 @@ func TestARefreshTokenThatComesAgainAfterAFailedFlightIsUsedAgain(t *testing.T) 
 	}
 }
 
-func TestAttemptsWithTheAPIKey(t *testing.T) {
+func TestSourceAttemptsWithTheKey(t *testing.T) {
 	const problem = `{"type":"https://docs.api.video/reference/payload-is-invalid","title":"The payload is invalid.","status":400}`
 	for name, test := range map[string]struct {
 		status    int
@@ -241,7 +241,7 @@ func TestAttemptsWithTheAPIKey(t *testing.T) {
 	}
 }
 
-func TestAttemptsAreJittered(t *testing.T) {
+func TestSourceAttemptsAreJittered(t *testing.T) {
 	var pauses []time.Duration
 	for range 200 {
 		bubble(t, func(t *testing.T, w *world) {
@@ -255,7 +255,7 @@ func TestAttemptsAreJittered(t *testing.T) {
 	assert.InDelta(t, 1.95, slices.Max(pauses).Seconds(), 0.05)
 }
 
-func TestAnAttemptWithTheAPIKeyHas15Seconds(t *testing.T) {
+func TestSourceAttemptTakes15SecondsAtMost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.Fail(apivideotest.Hang)
 		_, took := mustToken(t, w.source())
@@ -265,7 +265,7 @@ func TestAnAttemptWithTheAPIKeyHas15Seconds(t *testing.T) {
 	})
 }
 
-func TestWhatTheServerAsksToWaitIsAFloor(t *testing.T) {
+func TestSourceWaitsAsTheServiceAsks(t *testing.T) {
 	date := time.Date(2000, 1, 1, 0, 0, 12, 0, time.UTC).Format(http.TimeFormat) // 12 s into a bubble
 	for name, test := range map[string]struct {
 		status int
@@ -303,7 +303,7 @@ func TestWhatTheServerAsksToWaitIsAFloor(t *testing.T) {
 	}
 }
 
-func TestAWaitLongerThanTheFlightFailsItAtOnce(t *testing.T) {
+func TestSourceTooLongAWaitFailsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.Fail(apivideotest.Status(503).RetryAfter("31"))
 		start := time.Now()
@@ -316,7 +316,7 @@ func TestAWaitLongerThanTheFlightFailsItAtOnce(t *testing.T) {
 
 // What the schedule of renewals ahead of expiry does anyway, a flight that
 // nobody waits for does not.
-func TestAFlightThatNobodyWaitsForTriesTheKeyOnce(t *testing.T) {
+func TestSourceUnawaitedRenewalTriesTheKeyOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		mustToken(t, src)
@@ -331,7 +331,7 @@ func TestAFlightThatNobodyWaitsForTriesTheKeyOnce(t *testing.T) {
 	})
 }
 
-func TestARejectedKeyUnderLoadCostsFewCalls(t *testing.T) {
+func TestSourceRejectedKeyUnderLoad(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(20 * time.Millisecond)
 		w.conf.APIKey = "a-made-up-key-of-nobody"
@@ -367,7 +367,7 @@ func pauses(t *testing.T, fault apivideotest.Fault) (between []time.Duration) {
 	return between
 }
 
-func TestFailuresAreRememberedLongerEachTime(t *testing.T) {
+func TestSourceFailuresBackOff(t *testing.T) {
 	const invalid = "The API key is invalid."
 	for name, test := range map[string]struct {
 		fault          apivideotest.Fault
@@ -390,7 +390,7 @@ func TestFailuresAreRememberedLongerEachTime(t *testing.T) {
 	}
 }
 
-func TestTheServersFloorIsRememberedForFiveMinutesAtMost(t *testing.T) {
+func TestSourceRetryAfterCountsFor5Minutes(t *testing.T) {
 	for asked, seconds := range map[string]float64{
 		"120": 120, "1671408000": 300, "99999999999999999": 300, "1e300": 300, // 53 years, and the absurd
 	} {
@@ -403,7 +403,7 @@ func TestTheServersFloorIsRememberedForFiveMinutesAtMost(t *testing.T) {
 }
 
 // The doubling stays at its longest through a long outage.
-func TestPausesAreJittered(t *testing.T) {
+func TestSourceBackOffIsJittered(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.fail(unusable)
 		src := w.source()
@@ -418,7 +418,7 @@ func TestPausesAreJittered(t *testing.T) {
 	})
 }
 
-func TestASuccessEndsTheMemoryOfFailures(t *testing.T) {
+func TestSourceSuccessEndsTheBackOff(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		fail := func() {
@@ -444,7 +444,7 @@ func TestASuccessEndsTheMemoryOfFailures(t *testing.T) {
 	})
 }
 
-func TestAFailureAheadOfExpiryIsRememberedOnDemandToo(t *testing.T) {
+func TestSourceFailureAheadCountsOnDemand(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		tok, _ := mustToken(t, src)
@@ -460,7 +460,7 @@ func TestAFailureAheadOfExpiryIsRememberedOnDemandToo(t *testing.T) {
 
 // Ahead of expiry a failure is remembered for no more than a quarter of what
 // is left, so that the last moments are used.
-func TestAheadOfExpiryAPauseIsAtMostAQuarterOfWhatIsLeft(t *testing.T) {
+func TestSourceRetriesCloserTowardsExpiry(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		tok, _ := mustToken(t, src)
@@ -480,7 +480,7 @@ func TestAheadOfExpiryAPauseIsAtMostAQuarterOfWhatIsLeft(t *testing.T) {
 
 // Thirty days of a program that asks every 30 seconds, with every fifth auth
 // call failing in one of many ways, and an outage of ten minutes a day.
-func TestThirtyDaysOfOrdinaryFaults(t *testing.T) {
+func TestSourceThirtyDaysOfOrdinaryFaults(t *testing.T) {
 	faults := []apivideotest.Fault{
 		apivideotest.Status(500), apivideotest.Status(429), apivideotest.Status(403), apivideotest.Status(503),
 		apivideotest.BreakBefore, apivideotest.BreakAfter, apivideotest.Hang,
@@ -512,7 +512,7 @@ func TestThirtyDaysOfOrdinaryFaults(t *testing.T) {
 	})
 }
 
-func TestAnAuthCallIsWhatTheServiceExpects(t *testing.T) {
+func TestAuthCallRequest(t *testing.T) {
 	var sent []*http.Request
 	var bodies []string
 	ctx := through(t.Context(), func(r *http.Request) (*http.Response, error) {
@@ -547,7 +547,7 @@ func TestAnAuthCallIsWhatTheServiceExpects(t *testing.T) {
 }
 
 // The limits hold even with an HTTP client that does not honour its context.
-func TestAnAuthCallEndsInTimeWhateverTheClientDoes(t *testing.T) {
+func TestAuthCallEndsInTimeWithAnyClient(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAuth(func(*http.Request) (*http.Response, error) {
 			time.Sleep(time.Hour)

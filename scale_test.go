@@ -63,7 +63,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-func TestAnIdleSourceIsSmallAndHasNoGoroutine(t *testing.T) {
+func TestSourceIdleIsSmallWithoutGoroutine(t *testing.T) {
 	const n = 2000
 	ctx := realSized(t.Context())
 	conf := &apivideo.Config{APIKey: "made-up-key"}

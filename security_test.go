@@ -38,7 +38,7 @@ func everything(v any) string {
 	return b.String()
 }
 
-func TestNoValueOfThisPackagePrintsASecret(t *testing.T) {
+func TestSecretsAreNotPrintedByAnyValue(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
 	conf := srv.Config()
@@ -79,7 +79,7 @@ func TestNoValueOfThisPackagePrintsASecret(t *testing.T) {
 
 // An echoing server repeats what it was sent in all its answer: headers, status
 // and body, in several spellings.
-func TestNoErrorHasASecretThatTheServerEchoes(t *testing.T) {
+func TestErrorHidesEchoedSecrets(t *testing.T) {
 	const (
 		key     = `made-up/key+"with\odd<chars>&é`
 		access  = "made-up-access-token-0123456789"
@@ -178,7 +178,7 @@ func chain(err error) func(func(error) bool) {
 }
 
 // net/http repeats what it cannot parse of an answer in its errors.
-func TestNoErrorHasASecretThatTheTransportRepeats(t *testing.T) {
+func TestErrorHidesSecretsOfNetHTTP(t *testing.T) {
 	const key = "made-up-key-0123456789"
 	echo := &url.Error{Op: "Post", URL: "x", Err: errors.New(`malformed HTTP response "` + key + strings.Repeat(" long", 100) + `"`)}
 	// The error of package net/http has the URL, too.
@@ -193,7 +193,7 @@ func TestNoErrorHasASecretThatTheTransportRepeats(t *testing.T) {
 	assert.False(t, errors.As(err, &retrieve), "there was no answer")
 }
 
-func TestAMessageIsOneLineOfTheServersFirst200Characters(t *testing.T) {
+func TestErrorMessageIsOneShortLine(t *testing.T) {
 	for body, test := range map[string]struct{ key, want string }{
 		"<html>\r\n\x1b[31m" + strings.Repeat("é", 500): {"made-up-key", "<html> [31m" + strings.Repeat("é", 94) + "…"},
 		"<html>\xff\xfe é":                              {"made-up-key", "<html>\uFFFD é"},
@@ -208,14 +208,14 @@ func TestAMessageIsOneLineOfTheServersFirst200Characters(t *testing.T) {
 	}
 }
 
-func TestTheBodyOfARetrieveErrorIsItsFirstKiB(t *testing.T) {
+func TestErrorKeepsOneKiBOfTheBody(t *testing.T) {
 	_, err := tokenThrough(t, apivideo.Config{}, reply(503, "text/plain", strings.Repeat("x", 2000)))
 	var retrieve *oauth2.RetrieveError
 	require.ErrorAs(t, err, &retrieve)
 	assert.Len(t, retrieve.Body, 1024)
 }
 
-func TestWhatTheLoggerIsTold(t *testing.T) {
+func TestSourceLogs(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		log := w.log()
 		src := w.source()
@@ -232,7 +232,7 @@ func TestWhatTheLoggerIsTold(t *testing.T) {
 	})
 }
 
-func TestTheServiceSpeaksThroughTheError(t *testing.T) {
+func TestErrorTellsProblemsApart(t *testing.T) {
 	const docs = "https://docs.api.video/reference/"
 	for body, want := range map[string]error{
 		`{"type":"` + docs + `authentication-invalid-api-key"}`:                   apivideo.ErrInvalidAPIKey,
@@ -266,7 +266,7 @@ func TestTheServiceSpeaksThroughTheError(t *testing.T) {
 	assert.Contains(t, string(retrieve.Body), "The user credentials were incorrect.")
 }
 
-func TestAnAnswerThatBreaksOffIsNoAnswer(t *testing.T) {
+func TestErrorOfAnAnswerThatBreaksOff(t *testing.T) {
 	_, err := tokenThrough(t, apivideo.Config{}, func(*http.Request) (*http.Response, error) {
 		resp := answer(200, "application/json", "")
 		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"access_token":"made-up-access`), failing{io.ErrUnexpectedEOF}))
@@ -278,7 +278,7 @@ func TestAnAnswerThatBreaksOffIsNoAnswer(t *testing.T) {
 	assert.False(t, asError(t, err).Timeout())
 }
 
-func TestABaseURLThatIsRefusedIsNotPrinted(t *testing.T) {
+func TestConfigRejectedBaseURLIsNotPrinted(t *testing.T) {
 	const key = "made-up-key-0123456789"
 	for _, base := range []string{
 		"https://" + key + "@ws.api.video", "https://ws.api.video?apiKey=" + key, "https://ws.api.video:" + key,
@@ -291,7 +291,7 @@ func TestABaseURLThatIsRefusedIsNotPrinted(t *testing.T) {
 	}
 }
 
-func TestTheErrorOfARefreshHasNoAccessToken(t *testing.T) {
+func TestErrorOfARefreshHidesTheAccessToken(t *testing.T) {
 	const access = "made-up-access-token"
 	src := sourceThrough(t, apivideo.Config{}, func(r *http.Request) (*http.Response, error) {
 		if r.URL.Path == "/auth/refresh" {
@@ -309,7 +309,7 @@ func TestTheErrorOfARefreshHasNoAccessToken(t *testing.T) {
 }
 
 // A secret that a cut would halve is replaced as a whole.
-func TestASecretIsReplacedBeforeTheTextIsCut(t *testing.T) {
+func TestErrorHidesSecretsAtTheCut(t *testing.T) {
 	const key = "abcdefghijklmnopqrstuvwxyz0123456789"
 	for before := range 1100 {
 		_, err := tokenThrough(t, apivideo.Config{APIKey: key}, reply(503, "text/plain", strings.Repeat("-", before)+key))

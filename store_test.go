@@ -46,7 +46,7 @@ func (h hooks) Update(ctx context.Context, key string, fn updateFunc) error {
 	return h.update(ctx, key, fn)
 }
 
-func TestSourcesShareOneTokenThroughAStore(t *testing.T) {
+func TestStoreSharesOneToken(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(200 * time.Millisecond)
 		sources := make([]*apivideo.Source, 100)
@@ -76,7 +76,7 @@ func TestSourcesShareOneTokenThroughAStore(t *testing.T) {
 	})
 }
 
-func TestAColdStartAdoptsWhatAnotherProcessLeft(t *testing.T) {
+func TestStoreColdStartTakesTheToken(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(5 * time.Second) // the lifetime counts from before that
 		idle := ended(w.ctx)
@@ -105,7 +105,7 @@ func TestAColdStartAdoptsWhatAnotherProcessLeft(t *testing.T) {
 	})
 }
 
-func TestATokenWithLittleLifeLeftIsRenewedBehindItsFirstUse(t *testing.T) {
+func TestStoreLateTokenIsRenewedBehindItsUse(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		first, _ := mustToken(t, w.conf.Source(ended(w.ctx)))
 		time.Sleep(55 * time.Minute)
@@ -120,7 +120,7 @@ func TestATokenWithLittleLifeLeftIsRenewedBehindItsFirstUse(t *testing.T) {
 	})
 }
 
-func TestARevocationCostsTheFleetOneRenewal(t *testing.T) {
+func TestStoreRevocationCostsOneRenewal(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		clients := make([]*http.Client, 20)
 		for i := range clients {
@@ -142,7 +142,7 @@ func TestARevocationCostsTheFleetOneRenewal(t *testing.T) {
 }
 
 // The Store still has the token when the next one is wanted, and again later.
-func TestATokenThatTheAPIRefusedIsNotAdoptedAgain(t *testing.T) {
+func TestStoreRefusedTokenIsNotTakenAgain(t *testing.T) {
 	for name, drop := range map[string]func(t *testing.T, w *world, src *apivideo.Source){
 		"Invalidate": func(t *testing.T, w *world, src *apivideo.Source) {
 			tok, _ := mustToken(t, src)
@@ -173,7 +173,7 @@ func TestATokenThatTheAPIRefusedIsNotAdoptedAgain(t *testing.T) {
 	}
 }
 
-func TestRenewIsNotContentWithTheTokenOfTheStore(t *testing.T) {
+func TestStoreRenewWantsANewToken(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		first, _ := mustToken(t, w.source())
 		cold := w.source()
@@ -195,7 +195,7 @@ func TestRenewIsNotContentWithTheTokenOfTheStore(t *testing.T) {
 	})
 }
 
-func TestAValueThatWasAlteredCountsAsAbsent(t *testing.T) {
+func TestStoreAlteredValueIsMissing(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		mustToken(t, w.source())
 		key := slices.Collect(maps.Keys(w.store.Values()))[0]
@@ -217,7 +217,7 @@ func TestAValueThatWasAlteredCountsAsAbsent(t *testing.T) {
 	})
 }
 
-func TestAccountsAndEnvironmentsDoNotShare(t *testing.T) {
+func TestStoreAccountsDoNotShare(t *testing.T) {
 	store := memstore.New()
 	issued := 0
 	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
@@ -245,7 +245,7 @@ func TestAccountsAndEnvironmentsDoNotShare(t *testing.T) {
 	assert.Equal(t, 4, issued)
 }
 
-func TestNothingOfAnExpiredValueIsUsed(t *testing.T) {
+func TestStoreExpiredValueIsNotUsed(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		first, _ := mustToken(t, w.conf.Source(ended(w.ctx)))
 		time.Sleep(2 * time.Hour)
@@ -255,7 +255,7 @@ func TestNothingOfAnExpiredValueIsUsed(t *testing.T) {
 	})
 }
 
-func TestTheRefreshTokenOfTheStoreIsUsed(t *testing.T) {
+func TestStoreNewerRefreshTokenIsUsed(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		first, second := w.source(), w.source()
 		mustToken(t, first)
@@ -276,7 +276,7 @@ func TestTheRefreshTokenOfTheStoreIsUsed(t *testing.T) {
 	})
 }
 
-func TestAStoreThatFailsCostsSharingAndNoRequest(t *testing.T) {
+func TestStoreFailureFailsNoRequest(t *testing.T) {
 	for _, hangs := range []bool{false, true} {
 		fleet(t, func(t *testing.T, w *world) {
 			hang := make(chan struct{})
@@ -313,7 +313,7 @@ func TestAStoreThatFailsCostsSharingAndNoRequest(t *testing.T) {
 	}
 }
 
-func TestAStoreIsGivenASecondToAnswer(t *testing.T) {
+func TestStoreHasOneSecondToAnswer(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		mustToken(t, w.source())
 		w.store.SetFault(memstore.Fault{Delay: time.Second - time.Millisecond})
@@ -324,7 +324,7 @@ func TestAStoreIsGivenASecondToAnswer(t *testing.T) {
 
 // Ahead of expiry there is time to try the store again; at the end of that time
 // there is not, and still nobody waits. Renew does not wait for the store.
-func TestAheadOfExpiryAStoreThatFailsIsWaitedFor(t *testing.T) {
+func TestStoreFailureIsWaitedOutAheadOfExpiry(t *testing.T) {
 	for _, latency := range []time.Duration{0, time.Second} {
 		fleet(t, func(t *testing.T, w *world) {
 			w.srv.SetAuthLatency(latency)
@@ -355,7 +355,7 @@ func TestAheadOfExpiryAStoreThatFailsIsWaitedFor(t *testing.T) {
 }
 
 // A renewal that gave way to a failing store is no reason to refuse a caller.
-func TestACallerIsNotRefusedForTheSakeOfTheStore(t *testing.T) {
+func TestStoreFailureRejectsNoCaller(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		src := w.source()
 		tok, _ := mustToken(t, src)
@@ -382,7 +382,7 @@ func seized(t *testing.T, f func(t *testing.T, w *world)) {
 	})
 }
 
-func TestALockThatIsNotToBeHadIsWaitedForUpTo20Seconds(t *testing.T) {
+func TestStoreLockTimeout(t *testing.T) {
 	seized(t, func(t *testing.T, w *world) {
 		before := w.store.Loads()
 		_, took := mustToken(t, w.source())
@@ -400,7 +400,7 @@ func TestALockThatIsNotToBeHadIsWaitedForUpTo20Seconds(t *testing.T) {
 }
 
 // The auth calls have their 30 seconds all the same.
-func TestWaitingForTheLockTakesNothingFromTheAuthCalls(t *testing.T) {
+func TestStoreLockWaitLeavesAuthCallsTheirTime(t *testing.T) {
 	seized(t, func(t *testing.T, w *world) {
 		w.srv.Fail(apivideotest.Hang) // for 15 seconds
 		_, took := mustToken(t, w.source())
@@ -409,7 +409,7 @@ func TestWaitingForTheLockTakesNothingFromTheAuthCalls(t *testing.T) {
 	})
 }
 
-func TestWhoWaitsForTheLockLeavesWhenTheTokenIsThere(t *testing.T) {
+func TestStoreLockWaitEndsWhenTheTokenComes(t *testing.T) {
 	for name, test := range map[string]struct {
 		event func(w *world, values map[string][]byte)
 		calls int
@@ -434,7 +434,7 @@ func TestWhoWaitsForTheLockLeavesWhenTheTokenIsThere(t *testing.T) {
 	}
 }
 
-func TestAnAbortedFlightLetsGoOfTheStore(t *testing.T) {
+func TestStoreAbortedRenewalLeavesTheLock(t *testing.T) {
 	seized(t, func(t *testing.T, w *world) {
 		log := w.log()
 		ctx, cancel := context.WithCancel(w.ctx)
@@ -450,7 +450,7 @@ func TestAnAbortedFlightLetsGoOfTheStore(t *testing.T) {
 	})
 }
 
-func TestATokenThatCannotBeStoredIsUsedAllTheSame(t *testing.T) {
+func TestStoreWriteFailureStillServesTheToken(t *testing.T) {
 	for name, test := range map[string]struct {
 		update func(ctx context.Context, key string, fn updateFunc) error
 		took   time.Duration
@@ -488,7 +488,7 @@ func TestATokenThatCannotBeStoredIsUsedAllTheSame(t *testing.T) {
 	}
 }
 
-func TestAFailureOfTheServiceUnderTheLockIsTheCallersError(t *testing.T) {
+func TestStoreServiceErrorReachesTheCaller(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.conf.APIKey = "a-made-up-key-of-nobody"
 		src := w.source()
@@ -503,7 +503,7 @@ func TestAFailureOfTheServiceUnderTheLockIsTheCallersError(t *testing.T) {
 
 // However the clock is set where a value comes from, its token is used for no
 // longer than its lifetime, and once.
-func TestAnotherMachinesClockDoesNoHarm(t *testing.T) {
+func TestStoreTokenFromAClockAhead(t *testing.T) {
 	fromAhead(t, func(t *testing.T, src *apivideo.Source, _ *memstore.Store) {
 		tok, _ := mustToken(t, src)
 		assert.Equal(t, "of-the-future", tok.AccessToken)
@@ -515,7 +515,7 @@ func TestAnotherMachinesClockDoesNoHarm(t *testing.T) {
 }
 
 // As when nothing can be written to the store for a while.
-func TestATokenThatWasReplacedHereIsNotAdoptedAgain(t *testing.T) {
+func TestStoreReplacedTokenIsNotTakenAgain(t *testing.T) {
 	fromAhead(t, func(t *testing.T, src *apivideo.Source, store *memstore.Store) {
 		old := store.Values()
 		mustToken(t, src)
@@ -550,7 +550,7 @@ func fromAhead(t *testing.T, f func(t *testing.T, src *apivideo.Source, store *m
 
 // The store may hold an older token than the one that was refused, if a write
 // to it failed.
-func TestAnOlderTokenIsNotAdoptedInPlaceOfARefusedOne(t *testing.T) {
+func TestStoreOlderTokenAfterARefusal(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		src := w.source()
 		client := src.Client(w.ctx)
@@ -569,7 +569,7 @@ func TestAnOlderTokenIsNotAdoptedInPlaceOfARefusedOne(t *testing.T) {
 	})
 }
 
-func TestAnOlderTokenOfTheStoreDoesNotReplaceANewerOne(t *testing.T) {
+func TestStoreOlderTokenReplacesNoNewerOne(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		first, _ := mustToken(t, w.conf.Source(ended(w.ctx))) // of another process
 		old := w.store.Values()
@@ -587,7 +587,7 @@ func TestAnOlderTokenOfTheStoreDoesNotReplaceANewerOne(t *testing.T) {
 
 // A process that missed the first of two revocations finds the token of
 // another, revoked as well: only the request that finds out gets the 401.
-func TestARefusedTokenThatWasAdoptedIsReplacedAtOnce(t *testing.T) {
+func TestStoreRefusedSharedTokenIsReplacedAtOnce(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		busy, idle := w.client(), w.client()
 		w.get(t, busy)
@@ -604,7 +604,7 @@ func TestARefusedTokenThatWasAdoptedIsReplacedAtOnce(t *testing.T) {
 	})
 }
 
-func TestAFleetUnderAnAPIThatRefusesEverythingMakesFewAuthCalls(t *testing.T) {
+func TestStoreFleetUnderARefusingAPI(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.setAPI(reply(401, "text/plain", ""))
 		clients := []*http.Client{w.client(), w.client(), w.client(), w.client(), w.client()}
@@ -624,7 +624,7 @@ func TestAFleetUnderAnAPIThatRefusesEverythingMakesFewAuthCalls(t *testing.T) {
 	})
 }
 
-func TestATokenThatIsIssuedAgainIsSharedAgain(t *testing.T) {
+func TestStoreTokenIssuedAgainIsShared(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.setAuth(grant("made-up-token-that-never-changes", ""))
 		one, other := w.source(), w.source()
@@ -638,7 +638,7 @@ func TestATokenThatIsIssuedAgainIsSharedAgain(t *testing.T) {
 }
 
 // A lock that comes after the Source gave up waiting is of no use any more.
-func TestALockThatComesTooLateRenewsNothing(t *testing.T) {
+func TestStoreLateLockRenewsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(8 * time.Second)
 		late := make(chan error, 1)
@@ -666,7 +666,7 @@ func slowUpdate(old []byte) func(context.Context, string, updateFunc) error {
 
 // Update may have returned by the time the Source looks up from a look at the
 // Store, which began after 100 ms.
-func TestAnUpdateThatEndsDuringALookIsNotWaitedFor(t *testing.T) {
+func TestStoreUpdateEndsDuringALoad(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		mustToken(t, w.source())
 		for _, value := range w.store.Values() {
@@ -684,7 +684,7 @@ func TestAnUpdateThatEndsDuringALookIsNotWaitedFor(t *testing.T) {
 }
 
 // Once the lock was had, a look that ends later decides nothing.
-func TestALookThatFailsAfterTheLockWasHadDecidesNothing(t *testing.T) {
+func TestStoreLoadFailsAfterTheLock(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(time.Second)
 		looks := 0
@@ -702,7 +702,7 @@ func TestALookThatFailsAfterTheLockWasHadDecidesNothing(t *testing.T) {
 }
 
 // What a Store holds, taken apart by other means than those that made it.
-func TestTheFormOfWhatAStoreHolds(t *testing.T) {
+func TestStoreValueIsSealed(t *testing.T) {
 	const base = "https://ws.api.video:443"
 	conf := apivideo.Config{APIKey: "made-up-key"}
 	derive := func(label string) []byte {

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-func TestThousandCallersFromColdShareOneExchange(t *testing.T) {
+func TestSourceThousandCallersShareOneCall(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(300 * time.Millisecond)
 		client := w.client()
@@ -33,7 +33,7 @@ func TestThousandCallersFromColdShareOneExchange(t *testing.T) {
 	})
 }
 
-func TestACallersContextBoundsItsOwnWaitAlone(t *testing.T) {
+func TestSourceContextBoundsOnlyItsOwnWait(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(time.Second)
 		src := w.source()
@@ -54,7 +54,7 @@ func TestACallersContextBoundsItsOwnWaitAlone(t *testing.T) {
 	})
 }
 
-func TestTheCauseOfAnEndedContextIsInTheError(t *testing.T) {
+func TestSourceEndedContext(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cause := errors.New("the program is told to stop")
 		ended, cancel := context.WithCancelCause(w.ctx)
@@ -73,7 +73,7 @@ func TestTheCauseOfAnEndedContextIsInTheError(t *testing.T) {
 	})
 }
 
-func TestAFlightHasTheValuesOfTheConstructionContext(t *testing.T) {
+func TestSourceAuthCallsHaveContextValues(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		type key struct{}
 		var seen any
@@ -88,7 +88,7 @@ func TestAFlightHasTheValuesOfTheConstructionContext(t *testing.T) {
 	})
 }
 
-func TestAllWhoWaitedGetTheSameError(t *testing.T) {
+func TestSourceWaitersGetTheSameError(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(100 * time.Millisecond)
 		w.conf.APIKey = "a-made-up-key-of-nobody"
@@ -105,7 +105,7 @@ func TestAllWhoWaitedGetTheSameError(t *testing.T) {
 
 // The refresh may take 10 seconds, an attempt with the key 15, and all
 // together 30.
-func TestAFlightEndsAfter30Seconds(t *testing.T) {
+func TestSourceRenewalEndsAfter30Seconds(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		first, _ := mustToken(t, src)
@@ -120,7 +120,7 @@ func TestAFlightEndsAfter30Seconds(t *testing.T) {
 	})
 }
 
-func TestTheEndOfTheConstructionContextBreaksNothing(t *testing.T) {
+func TestSourceContextDoneServesOn(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithCancel(w.ctx)
 		src := w.conf.Source(ctx)
@@ -141,7 +141,7 @@ func TestTheEndOfTheConstructionContextBreaksNothing(t *testing.T) {
 	})
 }
 
-func TestTheEndOfTheConstructionContextAbortsAFlightThatNobodyWaitsFor(t *testing.T) {
+func TestSourceContextDoneAbortsUnawaitedRenewal(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var aborted atomic.Int32
 		w.setAuth(func(r *http.Request) (*http.Response, error) {
@@ -171,7 +171,7 @@ func TestTheEndOfTheConstructionContextAbortsAFlightThatNobodyWaitsFor(t *testin
 	})
 }
 
-func TestTheEndOfTheConstructionContextLeavesAFlightThatSomebodyWaitsFor(t *testing.T) {
+func TestSourceContextDoneKeepsAwaitedRenewal(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(5 * time.Second)
 		ctx, cancel := context.WithCancel(w.ctx)
@@ -192,7 +192,7 @@ func TestTheEndOfTheConstructionContextLeavesAFlightThatSomebodyWaitsFor(t *test
 	})
 }
 
-func TestRenewalAheadOfExpiryIsUnnoticed(t *testing.T) {
+func TestSourceRenewsAheadOfExpiry(t *testing.T) {
 	for _, lifetime := range []time.Duration{2 * time.Second, 10 * time.Minute, time.Hour, 20 * time.Hour} {
 		bubble(t, func(t *testing.T, w *world) {
 			w.srv.SetLifetime(lifetime)
@@ -221,7 +221,7 @@ func TestRenewalAheadOfExpiryIsUnnoticed(t *testing.T) {
 	}
 }
 
-func TestRenewalsOfManySourcesAreSpread(t *testing.T) {
+func TestSourceRenewalsAreSpread(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAuth(grant("a-made-up-token", ""))
 		start := time.Now()
@@ -241,7 +241,7 @@ func TestRenewalsOfManySourcesAreSpread(t *testing.T) {
 	})
 }
 
-func TestAnOutageOfTenMinutesIsNotFelt(t *testing.T) {
+func TestSourceTenMinuteOutageIsNotFelt(t *testing.T) {
 	for _, fault := range []apivideotest.Fault{apivideotest.Status(503), apivideotest.BreakAfter, apivideotest.Hang} {
 		bubble(t, func(t *testing.T, w *world) {
 			src := w.source()
@@ -264,7 +264,7 @@ func TestAnOutageOfTenMinutesIsNotFelt(t *testing.T) {
 
 // Calls 40 minutes apart never wait, nor does traffic that begins 97 minutes
 // after a lone call.
-func TestCalls40MinutesApartNeverWait(t *testing.T) {
+func TestSourceSparseCallsNeverWait(t *testing.T) {
 	for _, test := range []struct {
 		lull, every time.Duration
 		calls       int
@@ -284,7 +284,7 @@ func TestCalls40MinutesApartNeverWait(t *testing.T) {
 	}
 }
 
-func TestAProgramThatStopsCallingMakesOneMoreAuthCallAtMost(t *testing.T) {
+func TestSourceUnusedTokenIsNotRenewed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		for range 10 {
@@ -298,7 +298,7 @@ func TestAProgramThatStopsCallingMakesOneMoreAuthCallAtMost(t *testing.T) {
 	})
 }
 
-func TestNobodyTriesOnAfterATokensExpiry(t *testing.T) {
+func TestSourceRetriesEndWithTheToken(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		mustToken(t, src)
@@ -312,7 +312,7 @@ func TestNobodyTriesOnAfterATokensExpiry(t *testing.T) {
 	})
 }
 
-func TestATokenIsUsableUntilShortlyBeforeItsExpiry(t *testing.T) {
+func TestSourceTokenIsUsableUntilShortlyBeforeEnd(t *testing.T) {
 	for lifetime, margin := range map[time.Duration]time.Duration{
 		time.Hour:        10 * time.Second,
 		20 * time.Second: 2 * time.Second,
@@ -331,7 +331,7 @@ func TestATokenIsUsableUntilShortlyBeforeItsExpiry(t *testing.T) {
 	}
 }
 
-func TestTheLifetimeCountsFromBeforeTheRequest(t *testing.T) {
+func TestSourceLifetimeCountsFromTheRequest(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(8 * time.Second)
 		start := time.Now()
@@ -343,7 +343,7 @@ func TestTheLifetimeCountsFromBeforeTheRequest(t *testing.T) {
 	})
 }
 
-func TestEveryTokenHandedOutIsACopy(t *testing.T) {
+func TestSourceHandsOutCopies(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		first, _ := mustToken(t, src)
@@ -365,7 +365,7 @@ func TestEveryTokenHandedOutIsACopy(t *testing.T) {
 	})
 }
 
-func TestFieldsUnknownToOAuth2AreReachedWithExtra(t *testing.T) {
+func TestSourceTokenExtraHasAllFields(t *testing.T) {
 	tok, _ := mustToken(t, sourceThrough(t, apivideo.Config{}, reply(200, "application/json",
 		`{"access_token":"made-up-token","expires_in":60,"project":{"id":"pr1"},"scope":"read"}`)))
 	assert.Equal(t, "read", tok.Extra("scope"))
@@ -375,7 +375,7 @@ func TestFieldsUnknownToOAuth2AreReachedWithExtra(t *testing.T) {
 	assert.Nil(t, tok.Extra("absent"))
 }
 
-func TestInvalidateTakesOnlyTheCurrentTokenOutOfUse(t *testing.T) {
+func TestSourceInvalidateOnlyTheCurrentToken(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		first, _ := mustToken(t, src)
@@ -404,7 +404,7 @@ func TestInvalidateTakesOnlyTheCurrentTokenOutOfUse(t *testing.T) {
 }
 
 // A program may invalidate one token after the other for as long as it likes.
-func TestInvalidatedTokensDoNotPileUp(t *testing.T) {
+func TestSourceInvalidatedTokensDoNotPileUp(t *testing.T) {
 	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(realSized(t.Context()))
 	rounds := func(n int) {
 		for range n {
@@ -419,7 +419,7 @@ func TestInvalidatedTokensDoNotPileUp(t *testing.T) {
 	runtime.KeepAlive(src)
 }
 
-func TestRenewBringsANewTokenWhileTheOldOneServes(t *testing.T) {
+func TestSourceRenewWhileTheOldTokenServes(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		first, _ := mustToken(t, src)
@@ -439,7 +439,7 @@ func TestRenewBringsANewTokenWhileTheOldOneServes(t *testing.T) {
 	})
 }
 
-func TestTheOldTokenServesOnWhenRenewFails(t *testing.T) {
+func TestSourceRenewFailureKeepsTheOldToken(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		first, _ := mustToken(t, src)
@@ -454,7 +454,7 @@ func TestTheOldTokenServesOnWhenRenewFails(t *testing.T) {
 	})
 }
 
-func TestTheZeroSourceIsAnError(t *testing.T) {
+func TestSourceZeroValueIsAnError(t *testing.T) {
 	var none *apivideo.Source
 	for _, src := range []*apivideo.Source{none, new(apivideo.Source)} {
 		_, err := src.Token()
@@ -467,7 +467,7 @@ func TestTheZeroSourceIsAnError(t *testing.T) {
 	}
 }
 
-func TestTokenSourceIsWithinReuseTokenSource(t *testing.T) {
+func TestConfigTokenSourceIsNotWrappedTwice(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		ts := w.conf.TokenSource(w.ctx)
 		assert.Equal(t, ts, oauth2.ReuseTokenSource(nil, ts), "not wrapped a second time")
@@ -479,7 +479,7 @@ func TestTokenSourceIsWithinReuseTokenSource(t *testing.T) {
 	})
 }
 
-func TestClientTakesOverTheClientOfTheContext(t *testing.T) {
+func TestConfigClientCopiesTheContextsClient(t *testing.T) {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	client := (&apivideo.Config{APIKey: "made-up-key"}).Client(context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{
@@ -494,7 +494,7 @@ func TestClientTakesOverTheClientOfTheContext(t *testing.T) {
 	assert.Equal(t, 7*time.Second, client.Timeout)
 }
 
-func TestAContextThatIsNilIsLikeBackground(t *testing.T) {
+func TestConfigNilContextIsBackground(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
 	var none context.Context
@@ -506,7 +506,7 @@ func TestAContextThatIsNilIsLikeBackground(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestAConfigMayChangeAfterItsUse(t *testing.T) {
+func TestConfigMayChangeAfterUse(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		w.conf.APIKey, w.conf.BaseURL = "changed", "https://changed.example"
@@ -516,7 +516,7 @@ func TestAConfigMayChangeAfterItsUse(t *testing.T) {
 
 // What only the cache of the Source refers to is collected too,
 // while the construction context lives on.
-func TestADroppedSourceIsCollectedAtOnce(t *testing.T) {
+func TestSourceDroppedIsCollected(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -539,7 +539,7 @@ func TestADroppedSourceIsCollectedAtOnce(t *testing.T) {
 	}, time.Minute, time.Millisecond)
 }
 
-func TestATokenThatWasServedLateIsRenewedThoughThatFailsAtFirst(t *testing.T) {
+func TestSourceLateTokenRenewsAfterAFailure(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		mustToken(t, src)
@@ -572,7 +572,7 @@ func (c slowContext) Err() error {
 
 // The renewal fails while the caller learns that its context has ended: the
 // old token serves on, but not that caller.
-func TestACallerThatLeftGetsNoTokenThatServesOn(t *testing.T) {
+func TestSourceContextDoneGetsNoRefusedToken(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		first, _ := mustToken(t, src)
@@ -591,7 +591,7 @@ func TestACallerThatLeftGetsNoTokenThatServesOn(t *testing.T) {
 }
 
 // An auth call that was aborted says so, and why, whatever the client says.
-func TestTheCauseOfACancelledAuthCallIsInTheError(t *testing.T) {
+func TestAuthCallCanceledErrorHasTheCause(t *testing.T) {
 	cause := errors.New("the program is told to stop")
 	const message = "apivideo: authenticate: context canceled: the program is told to stop"
 	bubble(t, func(t *testing.T, w *world) {

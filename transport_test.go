@@ -44,7 +44,7 @@ func videos() *http.Request {
 	return req
 }
 
-func TestOnlyRequestsToTheAPIAreAuthorized(t *testing.T) {
+func TestTransportAuthorizesOnlyTheAPI(t *testing.T) {
 	for base, requests := range map[string]map[string]bool{
 		"": {
 			"https://ws.api.video/videos":                 true,
@@ -111,7 +111,7 @@ func TestOnlyRequestsToTheAPIAreAuthorized(t *testing.T) {
 	}
 }
 
-func TestARequestWithAuthorizationOfItsOwnPassesUntouched(t *testing.T) {
+func TestTransportOwnAuthorizationPasses(t *testing.T) {
 	rec := &recorder{}
 	tr := transport(t, apivideo.Config{}, rec)
 	for _, header := range []http.Header{
@@ -128,7 +128,7 @@ func TestARequestWithAuthorizationOfItsOwnPassesUntouched(t *testing.T) {
 	}
 }
 
-func TestTheProgramIsNamedOnWhatIsAuthorized(t *testing.T) {
+func TestTransportSendsOriginHeaders(t *testing.T) {
 	rec := &recorder{}
 	client := &http.Client{Transport: transport(t, apivideo.Config{
 		Application: apivideo.Product{Name: "app", Version: "1"},
@@ -151,7 +151,7 @@ func TestTheProgramIsNamedOnWhatIsAuthorized(t *testing.T) {
 	assert.Empty(t, send("https://example.com/videos", http.Header{}))
 }
 
-func TestARedirectToAnotherHostGetsNoToken(t *testing.T) {
+func TestTransportRedirectGetsNoToken(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
 	stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -170,7 +170,7 @@ func TestARedirectToAnotherHostGetsNoToken(t *testing.T) {
 }
 
 // The base writes into all that it gets.
-func TestARequestIsNotChanged(t *testing.T) {
+func TestTransportLeavesTheRequestAlone(t *testing.T) {
 	named := map[string]string{"Authorization": "Bearer made-up-token", "Av-Origin-App": "app:1", "Av-Origin-Sdk": "sdk:2"}
 	overwrite := tripper(func(r *http.Request) (*http.Response, error) {
 		for header, values := range r.Header { // first into the room behind
@@ -214,7 +214,7 @@ type closing struct {
 
 func (c *closing) Close() error { c.closed.Add(1); return nil }
 
-func TestABodyIsAlwaysClosed(t *testing.T) {
+func TestTransportAlwaysClosesTheBody(t *testing.T) {
 	rec := &recorder{}
 	refusing := sourceThrough(t, apivideo.Config{}, reply(401, "text/plain", `{"title":"The API key is invalid."}`))
 	for name, tr := range map[string]*apivideo.Transport{
@@ -239,7 +239,7 @@ func TestABodyIsAlwaysClosed(t *testing.T) {
 	assert.Len(t, rec.sent, 1)
 }
 
-func TestAResponseNeverComesWithAnError(t *testing.T) {
+func TestTransportResponseOrError(t *testing.T) {
 	broken := errors.New("broken")
 	tr := transport(t, apivideo.Config{}, tripper(func(*http.Request) (*http.Response, error) {
 		return answer(200, "text/plain", "both"), broken
@@ -259,7 +259,7 @@ type idle struct {
 
 func (i *idle) CloseIdleConnections() { i.closed++ }
 
-func TestCloseIdleConnectionsReachesTheBase(t *testing.T) {
+func TestTransportCloseIdleConnections(t *testing.T) {
 	base := &idle{}
 	(&http.Client{Transport: &apivideo.Transport{Base: base}}).CloseIdleConnections()
 	assert.Equal(t, 1, base.closed)
@@ -267,7 +267,7 @@ func TestCloseIdleConnectionsReachesTheBase(t *testing.T) {
 	(&apivideo.Transport{Base: &recorder{}}).CloseIdleConnections()
 }
 
-func TestTheBaseIsTheDefaultTransport(t *testing.T) {
+func TestTransportDefaultBase(t *testing.T) {
 	rec := &recorder{}
 	usual := http.DefaultTransport
 	http.DefaultTransport = rec
@@ -277,7 +277,7 @@ func TestTheBaseIsTheDefaultTransport(t *testing.T) {
 	assert.Len(t, rec.sent, 1)
 }
 
-func TestARequestsContextBoundsTheWaitForAToken(t *testing.T) {
+func TestTransportContextBoundsTheWait(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.client()
 		ask := func(limit time.Duration) {
@@ -309,7 +309,7 @@ func TestARequestsContextBoundsTheWaitForAToken(t *testing.T) {
 	})
 }
 
-func TestAHundredConcurrent401sCostOneRenewal(t *testing.T) {
+func TestTransportConcurrent401sCostOneRenewal(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.client()
 		w.get(t, client)
@@ -331,7 +331,7 @@ func TestAHundredConcurrent401sCostOneRenewal(t *testing.T) {
 	})
 }
 
-func TestAHundredConcurrent401sOverOneConnection(t *testing.T) {
+func TestTransportConcurrent401sOnOneConnection(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
 	srv.HandleFunc("/videos", listVideos)
@@ -351,7 +351,7 @@ func TestAHundredConcurrent401sOverOneConnection(t *testing.T) {
 	}
 }
 
-func TestWhich401sAreAboutTheAccessToken(t *testing.T) {
+func TestTransportWhich401sRenew(t *testing.T) {
 	const docs = "https://docs.api.video/reference/"
 	for body, renews := range map[string]bool{
 		`{"type":"` + docs + `authentication-invalid-access-token","title":"x"}`: true,
@@ -396,7 +396,7 @@ func (w *world) with401(body io.ReadCloser) {
 	})
 }
 
-func TestTheBodyOfA401IsClosedBeforeTheAuthCall(t *testing.T) {
+func TestTransport401IsClosedBeforeTheAuthCall(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.client()
 		w.get(t, client)
@@ -418,7 +418,7 @@ func TestTheBodyOfA401IsClosedBeforeTheAuthCall(t *testing.T) {
 	})
 }
 
-func TestALong401GoesToTheCallerAsItCame(t *testing.T) {
+func TestTransportLong401GoesToTheCaller(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.client()
 		w.get(t, client)
@@ -442,7 +442,7 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-func TestA401WhoseBodyBreaksIsHealedOrGivenAsItCame(t *testing.T) {
+func TestTransport401WithABrokenBody(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.client()
 		w.get(t, client)
@@ -467,7 +467,7 @@ func TestA401WhoseBodyBreaksIsHealedOrGivenAsItCame(t *testing.T) {
 
 // A firewall's 401 while the auth service is down must not cost the program
 // its good token.
-func TestARefusedTokenServesOnIfThereIsNoOther(t *testing.T) {
+func TestTransportRefusedTokenServesOn(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		client := src.Client(w.ctx)
@@ -501,7 +501,7 @@ func TestARefusedTokenServesOnIfThereIsNoOther(t *testing.T) {
 
 // The 401 comes at once; the next request waits for the new token, whether the
 // construction context has ended or not.
-func TestABodyThatCannotBeHadAgainGetsThe401AndARenewalBehindIt(t *testing.T) {
+func TestTransportUpload401RenewsBehind(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithCancel(w.ctx)
 		defer cancel()
@@ -538,7 +538,7 @@ func TestABodyThatCannotBeHadAgainGetsThe401AndARenewalBehindIt(t *testing.T) {
 	})
 }
 
-func TestABodyIsHadAgainOnlyOnce(t *testing.T) {
+func TestTransportGetBodyIsCalledOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAPI(reply(401, "text/plain", ""))
 		client := w.client()
@@ -561,7 +561,7 @@ func TestABodyIsHadAgainOnlyOnce(t *testing.T) {
 	})
 }
 
-func TestTheReplayHasTheWholeBody(t *testing.T) {
+func TestTransportReplayHasTheWholeBody(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var got []string
 		w.setAPI(func(r *http.Request) (*http.Response, error) {
@@ -582,7 +582,7 @@ func TestTheReplayHasTheWholeBody(t *testing.T) {
 	})
 }
 
-func TestABodyIsStreamed(t *testing.T) {
+func TestTransportStreamsTheBody(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		begun := make(chan struct{})
 		w.setAPI(func(r *http.Request) (*http.Response, error) {
@@ -621,7 +621,7 @@ func (w *world) hammer(t *testing.T, n int, d, every time.Duration, clients ...*
 	return w.authCalls() - before
 }
 
-func TestAnAPIThatRefusesEverythingCostsFewAuthCalls(t *testing.T) {
+func TestTransportRefusingAPICostsFewAuthCalls(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(10 * time.Millisecond)
 		w.setAPI(reply(401, "text/plain", ""))
@@ -632,7 +632,7 @@ func TestAnAPIThatRefusesEverythingCostsFewAuthCalls(t *testing.T) {
 	})
 }
 
-func TestProgramsAreNotHeldOffByAnAPIThatRefusesEverything(t *testing.T) {
+func TestTransportHoldSparesRenewAndInvalidate(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAPI(reply(401, "text/plain", ""))
 		src := w.source()
@@ -650,7 +650,7 @@ func TestProgramsAreNotHeldOffByAnAPIThatRefusesEverything(t *testing.T) {
 }
 
 // A 401 about a token that was replaced meanwhile costs no auth call.
-func TestA401AboutATokenThatWasReplacedSinceCostsNothing(t *testing.T) {
+func TestTransportLate401CostsNothing(t *testing.T) {
 	for name, test := range map[string]struct {
 		send func(*world, *testing.T, *http.Client) (int, time.Duration)
 		want int
@@ -681,7 +681,7 @@ func TestA401AboutATokenThatWasReplacedSinceCostsNothing(t *testing.T) {
 	}
 }
 
-func TestOtherStatusesGoToTheCaller(t *testing.T) {
+func TestTransportOtherStatusesPass(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.client()
 		for _, want := range []int{200, 204, 301, 400, 403, 404, 429, 500} {
@@ -693,7 +693,7 @@ func TestOtherStatusesGoToTheCaller(t *testing.T) {
 	})
 }
 
-func TestARequestCostsThreeAllocationsAtMost(t *testing.T) {
+func TestTransportThreeAllocations(t *testing.T) {
 	resp := answer(200, "text/plain", "")
 	base := tripper(func(*http.Request) (*http.Response, error) { return resp, nil })
 	for headers := range 8 {
@@ -710,12 +710,12 @@ func TestARequestCostsThreeAllocationsAtMost(t *testing.T) {
 	}
 }
 
-func TestATokenCostsOneAllocation(t *testing.T) {
+func TestSourceTokenContextOneAllocation(t *testing.T) {
 	src := sourceThrough(t, apivideo.Config{}, grant("made-up-token", ""))
 	assert.LessOrEqual(t, testing.AllocsPerRun(1000, func() { src.TokenContext(t.Context()) }), 1.0)
 }
 
-func TestRefusalsAreHeldOffLongerEachTime(t *testing.T) {
+func TestTransportHoldDoubles(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAPI(reply(401, "text/plain", ""))
 		w.hammer(t, 1, 4*time.Minute, 10*time.Millisecond, w.client())
@@ -727,7 +727,7 @@ func TestRefusalsAreHeldOffLongerEachTime(t *testing.T) {
 	})
 }
 
-func TestARequestIsSentTwiceAtMost(t *testing.T) {
+func TestTransportSendsTwiceAtMost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		sent := 0
 		w.setAPI(func(r *http.Request) (*http.Response, error) {
@@ -744,7 +744,7 @@ func TestARequestIsSentTwiceAtMost(t *testing.T) {
 	})
 }
 
-func TestAnyAnswerButA401EndsTheHold(t *testing.T) {
+func TestTransportHoldEndsWithAnyOtherAnswer(t *testing.T) {
 	for _, other := range []int{200, 302, 404, 503} {
 		bubble(t, func(t *testing.T, w *world) {
 			client := w.client()
@@ -760,7 +760,7 @@ func TestAnyAnswerButA401EndsTheHold(t *testing.T) {
 	}
 }
 
-func TestTransportsOfOneSourceAreHeldOffTogether(t *testing.T) {
+func TestTransportHoldIsTheSources(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		w.setAPI(reply(401, "text/plain", ""))
@@ -769,7 +769,7 @@ func TestTransportsOfOneSourceAreHeldOffTogether(t *testing.T) {
 	})
 }
 
-func TestUploadsToAnAPIThatRefusesEverythingCostFewAuthCalls(t *testing.T) {
+func TestTransportRefusedUploadsCostFewAuthCalls(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAPI(reply(401, "text/plain", ""))
 		client := w.client()
@@ -795,7 +795,7 @@ func TestUploadsToAnAPIThatRefusesEverythingCostFewAuthCalls(t *testing.T) {
 
 // While refusals are not believed, the program renews: a request that is
 // refused waits for that, and so does who comes after a refused upload.
-func TestARequestThatIsHeldOffJoinsARenewal(t *testing.T) {
+func TestTransportHeldRequestJoinsARenewal(t *testing.T) {
 	for name, send := range map[string]func(*testing.T, *world, *http.Client){
 		"a request": func(t *testing.T, w *world, client *http.Client) {
 			status, _ := w.get(t, client)
@@ -830,7 +830,7 @@ func TestARequestThatIsHeldOffJoinsARenewal(t *testing.T) {
 	}
 }
 
-func TestARefusalOfATokenThatNoRefusalBroughtIsBelievedAtOnce(t *testing.T) {
+func TestTransportFirst401RenewsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		mustToken(t, src)
