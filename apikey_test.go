@@ -72,30 +72,25 @@ func TestAuthCallUnusableAnswer(t *testing.T) {
 		"lifetime null":           {200, field("expires_in", `null`), "its expires_in is not a number"},
 		"lifetime true":           {200, field("expires_in", `true`), "its expires_in is not a number"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *world) {
-				w.setAuth(grant("made-up-token", ""))
-				src := w.source()
-				mustToken(t, src)
-				w.setAuth(reply(test.status, "application/json", test.body))
-				_, err := src.Renew(t.Context())
-				e := asError(t, err)
-				assert.Equal(t, "authenticate", e.Op)
-				assert.Contains(t, err.Error(), "apivideo: authenticate: ")
-				assert.Contains(t, err.Error(), test.want)
-				assert.Less(t, len(err.Error()), 200)
-				assert.True(t, e.Temporary())
-				for _, secret := range []string{access, refreshed} {
-					assert.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, e), secret)
-				}
-				var retrieve *oauth2.RetrieveError
-				require.ErrorAs(t, err, &retrieve)
-				assert.Empty(t, retrieve.Body)
-				tok, took := mustToken(t, src)
-				assert.Equal(t, "made-up-token", tok.AccessToken, "a usable token stays in use")
-				assert.Zero(t, took)
-			})
-		})
+		t.Run(name, inBubble(func(t *testing.T, w *world) {
+			w.setAuth(grant("made-up-token", ""))
+			src, _ := w.warm(t)
+			w.setAuth(reply(test.status, "application/json", test.body))
+			_, err := src.Renew(t.Context())
+			e := asError(t, err)
+			assert.Equal(t, "authenticate", e.Op)
+			assert.Contains(t, err.Error(), "apivideo: authenticate: ")
+			assert.Contains(t, err.Error(), test.want)
+			assert.Less(t, len(err.Error()), 200)
+			assert.True(t, e.Temporary())
+			for _, secret := range []string{access, refreshed} {
+				assert.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, e), secret)
+			}
+			var retrieve *oauth2.RetrieveError
+			require.ErrorAs(t, err, &retrieve)
+			assert.Empty(t, retrieve.Body)
+			assert.Equal(t, "made-up-token", atOnce(t, src).AccessToken, "a usable token stays in use")
+		}))
 	}
 }
 

@@ -115,8 +115,7 @@ func TestErrorHidesEchoedSecrets(t *testing.T) {
 				log := w.log()
 				w.conf.APIKey = key
 				w.setAuth(grant(access, refresh))
-				src := w.source()
-				mustToken(t, src)
+				src, _ := w.warm(t)
 				w.setAuth(func(r *http.Request) (*http.Response, error) {
 					resp := answer(status, "application/json", body)
 					resp.Status = "401 " + text
@@ -218,8 +217,7 @@ func TestErrorKeepsOneKiBOfTheBody(t *testing.T) {
 func TestSourceLogs(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		log := w.log()
-		src := w.source()
-		mustToken(t, src)
+		src, _ := w.warm(t)
 		w.fail(apivideotest.Status(404))
 		_, err := src.Renew(w.ctx)
 		require.Error(t, err)

@@ -66,9 +66,7 @@ func TestStoreSharesOneToken(t *testing.T) {
 		for range 6 * 60 {
 			time.Sleep(time.Minute)
 			for _, src := range sources {
-				tok, took := mustToken(t, src)
-				require.Zero(t, took)
-				require.True(t, w.srv.Valid(tok.AccessToken))
+				require.True(t, w.srv.Valid(atOnce(t, src).AccessToken))
 			}
 		}
 		assert.LessOrEqual(t, w.authCalls(), 9)
@@ -93,8 +91,7 @@ func TestStoreColdStartTakesTheToken(t *testing.T) {
 			require.NoError(t, err)
 			defer unlock() // to take a value needs no lock
 		}
-		tok, took := mustToken(t, w.conf.Source(idle))
-		assert.Zero(t, took)
+		tok := atOnce(t, w.conf.Source(idle))
 		assert.Equal(t, first.AccessToken, tok.AccessToken)
 		assert.Equal(t, first.RefreshToken, tok.RefreshToken)
 		assert.True(t, first.Expiry.Equal(tok.Expiry), "%v %v", first.Expiry, tok.Expiry)
@@ -110,9 +107,7 @@ func TestStoreLateTokenIsRenewedBehindItsUse(t *testing.T) {
 		first, _ := mustToken(t, w.conf.Source(ended(w.ctx)))
 		time.Sleep(55 * time.Minute)
 		src := w.source()
-		tok, took := mustToken(t, src)
-		assert.Zero(t, took)
-		assert.Equal(t, first.AccessToken, tok.AccessToken)
+		serves(t, src, first)
 		synctest.Wait()
 		next, _ := mustToken(t, src)
 		assert.NotEqual(t, first.AccessToken, next.AccessToken)
@@ -125,15 +120,14 @@ func TestStoreRevocationCostsOneRenewal(t *testing.T) {
 		clients := make([]*http.Client, 20)
 		for i := range clients {
 			clients[i] = w.client()
-			w.get(t, clients[i])
+			w.get(t, clients[i], 200)
 		}
 		w.srv.SetAuthLatency(50 * time.Millisecond)
 		for round := range 3 {
 			w.srv.RevokeAccessTokens()
 			together(len(clients), func(i int) {
 				time.Sleep(time.Duration(i) * 10 * time.Millisecond)
-				status, _ := w.get(t, clients[i])
-				assert.Equal(t, 200, status)
+				w.get(t, clients[i], 200)
 			})
 			assert.Equal(t, round+1, w.srv.Counters().Refreshed)
 		}
@@ -150,26 +144,22 @@ func TestStoreRefusedTokenIsNotTakenAgain(t *testing.T) {
 		},
 		"a 401": func(t *testing.T, w *world, src *apivideo.Source) {
 			w.srv.RevokeAccessTokens()
-			status, _ := w.get(t, src.Client(w.ctx))
-			assert.Equal(t, 200, status)
+			w.get(t, src.Client(w.ctx), 200)
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			fleet(t, func(t *testing.T, w *world) {
-				src := w.source()
+		t.Run(name, inFleet(func(t *testing.T, w *world) {
+			src, _ := w.warm(t)
+			old := w.store.Values()
+			var seen []string
+			for range 3 {
+				tok, _ := mustToken(t, src)
+				assert.NotContains(t, seen, tok.AccessToken)
+				seen = append(seen, tok.AccessToken)
+				drop(t, w, src)
 				mustToken(t, src)
-				old := w.store.Values()
-				var seen []string
-				for range 3 {
-					tok, _ := mustToken(t, src)
-					assert.NotContains(t, seen, tok.AccessToken)
-					seen = append(seen, tok.AccessToken)
-					drop(t, w, src)
-					mustToken(t, src)
-					w.store.SetValues(old)
-				}
-			})
-		})
+				w.store.SetValues(old)
+			}
+		}))
 	}
 }
 
@@ -328,19 +318,16 @@ func TestStoreFailureIsWaitedOutAheadOfExpiry(t *testing.T) {
 	for _, latency := range []time.Duration{0, time.Second} {
 		fleet(t, func(t *testing.T, w *world) {
 			w.srv.SetAuthLatency(latency)
-			src := w.source()
-			mustToken(t, src)
+			src, _ := w.warm(t)
 			w.store.SetFault(memstore.Fault{Err: errStoreDown})
 			for range 56 {
 				time.Sleep(time.Minute)
-				_, took := mustToken(t, src)
-				assert.Zero(t, took)
+				atOnce(t, src)
 			}
 			assert.Equal(t, 1, w.authCalls())
 			for range 4 * 60 {
 				time.Sleep(time.Second)
-				_, took := mustToken(t, src)
-				require.Zero(t, took)
+				atOnce(t, src)
 			}
 			assert.Equal(t, 2, w.authCalls())
 
@@ -357,8 +344,7 @@ func TestStoreFailureIsWaitedOutAheadOfExpiry(t *testing.T) {
 // A renewal that gave way to a failing store is no reason to refuse a caller.
 func TestStoreFailureRejectsNoCaller(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
-		src := w.source()
-		tok, _ := mustToken(t, src)
+		src, tok := w.warm(t)
 		hang := make(chan struct{})
 		defer close(hang)
 		w.store.SetFault(memstore.Fault{Hang: hang})
@@ -419,18 +405,16 @@ func TestStoreLockWaitEndsWhenTheTokenComes(t *testing.T) {
 			w.store.SetFault(memstore.Fault{Err: errStoreDown})
 		}, 2},
 	} {
-		t.Run(name, func(t *testing.T) {
-			fleet(t, func(t *testing.T, w *world) {
-				mustToken(t, w.source())
-				values := w.store.Values()
-				w.store.Seize()
-				time.AfterFunc(5*time.Second, func() { test.event(w, values) })
-				_, took := mustToken(t, w.source())
-				assert.GreaterOrEqual(t, took, 5*time.Second)
-				assert.LessOrEqual(t, took, 5*time.Second+100*time.Millisecond)
-				assert.Equal(t, test.calls, w.authCalls())
-			})
-		})
+		t.Run(name, inFleet(func(t *testing.T, w *world) {
+			mustToken(t, w.source())
+			values := w.store.Values()
+			w.store.Seize()
+			time.AfterFunc(5*time.Second, func() { test.event(w, values) })
+			_, took := mustToken(t, w.source())
+			assert.GreaterOrEqual(t, took, 5*time.Second)
+			assert.LessOrEqual(t, took, 5*time.Second+100*time.Millisecond)
+			assert.Equal(t, test.calls, w.authCalls())
+		}))
 	}
 }
 
@@ -471,20 +455,18 @@ func TestStoreWriteFailureStillServesTheToken(t *testing.T) {
 		}, 0},
 		"fn is not called": {func(context.Context, string, updateFunc) error { return nil }, 0},
 	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *world) {
-				log := w.log()
-				w.conf.Store = hooks{update: test.update}
-				src := w.source()
-				_, took := mustToken(t, src)
-				assert.Equal(t, test.took, took)
-				mustToken(t, src)
-				assert.Equal(t, 1, w.authCalls())
-				synctest.Wait()
-				assert.Contains(t, log.String(), "level=WARN")
-				assert.NotContains(t, log.String(), w.conf.APIKey)
-			})
-		})
+		t.Run(name, inBubble(func(t *testing.T, w *world) {
+			log := w.log()
+			w.conf.Store = hooks{update: test.update}
+			src := w.source()
+			_, took := mustToken(t, src)
+			assert.Equal(t, test.took, took)
+			mustToken(t, src)
+			assert.Equal(t, 1, w.authCalls())
+			synctest.Wait()
+			assert.Contains(t, log.String(), "level=WARN")
+			assert.NotContains(t, log.String(), w.conf.APIKey)
+		}))
 	}
 }
 
@@ -559,11 +541,10 @@ func TestStoreOlderTokenAfterARefusal(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		mustRenew(t, src)
 		w.store.SetFault(memstore.Fault{})
-		w.get(t, client)
+		w.get(t, client, 200)
 		w.srv.RevokeAccessTokens()
 		for range 5 {
-			status, _ := w.get(t, client)
-			assert.Equal(t, 200, status)
+			w.get(t, client, 200)
 		}
 		assert.Equal(t, 3, w.authCalls())
 	})
@@ -575,8 +556,7 @@ func TestStoreOlderTokenReplacesNoNewerOne(t *testing.T) {
 		old := w.store.Values()
 		w.store.SetValues(nil)
 		time.Sleep(5 * time.Minute)
-		src := w.source()
-		mustToken(t, src)
+		src, _ := w.warm(t)
 		w.store.SetValues(old)
 		time.Sleep(49 * time.Minute) // past the renewal ahead of expiry; the old one is usable still
 		tok, _ := mustToken(t, src)
@@ -590,17 +570,14 @@ func TestStoreOlderTokenReplacesNoNewerOne(t *testing.T) {
 func TestStoreRefusedSharedTokenIsReplacedAtOnce(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		busy, idle := w.client(), w.client()
-		w.get(t, busy)
-		w.get(t, idle)
+		w.get(t, busy, 200)
+		w.get(t, idle, 200)
 		w.srv.RevokeAccessTokens()
-		w.get(t, busy)
+		w.get(t, busy, 200)
 		w.srv.RevokeAccessTokens()
-		var statuses []int
-		for range 3 {
-			status, _ := w.get(t, idle)
-			statuses = append(statuses, status)
+		for _, want := range []int{401, 200, 200} {
+			w.get(t, idle, want)
 		}
-		assert.Equal(t, []int{401, 200, 200}, statuses)
 	})
 }
 
@@ -613,8 +590,7 @@ func TestStoreFleetUnderARefusingAPI(t *testing.T) {
 			before := w.authCalls()
 			for range 60 {
 				for _, client := range clients {
-					status, _ := w.get(t, client)
-					assert.Equal(t, 401, status)
+					w.get(t, client, 401)
 				}
 				time.Sleep(time.Second)
 			}

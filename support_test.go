@@ -18,6 +18,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 )
@@ -56,6 +57,15 @@ func fleet(t *testing.T, f func(t *testing.T, w *world)) {
 		w.conf.Store = w.store
 		f(t, w)
 	})
+}
+
+// inBubble is f for t.Run, inFleet too.
+func inBubble(f func(t *testing.T, w *world)) func(*testing.T) {
+	return func(t *testing.T) { bubble(t, f) }
+}
+
+func inFleet(f func(t *testing.T, w *world)) func(*testing.T) {
+	return func(t *testing.T) { fleet(t, f) }
 }
 
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -128,19 +138,19 @@ func (w *world) between() (d []time.Duration) {
 	return d
 }
 
-// get calls the API and returns the status, and how long it took.
-func (w *world) get(t *testing.T, client *http.Client) (int, time.Duration) {
+// get calls the API, wants this status, and returns how long it took.
+func (w *world) get(t *testing.T, client *http.Client, want int) time.Duration {
 	t.Helper()
-	return w.send(t, client, "GET", nil)
+	return w.send(t, client, "GET", nil, want)
 }
 
 // stream is get with a body that cannot be replayed.
-func (w *world) stream(t *testing.T, client *http.Client) (int, time.Duration) {
+func (w *world) stream(t *testing.T, client *http.Client, want int) time.Duration {
 	t.Helper()
-	return w.send(t, client, "POST", io.MultiReader(strings.NewReader("streamed")))
+	return w.send(t, client, "POST", io.MultiReader(strings.NewReader("streamed")), want)
 }
 
-func (w *world) send(t *testing.T, client *http.Client, method string, body io.Reader) (int, time.Duration) {
+func (w *world) send(t *testing.T, client *http.Client, method string, body io.Reader, want int) time.Duration {
 	t.Helper()
 	req, err := http.NewRequest(method, w.srv.URL+"/videos", body)
 	require.NoError(t, err)
@@ -150,7 +160,37 @@ func (w *world) send(t *testing.T, client *http.Client, method string, body io.R
 	_, err = io.Copy(io.Discard, resp.Body)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
-	return resp.StatusCode, time.Since(start)
+	require.Equal(t, want, resp.StatusCode)
+	return time.Since(start)
+}
+
+// warm returns a Source and the token that it has.
+func (w *world) warm(t *testing.T) (*apivideo.Source, *oauth2.Token) {
+	t.Helper()
+	src := w.source()
+	tok, _ := mustToken(t, src)
+	return src, tok
+}
+
+func (w *world) warmClient(t *testing.T) *http.Client {
+	t.Helper()
+	client := w.client()
+	w.get(t, client, 200)
+	return client
+}
+
+// atOnce gets a token, which takes no time.
+func atOnce(t *testing.T, src *apivideo.Source) *oauth2.Token {
+	t.Helper()
+	tok, took := mustToken(t, src)
+	require.Zero(t, took)
+	return tok
+}
+
+// serves checks that this is still the token of src.
+func serves(t *testing.T, src *apivideo.Source, want *oauth2.Token) {
+	t.Helper()
+	assert.Equal(t, want.AccessToken, atOnce(t, src).AccessToken)
 }
 
 func listVideos(w http.ResponseWriter, r *http.Request) {

@@ -296,31 +296,27 @@ func TestTransportContextBoundsTheWait(t *testing.T) {
 		together(500, func(int) { ask(200 * time.Millisecond) })
 		time.Sleep(20 * time.Second)
 		assert.Equal(t, 1, w.authCalls())
-		w.get(t, client)
+		w.get(t, client, 200)
 
 		// The next token is waited for no longer.
 		w.srv.RevokeAccessTokens()
 		w.srv.SetAuthLatency(5 * time.Second)
 		ask(time.Second)
-		status, took := w.get(t, client)
-		assert.Equal(t, 200, status)
-		assert.Equal(t, 4*time.Second, took)
+		assert.Equal(t, 4*time.Second, w.get(t, client, 200))
 		assert.Equal(t, 3, w.authCalls())
 	})
 }
 
 func TestTransportConcurrent401sCostOneRenewal(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		client := w.client()
-		w.get(t, client)
+		client := w.warmClient(t)
 		w.srv.SetAuthLatency(100 * time.Millisecond)
 		for range 3 { // revoked again right after it healed
 			before := w.srv.Counters()
 			w.srv.RevokeAccessTokens()
 			together(100, func(i int) {
 				time.Sleep(time.Duration(i) * time.Millisecond)
-				status, _ := w.send(t, client, "POST", strings.NewReader("a body that can be had again"))
-				assert.Equal(t, 200, status)
+				w.send(t, client, "POST", strings.NewReader("a body that can be had again"), 200)
 			})
 			after := w.srv.Counters()
 			assert.Equal(t, 1, after.AuthCalls-before.AuthCalls)
@@ -329,26 +325,6 @@ func TestTransportConcurrent401sCostOneRenewal(t *testing.T) {
 			assert.Equal(t, 1, after.Unauthorized-before.Unauthorized, "who comes later waits for the new token")
 		}
 	})
-}
-
-func TestTransportConcurrent401sOnOneConnection(t *testing.T) {
-	srv := apivideotest.NewServer()
-	defer srv.Close()
-	srv.HandleFunc("/videos", listVideos)
-	base := &http.Transport{MaxConnsPerHost: 1}
-	defer base.CloseIdleConnections()
-	client := srv.Config().Client(through(t.Context(), base.RoundTrip))
-	w := &world{srv: srv}
-	w.get(t, client)
-	for range 2 {
-		before := srv.Counters()
-		srv.RevokeAccessTokens()
-		together(100, func(int) {
-			status, _ := w.send(t, client, "POST", strings.NewReader("again"))
-			assert.Equal(t, 200, status)
-		})
-		assert.Equal(t, 1, srv.Counters().AuthCalls-before.AuthCalls)
-	}
 }
 
 func TestTransportWhich401sRenew(t *testing.T) {
@@ -398,8 +374,7 @@ func (w *world) with401(body io.ReadCloser) {
 
 func TestTransport401IsClosedBeforeTheAuthCall(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		client := w.client()
-		w.get(t, client)
+		client := w.warmClient(t)
 		body := &closing{Reader: strings.NewReader("no")}
 		w.with401(body)
 		w.setAuth(func(r *http.Request) (*http.Response, error) {
@@ -407,21 +382,18 @@ func TestTransport401IsClosedBeforeTheAuthCall(t *testing.T) {
 			return w.srv.Transport().RoundTrip(r)
 		})
 		w.srv.RevokeAccessTokens()
-		status, _ := w.get(t, client)
-		assert.Equal(t, 200, status)
+		w.get(t, client, 200)
 		assert.Equal(t, 2, w.authCalls())
 
 		w.with401(nil) // a base may leave it out
 		w.srv.RevokeAccessTokens()
-		status, _ = w.get(t, client)
-		assert.Equal(t, 200, status)
+		w.get(t, client, 200)
 	})
 }
 
 func TestTransportLong401GoesToTheCaller(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		client := w.client()
-		w.get(t, client)
+		client := w.warmClient(t)
 		long := strings.Repeat("x", 64<<10+1)
 		body := &closing{Reader: strings.NewReader(long)}
 		w.with401(body)
@@ -444,14 +416,12 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 func TestTransport401WithABrokenBody(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		client := w.client()
-		w.get(t, client)
+		client := w.warmClient(t)
 		broken := errors.New("connection reset")
 		half := func() { w.with401(io.NopCloser(io.MultiReader(strings.NewReader("half"), failing{broken}))) }
 		half()
 		w.srv.RevokeAccessTokens()
-		status, _ := w.get(t, client)
-		assert.Equal(t, 200, status)
+		w.get(t, client, 200)
 
 		half()
 		w.fail(unusable)
@@ -471,7 +441,7 @@ func TestTransportRefusedTokenServesOn(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
 		client := src.Client(w.ctx)
-		w.get(t, client)
+		w.get(t, client, 200)
 		good, _ := mustToken(t, src)
 		w.srv.SetAuthLatency(time.Second)
 		w.fail(unusable)
@@ -485,16 +455,12 @@ func TestTransportRefusedTokenServesOn(t *testing.T) {
 			}
 		})
 		time.Sleep(time.Second / 2)
-		status, took := w.get(t, client)
-		assert.Equal(t, 200, status)
+		took := w.get(t, client, 200)
 		assert.Equal(t, 3*time.Second/2, took, "who comes meanwhile waits for the refresh and the key")
 		wait()
-		tok, took := mustToken(t, src)
-		assert.Equal(t, good.AccessToken, tok.AccessToken)
-		assert.Zero(t, took)
+		serves(t, src, good)
 		calls := w.authCalls()
-		status, _ = w.get(t, firewalled)
-		assert.Equal(t, 401, status)
+		w.get(t, firewalled, 401)
 		assert.Equal(t, calls, w.authCalls(), "the failure is remembered")
 	})
 }
@@ -506,7 +472,7 @@ func TestTransportUpload401RenewsBehind(t *testing.T) {
 		ctx, cancel := context.WithCancel(w.ctx)
 		defer cancel()
 		client := w.conf.Client(ctx)
-		w.get(t, client)
+		w.get(t, client, 200)
 		w.srv.SetAuthLatency(time.Second)
 		upload := func(want int, wait time.Duration) {
 			body := &closing{Reader: strings.NewReader("streamed")}
@@ -572,12 +538,10 @@ func TestTransportReplayHasTheWholeBody(t *testing.T) {
 		})
 		client := w.client()
 		for _, body := range []io.Reader{strings.NewReader("the whole body"), http.NoBody} {
-			status, _ := w.send(t, client, "POST", body)
-			assert.Equal(t, 200, status)
+			w.send(t, client, "POST", body, 200)
 			w.srv.RevokeAccessTokens()
 		}
-		status, _ := w.send(t, client, "POST", strings.NewReader("the whole body"))
-		assert.Equal(t, 200, status)
+		w.send(t, client, "POST", strings.NewReader("the whole body"), 200)
 		assert.Equal(t, []string{"the whole body", "", "", "the whole body", "the whole body"}, got)
 	})
 }
@@ -601,7 +565,7 @@ func TestTransportStreamsTheBody(t *testing.T) {
 			}
 			end.Close()
 		}()
-		w.send(t, w.client(), "POST", body)
+		w.send(t, w.client(), "POST", body, 200)
 	})
 }
 
@@ -612,8 +576,7 @@ func (w *world) hammer(t *testing.T, n int, d, every time.Duration, clients ...*
 	end := time.Now().Add(d)
 	together(n, func(i int) {
 		for time.Now().Before(end) {
-			status, took := w.get(t, clients[i%len(clients)])
-			assert.Equal(t, 401, status)
+			took := w.get(t, clients[i%len(clients)], 401)
 			assert.LessOrEqual(t, took, 40*time.Millisecond)
 			time.Sleep(every)
 		}
@@ -638,7 +601,7 @@ func TestTransportHoldSparesRenewAndInvalidate(t *testing.T) {
 		src := w.source()
 		client := src.Client(w.ctx)
 		for range 3 {
-			w.get(t, client)
+			w.get(t, client, 401)
 		}
 		assert.Equal(t, 2, w.authCalls())
 		tok, _ := mustRenew(t, src)
@@ -649,35 +612,33 @@ func TestTransportHoldSparesRenewAndInvalidate(t *testing.T) {
 	})
 }
 
+// sender is one of the methods of world that send a request.
+type sender func(w *world, t *testing.T, client *http.Client, want int) time.Duration
+
 // A 401 about a token that was replaced meanwhile costs no auth call.
 func TestTransportLate401CostsNothing(t *testing.T) {
 	for name, test := range map[string]struct {
-		send func(*world, *testing.T, *http.Client) (int, time.Duration)
+		send sender
 		want int
 	}{"a request": {(*world).get, 200}, "an upload": {(*world).stream, 401}} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *world) {
-				src := w.source()
-				slow := make(chan struct{})
-				w.setAPI(func(r *http.Request) (*http.Response, error) {
-					resp, err := w.srv.Transport().RoundTrip(r)
-					<-slow
-					return resp, err
-				})
-				mustToken(t, src)
-				w.srv.RevokeAccessTokens()
-				wait := background(func() {
-					status, _ := test.send(w, t, src.Client(w.ctx))
-					assert.Equal(t, test.want, status)
-				})
-				synctest.Wait()
-				mustRenew(t, src)
-				close(slow)
-				wait()
-				synctest.Wait()
-				assert.Equal(t, 2, w.authCalls())
+		t.Run(name, inBubble(func(t *testing.T, w *world) {
+			src := w.source()
+			slow := make(chan struct{})
+			w.setAPI(func(r *http.Request) (*http.Response, error) {
+				resp, err := w.srv.Transport().RoundTrip(r)
+				<-slow
+				return resp, err
 			})
-		})
+			mustToken(t, src)
+			w.srv.RevokeAccessTokens()
+			wait := background(func() { test.send(w, t, src.Client(w.ctx), test.want) })
+			synctest.Wait()
+			mustRenew(t, src)
+			close(slow)
+			wait()
+			synctest.Wait()
+			assert.Equal(t, 2, w.authCalls())
+		}))
 	}
 }
 
@@ -686,8 +647,7 @@ func TestTransportOtherStatusesPass(t *testing.T) {
 		client := w.client()
 		for _, want := range []int{200, 204, 301, 400, 403, 404, 429, 500} {
 			w.setAPI(reply(want, "text/plain", ""))
-			status, _ := w.get(t, client)
-			assert.Equal(t, want, status)
+			w.get(t, client, want)
 			assert.Equal(t, 1, w.authCalls())
 		}
 	})
@@ -715,16 +675,25 @@ func TestSourceTokenContextOneAllocation(t *testing.T) {
 	assert.LessOrEqual(t, testing.AllocsPerRun(1000, func() { src.TokenContext(t.Context()) }), 1.0)
 }
 
+// However many Transports a Source has, and whether their requests can be sent
+// again or not.
 func TestTransportHoldDoubles(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
-		w.setAPI(reply(401, "text/plain", ""))
-		w.hammer(t, 1, 4*time.Minute, 10*time.Millisecond, w.client())
-		var seconds []float64
-		for _, d := range w.between() {
-			seconds = append(seconds, d.Round(time.Second).Seconds())
-		}
-		assert.Equal(t, []float64{0, 1, 2, 4, 8, 16, 32, 60, 60}, seconds)
-	})
+	for name, send := range map[string]sender{"requests": (*world).get, "uploads": (*world).stream} {
+		t.Run(name, inBubble(func(t *testing.T, w *world) {
+			src := w.source()
+			w.setAPI(reply(401, "text/plain", ""))
+			one, other := src.Client(w.ctx), src.Client(w.ctx)
+			for end := time.Now().Add(4 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+				send(w, t, one, 401)
+				one, other = other, one
+			}
+			var seconds []float64
+			for _, d := range w.between() {
+				seconds = append(seconds, d.Round(time.Second).Seconds())
+			}
+			assert.Equal(t, []float64{0, 1, 2, 4, 8, 16, 32, 60, 60}, seconds)
+		}))
+	}
 }
 
 func TestTransportSendsTwiceAtMost(t *testing.T) {
@@ -737,8 +706,7 @@ func TestTransportSendsTwiceAtMost(t *testing.T) {
 			time.Sleep(2 * time.Second) // longer than the hold
 			return answer(401, "text/plain", ""), nil
 		})
-		status, _ := w.get(t, w.client())
-		assert.Equal(t, 401, status)
+		w.get(t, w.client(), 401)
 		assert.Equal(t, 2, sent)
 		assert.Equal(t, 2, w.authCalls())
 	})
@@ -752,7 +720,7 @@ func TestTransportHoldEndsWithAnyOtherAnswer(t *testing.T) {
 			w.setAPI(refuse)
 			w.hammer(t, 1, time.Minute, 100*time.Millisecond, client)
 			w.setAPI(reply(other, "text/plain", ""))
-			w.get(t, client)
+			w.get(t, client, other)
 			w.setAPI(refuse)
 			calls := w.hammer(t, 1, 2*time.Second, 100*time.Millisecond, client)
 			assert.Equal(t, 2, calls, "at once, and a second later")
@@ -760,33 +728,13 @@ func TestTransportHoldEndsWithAnyOtherAnswer(t *testing.T) {
 	}
 }
 
-func TestTransportHoldIsTheSources(t *testing.T) {
+func TestTransportUploadsWithARejectedKey(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		src := w.source()
-		w.setAPI(reply(401, "text/plain", ""))
-		one, other := src.Client(w.ctx), src.Client(w.ctx)
-		assert.LessOrEqual(t, w.hammer(t, 2, 30*time.Second, 200*time.Millisecond, one, other), 7, "1, 2, 4, 8, 16 seconds")
-	})
-}
-
-func TestTransportRefusedUploadsCostFewAuthCalls(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
-		w.setAPI(reply(401, "text/plain", ""))
-		client := w.client()
-		for range 300 {
-			w.stream(t, client)
-			time.Sleep(100 * time.Millisecond)
-		}
-		assert.LessOrEqual(t, w.authCalls(), 7, "1, 2, 4, 8, 16 seconds")
-	})
-	bubble(t, func(t *testing.T, w *world) { // with a key that is rejected since
-		client := w.client()
-		w.get(t, client)
+		client := w.warmClient(t)
 		w.srv.RevokeAccessTokens()
 		w.fail(refusal("The API key is invalid."))
 		for range 20 {
-			status, _ := w.stream(t, client)
-			assert.Equal(t, 401, status)
+			w.stream(t, client, 401)
 			time.Sleep(100 * time.Millisecond)
 		}
 		assert.Equal(t, 3, w.authCalls(), "key; refresh, key")
@@ -796,47 +744,34 @@ func TestTransportRefusedUploadsCostFewAuthCalls(t *testing.T) {
 // While refusals are not believed, the program renews: a request that is
 // refused waits for that, and so does who comes after a refused upload.
 func TestTransportHeldRequestJoinsARenewal(t *testing.T) {
-	for name, send := range map[string]func(*testing.T, *world, *http.Client){
-		"a request": func(t *testing.T, w *world, client *http.Client) {
-			status, _ := w.get(t, client)
-			assert.Equal(t, 200, status)
-		},
-		"an upload": func(t *testing.T, w *world, client *http.Client) {
-			status, took := w.stream(t, client)
-			assert.Equal(t, 401, status)
-			assert.Zero(t, took)
-			_, took = w.get(t, client)
-			assert.Equal(t, time.Second/2, took)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *world) {
-				src := w.source()
-				client := src.Client(w.ctx)
-				w.setAPI(reply(401, "text/plain", ""))
-				w.get(t, client)
-				w.get(t, client)
-				w.setAPI(nil)
-				w.srv.RevokeAccessTokens()
-				w.srv.SetAuthLatency(time.Second / 2)
-				wait := background(func() { mustRenew(t, src) })
-				synctest.Wait()
-				send(t, w, client)
-				wait()
-				assert.Equal(t, 3, w.authCalls())
-				assert.Equal(t, 1, w.srv.Counters().Unauthorized)
-			})
+	for _, upload := range []bool{false, true} {
+		bubble(t, func(t *testing.T, w *world) {
+			src := w.source()
+			client := src.Client(w.ctx)
+			w.setAPI(reply(401, "text/plain", ""))
+			w.get(t, client, 401)
+			w.get(t, client, 401)
+			w.setAPI(nil)
+			w.srv.RevokeAccessTokens()
+			w.srv.SetAuthLatency(time.Second / 2)
+			wait := background(func() { mustRenew(t, src) })
+			synctest.Wait()
+			if upload {
+				assert.Zero(t, w.stream(t, client, 401))
+			}
+			assert.Equal(t, time.Second/2, w.get(t, client, 200))
+			wait()
+			assert.Equal(t, 3, w.authCalls())
+			assert.Equal(t, 1, w.srv.Counters().Unauthorized)
 		})
 	}
 }
 
 func TestTransportFirst401RenewsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		src := w.source()
-		mustToken(t, src)
+		src, _ := w.warm(t)
 		mustRenew(t, src)
 		w.srv.RevokeAccessTokens()
-		status, _ := w.get(t, src.Client(w.ctx))
-		assert.Equal(t, 200, status)
+		w.get(t, src.Client(w.ctx), 200)
 	})
 }
