@@ -15,10 +15,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
 
 const (
+	// The service documents tokens of an hour, which is assumed of an answer
+	// that does not say.
+	defaultLifetime = time.Hour
+
 	callTime  = 30 * time.Second // the auth calls of one flight together, or of one Config.Token
 	maxAnswer = 1 << 20          // bytes of an answer; a real one has about 2,000
 )
@@ -47,26 +52,26 @@ func (c *Config) once(ctx context.Context, op operation, credential string) (*oa
 // than limit, even if the HTTP client does not honour its context. The error
 // is an [*Error]; other secrets that the answer might echo are kept out of it
 // too.
-func (s *service) call(ctx context.Context, limit time.Duration, op operation, credential string, others ...string) (*entry, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, overdue(limit))
+func (s *service) call(ctx context.Context, limit time.Duration, op operation, credential string, others ...string) (*tokencache.Token, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, tokencache.Overdue(limit))
 	defer cancel()
 	x := &exchange{service: s, op: op, credential: credential}
 	x.secrets = append(secrets{s.apiKey, credential}, others...)
-	var e *entry
+	var t *tokencache.Token
 	var err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		e, err = x.do(x.trace(ctx))
+		t, err = x.do(x.trace(ctx))
 	}()
 	select {
 	case <-done:
 		if err == nil || ctx.Err() == nil {
-			return e, err
+			return t, err
 		}
 	case <-ctx.Done():
 	}
-	return nil, x.noAnswer(endOf(ctx))
+	return nil, x.noAnswer(tokencache.EndOf(ctx))
 }
 
 // exchange is one auth call.
@@ -86,7 +91,7 @@ func (x *exchange) trace(ctx context.Context) context.Context {
 	})
 }
 
-func (x *exchange) do(ctx context.Context) (*entry, error) {
+func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 	// Encoding a map of strings cannot fail.
 	body, _ := json.Marshal(map[string]string{x.op.field: x.credential})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, x.base.join(x.op.path), bytes.NewReader(body))
@@ -117,48 +122,39 @@ func (x *exchange) do(ctx context.Context) (*entry, error) {
 	if err != nil {
 		return nil, x.unusable(resp, err, later)
 	}
-	now := time.Now()
-	e := newEntry(g, issued, g.lifetime-elapsed(issued, now), now)
-	if e.unusable.passed(now) {
+	t := tokencache.NewToken(g, issued)
+	if !t.Usable() {
 		return nil, x.unusable(resp, errors.New("its token has expired on the way"), passing)
 	}
-	return e, nil
-}
-
-// grant is what an auth call returns.
-type grant struct {
-	accessToken  string
-	refreshToken string // may be empty
-	lifetime     time.Duration
-	extra        map[string]any // the whole answer, for oauth2.Token.Extra
+	return t, nil
 }
 
 // decodeGrant reads an AccessToken of the service. Its errors contain nothing
 // of data, which may be full of secrets.
-func decodeGrant(data []byte) (g grant, err error) {
+func decodeGrant(data []byte) (g tokencache.Grant, err error) {
 	if len(data) > maxAnswer {
 		return g, fmt.Errorf("it is longer than %d bytes", maxAnswer)
 	}
-	if err := json.Unmarshal(data, &g.extra); err != nil || g.extra == nil {
+	if err := json.Unmarshal(data, &g.Extra); err != nil || g.Extra == nil {
 		return g, errors.New("it is not one JSON object")
 	}
-	if g.accessToken, err = text(g.extra, "access_token"); err != nil {
+	if g.AccessToken, err = text(g.Extra, "access_token"); err != nil {
 		return g, err
 	}
-	if err := checkAccessToken(g.accessToken); err != nil {
+	if err := checkAccessToken(g.AccessToken); err != nil {
 		return g, err
 	}
-	kind, err := text(g.extra, "token_type")
+	kind, err := text(g.Extra, "token_type")
 	if err != nil {
 		return g, err
 	}
 	if kind != "" && !strings.EqualFold(kind, "bearer") {
 		return g, errors.New("its token_type is not Bearer")
 	}
-	if g.refreshToken, err = text(g.extra, "refresh_token"); err != nil {
+	if g.RefreshToken, err = text(g.Extra, "refresh_token"); err != nil {
 		return g, err
 	}
-	g.lifetime, err = lifetime(g.extra)
+	g.Lifetime, err = lifetime(g.Extra)
 	return g, err
 }
 
@@ -198,7 +194,7 @@ func lifetime(fields map[string]any) (time.Duration, error) {
 	if !ok {
 		return 0, errors.New("its expires_in is not a number")
 	}
-	d := time.Duration(min(seconds, maxLifetime.Seconds()) * float64(time.Second))
+	d := time.Duration(min(seconds, tokencache.MaxLifetime.Seconds()) * float64(time.Second))
 	if d <= 0 {
 		return 0, errors.New("its expires_in is not positive")
 	}

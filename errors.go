@@ -2,7 +2,6 @@ package apivideo
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -213,31 +212,3 @@ func parseWait(value string, now time.Time) time.Duration {
 	}
 	return 0
 }
-
-// endOf is why ctx has ended: its error and, if it has one of its own, its
-// cause.
-func endOf(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, ctx.Err()) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", ctx.Err(), cause)
-}
-
-// waitError is the error of a caller whose context ended before the token was
-// there. It is a time-out for package net if the context's deadline passed.
-type waitError struct{ err error }
-
-func waitErrorOf(ctx context.Context) error { return &waitError{endOf(ctx)} }
-
-func (e *waitError) Error() string   { return "apivideo: waiting for an access token: " + e.err.Error() }
-func (e *waitError) Unwrap() error   { return e.err }
-func (e *waitError) Timeout() bool   { return errors.Is(e.err, context.DeadlineExceeded) }
-func (e *waitError) Temporary() bool { return true }
-
-// overdue is the error of an auth call that took longer than it may.
-type overdue time.Duration
-
-func (o overdue) Error() string        { return "no answer within " + time.Duration(o).String() }
-func (o overdue) Is(target error) bool { return target == context.DeadlineExceeded }
-func (o overdue) Timeout() bool        { return true }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
 
@@ -31,51 +33,79 @@ func (c *Config) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 	return c.once(ctx, refresh, refreshToken)
 }
 
-// renewal is one pursuit of a new token: with the refresh token if there is
-// one, else with the API key.
-type renewal struct {
-	*service
-	refreshToken string // "" if there is none
-	accessToken  string // the one to be replaced, known in order to be redacted
-	// waited reports whether somebody waits for the token. If nobody does, a
-	// later renewal is better than a further attempt.
-	waited func() bool
+// issuer gets tokens for a Source: with the refresh token if there is one,
+// else with the API key.
+type issuer struct {
+	service *service
+
+	mu    sync.Mutex
+	spent string // a refresh token not to be sent again
 }
 
-// do returns the new token or, with the error, whether the refresh token must
-// not be sent again: it was refused, or nobody knows what became of it.
-func (r *renewal) do(ctx context.Context) (e *entry, spent bool, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, callTime, overdue(callTime))
+// Issue implements [tokencache.Issuer]. A refresh token that was refused, or of
+// which nobody knows what became, is not sent again.
+func (i *issuer) Issue(ctx context.Context, old *tokencache.Token, awaited func() bool) (*tokencache.Token, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, callTime, tokencache.Overdue(callTime))
 	defer cancel()
-	var floor time.Duration
-	if r.refreshToken != "" {
-		e, err = r.call(ctx, refreshTime, refresh, r.refreshToken, r.accessToken)
+	var accessToken, refreshToken string
+	if old != nil {
+		accessToken, refreshToken = old.AccessToken, i.unspent(old.RefreshToken)
+	}
+	if refreshToken != "" {
+		t, err := i.service.call(ctx, refreshTime, refresh, refreshToken, accessToken)
 		if err == nil {
-			return e, false, nil
+			i.spend("") // the service may issue the same refresh token again
+			return t, nil
 		}
 		failure := asError(err)
-		spent = !failure.unspent()
-		floor = failure.RetryAfter
-		if failure.Is(ErrAccountSuspended) || ctx.Err() != nil || floor > 0 && !r.pause(ctx, floor) {
-			return nil, spent, err
+		if !failure.unspent() {
+			i.spend(refreshToken)
+		}
+		wait := failure.RetryAfter
+		if failure.Is(ErrAccountSuspended) || ctx.Err() != nil || wait > 0 && !sleep(ctx, wait, awaited) {
+			return nil, err
 		}
 	}
 	for attempt := 1; ; attempt++ {
-		e, err = r.call(ctx, exchangeTime, authenticate, r.apiKey, r.refreshToken, r.accessToken)
-		if err == nil || attempt == maxAttempts || asError(err).outcome != passing {
-			return e, spent, err
+		t, err := i.service.call(ctx, exchangeTime, authenticate, i.service.apiKey, refreshToken, accessToken)
+		if err == nil {
+			i.spend("")
+			return t, nil
 		}
-		pause := minPause + rand.N(maxPause-minPause)
-		if !r.pause(ctx, max(pause, asError(err).RetryAfter)) {
-			return nil, spent, err
+		failure := asError(err)
+		wait := max(minPause+rand.N(maxPause-minPause), failure.RetryAfter)
+		if attempt == maxAttempts || failure.outcome != passing || !sleep(ctx, wait, awaited) {
+			return nil, err
 		}
 	}
 }
 
-// pause waits for d and reports whether the next attempt is to be made: it is
-// not if d is longer than the time that is left, or if nobody waits for it.
-func (r *renewal) pause(ctx context.Context, d time.Duration) bool {
-	if end, ok := ctx.Deadline(); !r.waited() || ok && time.Until(end) <= d {
+// Retry implements [tokencache.Issuer].
+func (i *issuer) Retry(err error) (temporary bool, wait time.Duration) {
+	e := asError(err)
+	return e.Temporary(), e.RetryAfter
+}
+
+// unspent returns the refresh token, or "" if it must not be sent again.
+func (i *issuer) unspent(refreshToken string) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if refreshToken == i.spent {
+		return ""
+	}
+	return refreshToken
+}
+
+func (i *issuer) spend(refreshToken string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.spent = refreshToken
+}
+
+// sleep waits for d and reports whether to make the next attempt: not if d is
+// longer than the time that is left, or if nobody waits for the token.
+func sleep(ctx context.Context, d time.Duration, awaited func() bool) bool {
+	if end, ok := ctx.Deadline(); !awaited() || ok && time.Until(end) <= d {
 		return false
 	}
 	timer := time.NewTimer(d)

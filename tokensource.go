@@ -21,7 +21,10 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/seal"
+	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
 
@@ -84,7 +87,7 @@ func (c *Config) Source(ctx context.Context) *Source {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	return &Source{newCache(ctx, *c)}
+	return &Source{newAccount(ctx, *c)}
 }
 
 // TokenSource returns a new [Source] within [oauth2.ReuseTokenSource], as
@@ -116,7 +119,29 @@ func (c *Config) Client(ctx context.Context) *http.Client {
 // Make one with [Config.Source]. Every call on the zero Source is an error.
 type Source struct {
 	// All is behind a pointer, so that no copy and no fmt verb reaches it.
-	cache *cache
+	account *account
+}
+
+// account is what a Source works with.
+type account struct {
+	service *service          // nil if err is not
+	cache   *tokencache.Cache // the same
+	err     error             // a mistake in the Config
+}
+
+func newAccount(ctx context.Context, conf Config) *account {
+	service, err := conf.service(ctx)
+	if err != nil {
+		return &account{err: err}
+	}
+	var box *seal.Box
+	if conf.Store != nil {
+		if box, err = seal.New(conf.APIKey, service.base.String()); err != nil {
+			return &account{err: err}
+		}
+	}
+	cache := tokencache.New(ctx, &issuer{service: service}, conf.Store, box, conf.Logger)
+	return &account{service: service, cache: cache}
 }
 
 // Token is [Source.TokenContext] with a context that never ends.
@@ -131,22 +156,22 @@ func (s *Source) Token() (*oauth2.Token, error) {
 //
 // An error of the service is an [*Error], the same for all who waited.
 func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
-	c, err := s.use()
+	a, err := s.use()
 	if err != nil {
 		return nil, err
 	}
-	return handOut(c.token(ctx))
+	return handOut(a.cache.Get(ctx))
 }
 
 // Renew obtains a new token now and returns a copy of it. The old one stays
 // in use until then, and also if Renew fails. A renewal that is already under
 // way is waited for instead. While a failure is remembered, Renew returns it.
 func (s *Source) Renew(ctx context.Context) (*oauth2.Token, error) {
-	c, err := s.use()
+	a, err := s.use()
 	if err != nil {
 		return nil, err
 	}
-	return handOut(c.renewNow(ctx))
+	return handOut(a.cache.Renew(ctx))
 }
 
 // Invalidate reports that the API refused t, so that it is not used again.
@@ -154,8 +179,8 @@ func (s *Source) Renew(ctx context.Context) (*oauth2.Token, error) {
 // does not harm its successor. Programs that use a [Transport] need not call
 // it.
 func (s *Source) Invalidate(t *oauth2.Token) {
-	if c, err := s.use(); err == nil && t != nil {
-		c.invalidate(t.AccessToken)
+	if a, err := s.use(); err == nil && t != nil {
+		a.cache.Invalidate(t.AccessToken)
 	}
 }
 
@@ -173,22 +198,46 @@ func (s *Source) Client(ctx context.Context) *http.Client {
 	}
 }
 
-// use returns the cache, or why there is none to use.
-func (s *Source) use() (*cache, error) {
-	if s == nil || s.cache == nil {
+// use returns the account, or why there is none to use.
+func (s *Source) use() (*account, error) {
+	if s == nil || s.account == nil {
 		return nil, errNoSource
 	}
-	return s.cache, s.cache.configErr
+	return s.account, s.account.err
 }
 
-// handOut copies the token, since oauth2.ReuseTokenSource writes into what it
-// is given.
-func handOut(e *entry, err error) (*oauth2.Token, error) {
+// slab has copies of one token to hand out.
+type slab struct {
+	used   int // copies[0] is the pattern of the others
+	copies [24]oauth2.Token
+}
+
+// handOut returns a copy of the token that nobody else has, since
+// oauth2.ReuseTokenSource writes into what it is given. A copy alone would be
+// an allocation at each call.
+func handOut(t *tokencache.Token, err error) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := e.token
-	return &t, nil
+	s, _ := t.Pool.Get().(*slab)
+	if s == nil {
+		s = &slab{}
+		pattern := oauth2.Token{
+			AccessToken:  t.AccessToken,
+			TokenType:    "Bearer",
+			RefreshToken: t.RefreshToken,
+			Expiry:       t.Expiry,
+			ExpiresIn:    int64(t.Lifetime / time.Second),
+		}
+		s.copies[0] = *pattern.WithExtra(t.Extra)
+	}
+	s.used++
+	tok := &s.copies[s.used]
+	*tok = s.copies[0]
+	if s.used < len(s.copies)-1 {
+		t.Pool.Put(s)
+	}
+	return tok, nil
 }
 
 // contextClient returns the client that oauth2 would use under ctx.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
 
 // maxRefusal is how much of a 401's body is read to learn its reason, in
@@ -38,29 +40,29 @@ type Transport struct {
 // RoundTrip implements [http.RoundTripper]. The request's context bounds the
 // wait for a token. A mistake in the Source's [Config] fails every request.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	c, err := t.Source.use()
+	a, err := t.Source.use()
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
-	if !c.base.authorizes(req.URL) {
+	if !a.service.base.authorizes(req.URL) {
 		return t.base().RoundTrip(req)
 	}
-	out, authorization := c.outgoing(req)
+	out, authorization := outgoing(req, a.service.origins)
 	if out == nil {
 		return t.base().RoundTrip(req)
 	}
-	e, err := c.token(req.Context())
+	token, err := a.cache.Get(req.Context())
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
-	*authorization = e.bearer
-	resp, err := t.send(out, req, e)
+	*authorization = token.Bearer
+	resp, err := t.send(out, req, token)
 	if err != nil || resp == nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
-	return t.heal(c, req, e, resp)
+	return t.heal(a, req, token, resp)
 }
 
 // CloseIdleConnections closes those of the base, if it knows how to. It lets
@@ -78,9 +80,9 @@ func (t *Transport) base() http.RoundTripper {
 	return http.DefaultTransport
 }
 
-// heal answers a 401 to req, sent with e: with the answer to a second attempt
+// heal answers a 401 to req, sent with token: with the answer to a second attempt
 // if a new token may help, else with the 401.
-func (t *Transport) heal(c *cache, req *http.Request, e *entry, refusal *http.Response) (*http.Response, error) {
+func (t *Transport) heal(a *account, req *http.Request, token *tokencache.Token, refusal *http.Response) (*http.Response, error) {
 	// The body comes first: its connection may be the only one that the auth
 	// call can use.
 	body, whole := takeBody(refusal)
@@ -88,50 +90,50 @@ func (t *Transport) heal(c *cache, req *http.Request, e *entry, refusal *http.Re
 		return refusal, nil
 	}
 	if !rewindable(req) {
-		c.replaceBehind(e)
+		a.cache.ReplaceBehind(token)
 		return refusal, nil
 	}
-	next, err := c.replace(req.Context(), e)
-	if _, ended := errors.AsType[*waitError](err); ended {
+	next, err := a.cache.Replace(req.Context(), token)
+	if _, ended := errors.AsType[*tokencache.WaitError](err); ended {
 		return nil, err
 	}
 	if err != nil {
 		return refusal, nil
 	}
-	out, authorization := c.outgoing(req)
+	out, authorization := outgoing(req, a.service.origins)
 	if out.Body != nil && out.Body != http.NoBody {
 		if out.Body, err = req.GetBody(); err != nil {
 			return refusal, nil
 		}
 	}
-	*authorization = next.bearer
+	*authorization = next.Bearer
 	return t.send(out, req, next)
 }
 
-// send sends out, the copy of req that carries the token of e.
-func (t *Transport) send(out, req *http.Request, e *entry) (*http.Response, error) {
+// send sends out, the copy of req that carries the token.
+func (t *Transport) send(out, req *http.Request, token *tokencache.Token) (*http.Response, error) {
 	resp, err := t.base().RoundTrip(out)
 	if err != nil {
 		return nil, err
 	}
 	if resp != nil {
 		resp.Request = req // the caller's, which shows no token
-		if resp.StatusCode != http.StatusUnauthorized && !e.met.Load() {
-			e.met.Store(true)
+		if resp.StatusCode != http.StatusUnauthorized {
+			token.Accept()
 		}
 	}
 	return resp, nil
 }
 
-// outgoing returns a copy of req and where to write the value of its
+// outgoing returns a copy of req with the origin headers, and where to write the value of its
 // Authorization header, or nil if req has such a header of its own.
 //
 // The copy has the caller's header values, which a base must leave alone as
 // they are, but no value in common with another copy: bases have been seen to
 // write to them. The room for the added ones is allocated with the request.
-func (c *cache) outgoing(req *http.Request) (out *http.Request, authorization *string) {
+func outgoing(req *http.Request, origins []originHeader) (out *http.Request, authorization *string) {
 	var slots []string
-	if len(c.origins) == 0 {
+	if len(origins) == 0 {
 		room := &struct {
 			http.Request
 			slots [1]string
@@ -144,7 +146,7 @@ func (c *cache) outgoing(req *http.Request) (out *http.Request, authorization *s
 		}{Request: *req}
 		out, slots = &room.Request, room.slots[:]
 	}
-	out.Header = make(http.Header, len(req.Header)+1+len(c.origins))
+	out.Header = make(http.Header, len(req.Header)+1+len(origins))
 	for name, values := range req.Header {
 		if isHeader(name, "Authorization") {
 			return nil, nil
@@ -152,7 +154,7 @@ func (c *cache) outgoing(req *http.Request) (out *http.Request, authorization *s
 		out.Header[name] = values[:len(values):len(values)]
 	}
 	out.Header["Authorization"] = slots[0:1:1]
-	for i, o := range c.origins {
+	for i, o := range origins {
 		if !hasHeader(req.Header, o.name) {
 			slots[i+1] = o.value
 			out.Header[o.name] = slots[i+1 : i+2 : i+2]

@@ -1,4 +1,4 @@
-package apivideo
+package tokencache
 
 import (
 	"cmp"
@@ -26,10 +26,10 @@ func (e *storeError) Error() string { return "apivideo: " + e.doing + " the stor
 func (e *storeError) Unwrap() error { return e.err }
 
 // obtain gets the token of a flight: from the Store if another process has
-// renewed it, else from the service. Its error is an [*Error] or, if the Store
+// renewed it, else from the service. Its error is the Issuer's or, if the Store
 // failed and there is time to try again, a *storeError.
-func (c *cache) obtain(f *flight) (*entry, error) {
-	if c.sealer == nil {
+func (c *Cache) obtain(f *flight) (*Token, error) {
+	if c.box == nil {
 		return c.renew(f, nil)
 	}
 	seen, err := c.look(f.ctx)
@@ -37,9 +37,9 @@ func (c *cache) obtain(f *flight) (*entry, error) {
 		if !c.forced(f) && c.adoptable(f, seen, nil) {
 			return seen, nil
 		}
-		var e *entry
-		if e, err = c.renewShared(f, seen); err == nil {
-			return e, nil
+		var t *Token
+		if t, err = c.renewShared(f, seen); err == nil {
+			return t, nil
 		}
 	}
 	if _, ok := errors.AsType[*storeError](err); !ok || f.ctx.Err() != nil || c.canWait(f) {
@@ -51,8 +51,8 @@ func (c *cache) obtain(f *flight) (*entry, error) {
 
 // look reads the Store: a token of this account, nil if there is none. Some
 // stores do not honour a context while they read, so it leaves them behind.
-func (c *cache) look(ctx context.Context) (*entry, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, storeTime, overdue(storeTime))
+func (c *Cache) look(ctx context.Context) (*Token, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, storeTime, Overdue(storeTime))
 	defer cancel()
 	type answer struct {
 		sealed []byte
@@ -60,7 +60,7 @@ func (c *cache) look(ctx context.Context) (*entry, error) {
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		sealed, err := c.conf.Store.Load(ctx, c.sealer.key)
+		sealed, err := c.store.Load(ctx, c.box.Name())
 		answers <- answer{sealed, err}
 	}()
 	select {
@@ -68,7 +68,7 @@ func (c *cache) look(ctx context.Context) (*entry, error) {
 		if a.err != nil {
 			return nil, &storeError{"reading", a.err}
 		}
-		return c.sealer.open(a.sealed, time.Now()), nil
+		return c.open(a.sealed, time.Now()), nil
 	case <-ctx.Done():
 		return nil, &storeError{"reading", context.Cause(ctx)}
 	}
@@ -82,30 +82,30 @@ type update struct {
 	// does nothing.
 	taken    atomic.Bool
 	began    chan struct{} // closed by fn, with the lock
-	ended    chan struct{} // closed by fn, when e and err are set
+	ended    chan struct{} // closed by fn, when token and err are set
 	returned chan error    // what Update returned
-	e        *entry
+	token    *Token
 	err      error
 }
 
 var (
-	errGaveUp    = errors.New("apivideo: the token was renewed meanwhile, or the lock took too long")
+	errTaken     = errors.New("apivideo: the token was renewed meanwhile, or the lock took too long")
 	errNotCalled = errors.New("the update was not made")
 )
 
 // renewShared renews under the Store's lock, unless the token turns out to be
 // renewed by then: seen is what the Store held before.
-func (c *cache) renewShared(f *flight, seen *entry) (*entry, error) {
+func (c *Cache) renewShared(f *flight, seen *Token) (*Token, error) {
 	ctx, cancel := context.WithCancel(f.ctx)
 	defer cancel()
 	u := &update{began: make(chan struct{}), ended: make(chan struct{}), returned: make(chan error, 1)}
 	go func() {
-		u.returned <- c.conf.Store.Update(ctx, c.sealer.key, func(_ context.Context, old []byte) ([]byte, error) {
+		u.returned <- c.store.Update(ctx, c.box.Name(), func(_ context.Context, old []byte) ([]byte, error) {
 			return c.underLock(f, u, seen, old)
 		})
 	}()
-	if e, err, decided := c.awaitLock(ctx, f, u, seen); decided {
-		return e, err
+	if t, err, decided := c.awaitLock(ctx, f, u, seen); decided {
+		return t, err
 	}
 	<-u.ended // the auth calls have limits of their own
 	if u.err != nil {
@@ -117,37 +117,37 @@ func (c *cache) renewShared(f *flight, seen *entry) (*entry, error) {
 	select {
 	case err = <-u.returned:
 	case <-timer.C:
-		err = overdue(storeTime)
+		err = Overdue(storeTime)
 	}
 	if err != nil {
 		c.log(slog.LevelWarn, "api.video: the new token could not be stored", "error", err)
 	}
-	return u.e, nil
+	return u.token, nil
 }
 
 // underLock is the fn of Store.Update. It does not heed its context: an auth
 // call that was begun is better finished than left in doubt, and the Store
 // sees to it that nothing is written without the lock.
-func (c *cache) underLock(f *flight, u *update, seen *entry, old []byte) ([]byte, error) {
+func (c *Cache) underLock(f *flight, u *update, seen *Token, old []byte) ([]byte, error) {
 	if !u.taken.CompareAndSwap(false, true) {
-		return nil, errGaveUp
+		return nil, errTaken
 	}
 	close(u.began)
 	defer close(u.ended)
-	e := c.sealer.open(old, time.Now())
-	if c.adoptable(f, e, seen) {
-		u.e = e
+	t := c.open(old, time.Now())
+	if c.adoptable(f, t, seen) {
+		u.token = t
 		return nil, nil
 	}
-	if u.e, u.err = c.renew(f, e); u.err != nil {
+	if u.token, u.err = c.renew(f, t); u.err != nil {
 		return nil, u.err
 	}
-	return c.sealer.seal(u.e)
+	return c.seal(u.token)
 }
 
-// awaitLock waits until fn has begun. It has decided if there is no need for
-// that any more, or no hope.
-func (c *cache) awaitLock(ctx context.Context, f *flight, u *update, seen *entry) (e *entry, err error, decided bool) {
+// awaitLock waits until fn has begun. decided is true if the token appeared
+// elsewhere or the lock cannot be acquired.
+func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen *Token) (t *Token, err error, decided bool) {
 	patience := time.NewTimer(jittered(lockTime, jitter))
 	defer patience.Stop()
 	again := time.NewTicker(lookInterval)
@@ -160,44 +160,28 @@ func (c *cache) awaitLock(ctx context.Context, f *flight, u *update, seen *entry
 			u.returned <- returned // fn may have ended all the same
 			err = &storeError{"updating", cmp.Or(returned, errNotCalled)}
 		case <-patience.C:
-			err = &storeError{"locking", overdue(lockTime)}
+			err = &storeError{"locking", Overdue(lockTime)}
 		case <-ctx.Done():
 			err = &storeError{"locking", ctx.Err()}
 		case <-again.C:
-			if e, err = c.look(ctx); err == nil && !c.adoptable(f, e, seen) {
+			if t, err = c.look(ctx); err == nil && !c.adoptable(f, t, seen) {
 				continue
 			}
 		}
-		return e, err, u.taken.CompareAndSwap(false, true)
+		return t, err, u.taken.CompareAndSwap(false, true)
 	}
 }
 
-// renew gets a token from the service, with the refresh token of whichever is
-// newer: the current token or the one that the Store held, if any.
-func (c *cache) renew(f *flight, stored *entry) (*entry, error) {
-	r := &renewal{service: c.service, waited: func() bool { return c.waited(f) }}
+// renew gets a token from the service. It follows whichever is newer: the
+// current token or the one that the Store held, if any.
+func (c *Cache) renew(f *flight, held *Token) (*Token, error) {
 	c.mu.Lock()
-	from := c.cur
-	if stored != nil && (from == nil || !from.outlives(stored)) {
-		from = stored
-	}
-	if from != nil {
-		r.accessToken = from.token.AccessToken
-		if from.token.RefreshToken != c.spent {
-			r.refreshToken = from.token.RefreshToken
-		}
+	old := c.cur
+	if held != nil && (old == nil || !old.outlives(held)) {
+		old = held
 	}
 	c.mu.Unlock()
-	e, spent, err := r.do(f.ctx)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case err == nil:
-		c.spent = ""
-	case spent:
-		c.spent = r.refreshToken
-	}
-	return e, err
+	return c.issuer.Issue(f.ctx, old, func() bool { return c.awaited(f) })
 }
 
 // adoptable reports whether a token of the Store will do: it is usable, was
@@ -205,35 +189,42 @@ func (c *cache) renew(f *flight, stored *entry) (*entry, error) {
 // no less, whether that was refused or not. By a clock that was ahead, the
 // current one may seem to live on. A flight that must bring a new token takes
 // only what is not the one seen at its start.
-func (c *cache) adoptable(f *flight, e, seen *entry) bool {
+func (c *Cache) adoptable(f *flight, t, seen *Token) bool {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case e == nil || e.unusable.passed(now) || c.dropped.has(e) || f.forced && e.same(seen):
+	case t == nil || t.usableUntil.passed(now) || c.retired.has(t) || f.forced && t.same(seen):
 		return false
-	case e.same(c.cur) && e.issued.Equal(c.cur.issued):
+	case t.same(c.cur) && t.Issued.Equal(c.cur.Issued):
 		return false
-	case c.cur == nil || c.cur.unusable.passed(now):
+	case c.cur == nil || c.cur.usableUntil.passed(now):
 		return true
 	}
-	return !c.cur.outlives(e)
+	return !c.cur.outlives(t)
 }
 
-func (c *cache) forced(f *flight) bool {
+func (c *Cache) forced(f *flight) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return f.forced
 }
 
-// canWait reports whether a flight whose Store failed may as well fail: nobody
-// waits for it, and the current token lasts for more tries. In the last part of
-// the time for renewal it does not.
-func (c *cache) canWait(f *flight) bool {
+// canWait reports whether to retry later instead of renewing without the
+// Store: nobody waits for the flight, and the current token lasts for more
+// tries. It does not in the last part of the time for renewal.
+func (c *Cache) canWait(f *flight) bool {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cur := c.current(now)
 	return f.waiters == 0 && cur != nil &&
-		cur.unusable.left(now) > cur.unusable.t.Sub(cur.renewAt.t)/lastPart
+		cur.usableUntil.left(now) > cur.usableUntil.t.Sub(cur.renewAt.t)/lastPart
 }
+
+// Overdue is the error of a call that took longer than it may. It is a
+// context.DeadlineExceeded, and so a time-out.
+type Overdue time.Duration
+
+func (o Overdue) Error() string { return "no answer within " + time.Duration(o).String() }
+func (o Overdue) Unwrap() error { return context.DeadlineExceeded }
