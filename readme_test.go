@@ -3,9 +3,11 @@ package apivideo_test
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,6 +66,24 @@ func TestDocsMapMatchesTheFiles(t *testing.T) {
 		assert.True(t, found, "%s is not in the map", file)
 		return nil
 	}))
+}
+
+// What keeps a token knows nothing of the network, and what seals it nothing of
+// what keeps it. Neither knows this package.
+func TestDocsArrowsBetweenPackages(t *testing.T) {
+	const root = "github.com/apivideo/api.video-go-oauth2"
+	for dir, foreign := range map[string][]string{
+		"tokencache": {root, "net/http"},
+		"seal":       {root, "net/http", root + "/internal/tokencache"},
+	} {
+		list, err := exec.Command("go", "list", "-deps", "./internal/"+dir).Output()
+		require.NoError(t, err)
+		deps := strings.Fields(string(list))
+		assert.True(t, slices.Contains(deps, root+"/internal/"+dir))
+		for _, pkg := range foreign {
+			assert.False(t, slices.Contains(deps, pkg), "internal/%s imports %s", dir, pkg)
+		}
+	}
 }
 
 func TestDocsNameExistingTests(t *testing.T) {
