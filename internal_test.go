@@ -2,6 +2,7 @@ package apivideo
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func FuzzRefusal(f *testing.F) {
 		resp := &http.Response{StatusCode: status, Header: http.Header{
 			"Content-Type": {contentType}, "Retry-After": {retryAfter}, "X-Ratelimit-Retry-After": {retryAfter},
 		}}
-		e := (&exchange{op: authenticate, secrets: secrets{secret}}).refusal(resp, data)
+		e := (&exchange{op: authenticate, secrets: newSecrets(secret)}).refusal(resp, data)
 		text := e.Error()
 		assert.Less(t, len(text), 400)
 		assert.NotContains(t, text, secret)
@@ -53,4 +54,19 @@ func FuzzRefusal(f *testing.F) {
 		assert.GreaterOrEqual(t, e.RetryAfter, time.Duration(0))
 		assert.Equal(t, status, e.Status)
 	})
+}
+
+// JSON spells a character beyond the basic plane as two escapes.
+func TestSecretsRedactSurrogates(t *testing.T) {
+	got := newSecrets("made-up-\U0001D11E-key").redact(`a made-up-\ud834\udd1e-key, escaped`)
+	assert.Equal(t, "a [redacted], escaped", got)
+}
+
+// A secret inside another, and text that only looks like one at length.
+func TestSecretsRedactLongestFirst(t *testing.T) {
+	ss := newSecrets("made-up-key", "made-up-key-and-more", "short", strings.Repeat("a", 2800)+"b")
+	assert.Equal(t, "[redacted], [redacted], short", ss.redact("made-up-key-and-more, made-up-key, short"))
+	assert.Equal(t, "[redacted]", ss.brief("made-up-\nkey"[:8]+"key"))
+	long := strings.Repeat("a", 1<<20) + `\n`
+	assert.Equal(t, long, ss.redact(long))
 }

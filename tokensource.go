@@ -18,12 +18,14 @@
 package apivideo
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/seal"
+	"github.com/apivideo/api.video-go-oauth2/internal/journal"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
@@ -44,8 +46,15 @@ const (
 // an unexported field of another struct fmt cannot call its methods: there,
 // keep a *Config, of which %v prints the address.
 type Config struct {
-	// APIKey is the account's API key. Required.
+	// APIKey is the account's API key. Required, unless APIKeyFunc is set.
 	APIKey string
+
+	// APIKeyFunc returns the API key, instead of APIKey, for a key that changes
+	// while the program runs; [KeyFile] reads it from a file. It is called at
+	// the start of each renewal, and has 5 seconds to return. It is not called
+	// for a request that has a token. If it fails, a Source goes on with the
+	// last key. Calls do not overlap within a Source.
+	APIKeyFunc func(context.Context) (string, error)
 
 	// BaseURL is the root of the API, [ProductionURL] when empty. It must be
 	// https, or http on a loopback host, and may have a path. Nothing outside
@@ -62,19 +71,9 @@ type Config struct {
 	// in this one.
 	Store Store
 
-	// Logger is told of renewals and their failures, never of a secret, at
-	// times only after those who waited have gone on. If nil, nothing is
-	// logged.
+	// Logger receives renewals and failures, never secrets. A line may appear
+	// after the request has continued. If nil, nothing is logged.
 	Logger *slog.Logger
-}
-
-// Token exchanges the API key for an access token: one call, of 30 seconds at
-// most, with no cache. Errors of the exchange are of type [*Error].
-//
-// Most users will use [Config.Client] or [Config.Source] instead. The context
-// may choose the HTTP client, see [oauth2.HTTPClient].
-func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
-	return c.once(ctx, authenticate, c.APIKey)
 }
 
 // Source returns a [Source] for the account. Each call returns a new one with
@@ -124,9 +123,13 @@ type Source struct {
 
 // account is what a Source works with.
 type account struct {
-	service *service          // nil if err is not
-	cache   *tokencache.Cache // the same
-	err     error             // a mistake in the Config
+	service *service // nil if err is not, like the others
+	cache   *tokencache.Cache
+	issuer  *issuer
+	journal *journal.Journal
+	err     error // a mistake in the Config
+	replays atomic.Uint64
+	warned  atomic.Bool // of a request for another environment
 }
 
 func newAccount(ctx context.Context, conf Config) *account {
@@ -134,14 +137,10 @@ func newAccount(ctx context.Context, conf Config) *account {
 	if err != nil {
 		return &account{err: err}
 	}
-	var box *seal.Box
-	if conf.Store != nil {
-		if box, err = seal.New(conf.APIKey, service.base.String()); err != nil {
-			return &account{err: err}
-		}
-	}
-	cache := tokencache.New(ctx, &issuer{service: service}, conf.Store, box, conf.Logger)
-	return &account{service: service, cache: cache}
+	a := &account{service: service, issuer: &issuer{keys: newKeys(&conf, service)}}
+	a.journal = journal.New(context.WithoutCancel(ctx), conf.Logger, slog.String("base_url", service.base.String()))
+	a.cache = tokencache.New(ctx, a.issuer, conf.Store, a.journal)
+	return a
 }
 
 // Token is [Source.TokenContext] with a context that never ends.
@@ -160,6 +159,9 @@ func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	return handOut(a.cache.Get(ctx))
 }
 
@@ -171,7 +173,7 @@ func (s *Source) Renew(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	return handOut(a.cache.Renew(ctx))
+	return handOut(a.cache.Renew(cmp.Or(ctx, context.Background())))
 }
 
 // Invalidate reports that the API refused t, so that it is not used again.
@@ -191,7 +193,7 @@ func (s *Source) Invalidate(t *oauth2.Token) {
 func (s *Source) Client(ctx context.Context) *http.Client {
 	from := contextClient(ctx)
 	return &http.Client{
-		Transport:     &Transport{Source: s, Base: from.Transport},
+		Transport:     &Transport{Source: s, Base: given(from.Transport)},
 		CheckRedirect: from.CheckRedirect,
 		Jar:           from.Jar,
 		Timeout:       from.Timeout,

@@ -40,7 +40,7 @@ func TestSourceContextBoundsOnlyItsOwnWait(t *testing.T) {
 		start := time.Now()
 		_, err := src.TokenContext(hurried) // the one that starts the flight
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.EqualError(t, err, "apivideo: waiting for an access token: context deadline exceeded")
+		assert.EqualError(t, err, "apivideo: waiting for an access token (authenticate, for 100ms): context deadline exceeded")
 		var timeout interface{ Timeout() bool }
 		require.ErrorAs(t, err, &timeout)
 		assert.True(t, timeout.Timeout())

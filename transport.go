@@ -1,18 +1,15 @@
 package apivideo
 
 import (
-	"bytes"
 	"errors"
-	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
-
-// maxRefusal is how much of a 401's body is read to learn its reason, in
-// bytes. The service's problems have a few hundred.
-const maxRefusal = 64 << 10
 
 // Transport is an [http.RoundTripper] that authorizes requests to the API with
 // the token of a [Source]. Put it under any client or SDK that takes an
@@ -20,12 +17,15 @@ const maxRefusal = 64 << 10
 //
 // A request passes untouched unless it is for the origin of Config.BaseURL and
 // below its path. So does one that has an Authorization header, even an empty
-// one, or is for the auth operations themselves.
+// one, is for the auth operations themselves, names another host in its Host
+// field, or continues a redirect that came from outside the BaseURL. A Debug
+// log line says why.
 //
 // When the API refuses the token with a 401, the Transport gets a new token and
-// sends the request once more, provided its body can be had again: there is
-// none, or the request has a GetBody. If there is no new token to be had, the
-// caller gets the 401 as it came.
+// sends the request again, if its body can be replayed: it has none, or GetBody
+// is set. If the new token was on its way before the 401, and is refused too,
+// the request is sent a third time, with a token that was asked for after. If
+// no new token can be obtained, the caller gets the original 401.
 //
 // A Transport is safe for concurrent use as long as nobody writes to its
 // fields.
@@ -33,7 +33,8 @@ type Transport struct {
 	// Source provides the token. Required; without one, every request fails.
 	Source *Source
 
-	// Base sends the requests. If nil, http.DefaultTransport does.
+	// Base sends the requests. If nil, http.DefaultTransport does, as it was
+	// when the Source was made.
 	Base http.RoundTripper
 }
 
@@ -45,12 +46,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	if !a.service.base.authorizes(req.URL) {
-		return t.base().RoundTrip(req)
+	if reason := a.service.base.excludes(req); reason != "" {
+		a.passedUntouched(req, reason)
+		return t.base(a).RoundTrip(req)
 	}
 	out, authorization := outgoing(req, a.service.origins)
 	if out == nil {
-		return t.base().RoundTrip(req)
+		a.passedUntouched(req, "it has an Authorization header")
+		return t.base(a).RoundTrip(req)
 	}
 	token, err := a.cache.Get(req.Context())
 	if err != nil {
@@ -58,71 +61,137 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	*authorization = token.Bearer
-	resp, err := t.send(out, req, token)
-	if err != nil || resp == nil || resp.StatusCode != http.StatusUnauthorized {
+	body := gateOf(out)
+	resp, err := t.send(a, out, req, token)
+	if !refusal(resp, req) {
 		return resp, err
 	}
-	return t.heal(a, req, token, resp)
+	return t.heal(a, req, token, resp, body)
 }
 
 // CloseIdleConnections closes those of the base, if it knows how to. It lets
 // http.Client.CloseIdleConnections reach it.
 func (t *Transport) CloseIdleConnections() {
-	if base, ok := t.base().(interface{ CloseIdleConnections() }); ok {
+	a, err := t.Source.use()
+	if err != nil && foreign.Nil(t.Base) {
+		return
+	}
+	if base, ok := t.base(a).(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()
 	}
 }
 
-func (t *Transport) base() http.RoundTripper {
-	if t.Base != nil {
-		return t.Base
+func (t *Transport) base(a *account) http.RoundTripper {
+	if foreign.Nil(t.Base) {
+		return a.service.defaultBase
 	}
-	return http.DefaultTransport
+	return t.Base
 }
 
-// heal answers a 401 to req, sent with token: with the answer to a second attempt
-// if a new token may help, else with the 401.
-func (t *Transport) heal(a *account, req *http.Request, token *tokencache.Token, refusal *http.Response) (*http.Response, error) {
-	// The body comes first: its connection may be the only one that the auth
-	// call can use.
-	body, whole := takeBody(refusal)
-	if !whole || !refusesToken(body) {
-		return refusal, nil
+// passedUntouched logs why a request goes out without a token.
+func (a *account) passedUntouched(req *http.Request, reason string) {
+	level, host := slog.LevelDebug, ""
+	if req.URL != nil {
+		host = req.URL.Host
 	}
-	if !rewindable(req) {
-		a.cache.ReplaceBehind(token)
-		return refusal, nil
+	if a.service.base.isOtherEnvironment(host) && a.warned.CompareAndSwap(false, true) {
+		level = slog.LevelWarn
 	}
-	next, err := a.cache.Replace(req.Context(), token)
-	if _, ended := errors.AsType[*tokencache.WaitError](err); ended {
-		return nil, err
-	}
-	if err != nil {
-		return refusal, nil
-	}
-	out, authorization := outgoing(req, a.service.origins)
-	if out.Body != nil && out.Body != http.NoBody {
-		if out.Body, err = req.GetBody(); err != nil {
-			return refusal, nil
+	a.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", host))
+}
+
+// refusal reports whether resp is a 401 to req itself, and not to one that the
+// base made of it.
+func refusal(resp *http.Response, req *http.Request) bool {
+	return resp != nil && resp.StatusCode == http.StatusUnauthorized && resp.Request == req
+}
+
+// heal answers a 401 to req, sent with token: with the answer to a further
+// attempt if a new token may help, else with the 401.
+func (t *Transport) heal(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *gate) (*http.Response, error) {
+	var first tokencache.Mark // when the first 401 came
+	for {
+		// The body comes first: its connection may be the only one that the
+		// auth call can use.
+		said, whole := takeBody(req.Context(), resp)
+		if whole && !refusesToken(said) || len(said) > maxRefusal {
+			return resp, nil
 		}
+		mark := a.cache.Refuse(token)
+		if !whole || !replayable(req) || !body.shut(req.Context()) {
+			a.cache.ReplaceBehind(token)
+			return resp, nil
+		}
+		next, err := a.cache.Replace(req.Context(), token, first)
+		if _, ended := errors.AsType[*tokencache.WaitError](err); ended {
+			resp.Body.Close()
+			return nil, err
+		}
+		if err != nil {
+			return resp, nil
+		}
+		out, authorization := outgoing(req, a.service.origins)
+		if out == nil || !renewBody(out, req) {
+			return resp, nil
+		}
+		*authorization = next.Bearer
+		body = gateOf(out)
+		a.replays.Add(1)
+		if resp, err = t.send(a, out, req, next); !refusal(resp, req) {
+			return resp, err
+		}
+		if first == 0 {
+			first = mark
+		} else {
+			return resp, nil
+		}
+		if next.AskedSince(first) {
+			return resp, nil
+		}
+		token = next
 	}
-	*authorization = next.Bearer
-	return t.send(out, req, next)
 }
 
 // send sends out, the copy of req that carries the token.
-func (t *Transport) send(out, req *http.Request, token *tokencache.Token) (*http.Response, error) {
-	resp, err := t.base().RoundTrip(out)
+func (t *Transport) send(a *account, out, req *http.Request, token *tokencache.Token) (*http.Response, error) {
+	resp, err := t.base(a).RoundTrip(out)
 	if err != nil {
 		return nil, err
 	}
 	if resp != nil {
-		resp.Request = req // the caller's, which shows no token
-		if resp.StatusCode != http.StatusUnauthorized {
+		resp.Request = answered(resp.Request, out, req)
+		if accepts(resp.StatusCode) && resp.Request == req {
 			token.Accept()
 		}
 	}
 	return resp, nil
+}
+
+// accepts reports whether an answer shows that the API took the token. Some
+// may be the CDN's.
+func accepts(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return false
+	}
+	return status < 500
+}
+
+// answered is the request that a response shows: the caller's, which has no
+// token. If the base followed a redirect, it is one with the URL that was
+// really answered.
+func answered(sent, out, req *http.Request) *http.Request {
+	if sent == nil || sent == out || sent.URL == nil || *sent.URL == *out.URL {
+		return req
+	}
+	shown := *sent
+	shown.Header = make(http.Header, len(sent.Header))
+	for name, values := range sent.Header {
+		if !isHeader(name, "Authorization") {
+			shown.Header[name] = values
+		}
+	}
+	return &shown
 }
 
 // outgoing returns a copy of req with the origin headers, and where to write the value of its
@@ -185,45 +254,28 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// rewindable reports whether the request's body can be had again.
-func rewindable(req *http.Request) bool {
-	return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
-}
+// hasBody reports whether the request has a body with bytes in it.
+func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
 
-// takeBody reads the body of a 401 and closes it, leaving the response with a
-// body that reads the same. A long one it leaves to the caller: whole is false.
-func takeBody(resp *http.Response) (body []byte, whole bool) {
-	if resp.Body == nil {
-		return nil, true
+// replayable reports whether the request can be sent again.
+func replayable(req *http.Request) bool { return !hasBody(req) || req.GetBody != nil }
+
+// renewBody gives out the body of req once more. It reports false if there is
+// none to be given.
+func renewBody(out, req *http.Request) bool {
+	if !hasBody(req) {
+		return true
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal+1))
-	read := io.Reader(bytes.NewReader(body))
-	if len(body) > maxRefusal {
-		resp.Body = &splicedBody{io.MultiReader(read, resp.Body), resp.Body}
-		return nil, false
-	}
-	resp.Body.Close()
-	if err != nil {
-		read = io.MultiReader(read, brokenReader{err})
-	}
-	resp.Body = io.NopCloser(read)
-	return body, true
+	body, err := req.GetBody()
+	out.Body = body
+	return err == nil && body != nil
 }
-
-type splicedBody struct {
-	io.Reader
-	io.Closer
-}
-
-// brokenReader fails as the body did.
-type brokenReader struct{ err error }
-
-func (b brokenReader) Read([]byte) (int, error) { return 0, b.err }
 
 // refusesToken reports whether the body of a 401 is about the access token, or
 // may be: it is not if it names another problem that the service documents.
 func refusesToken(body []byte) bool {
 	p, _ := parseProblem(body)
 	id := p.id()
-	return p.Type == "" || id == invalidAccessToken || !knownProblems[id]
+	_, documented := problems.ByID(id)
+	return p.Type == "" || id == problems.InvalidAccessToken || !documented
 }

@@ -691,7 +691,7 @@ func TestTransportSendsTwiceAtMost(t *testing.T) {
 }
 
 func TestTransportHoldEndsWithAnyOtherAnswer(t *testing.T) {
-	for _, other := range []int{200, 302, 404, 503} {
+	for _, other := range []int{200, 302, 404, 403, 408, 429, 502} {
 		bubble(t, func(t *testing.T, w *world) {
 			client := w.client()
 			refuse := reply(401, "text/plain", "")
@@ -701,7 +701,11 @@ func TestTransportHoldEndsWithAnyOtherAnswer(t *testing.T) {
 			w.get(t, client, other)
 			w.setAPI(refuse)
 			calls := w.hammer(t, 1, 2*time.Second, 100*time.Millisecond, client)
-			assert.Equal(t, 2, calls, "at once, and a second later")
+			want := 2 // at once, and a second later
+			if other == 403 || other == 408 || other == 429 || other == 502 {
+				want = 0 // it may be the CDN's answer
+			}
+			assert.Equal(t, want, calls, other)
 		})
 	}
 }

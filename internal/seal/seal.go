@@ -8,7 +8,6 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 )
 
@@ -19,33 +18,48 @@ const version = 1
 // Box seals and opens the values of one account. It is safe for concurrent
 // use.
 type Box struct {
-	name           string
-	aead           cipher.AEAD
-	additionalData []byte
+	// Functions, so that no dump of values shows the key.
+	seal func(plain []byte) []byte
+	open func(sealed []byte) ([]byte, error)
 }
 
-// New derives the name and the key from the API key, under separate labels, so
-// that neither reveals the other or the API key.
-func New(apiKey, baseURL string) (*Box, error) {
-	nameKey, err1 := hkdf.Key(sha256.New, []byte(apiKey), nil, "apivideo store key\x00"+baseURL, 32)
-	secret, err2 := hkdf.Key(sha256.New, []byte(apiKey), nil, "apivideo sealing key\x00"+baseURL, 32)
-	if err := errors.Join(err1, err2); err != nil {
+// Name is the key under which a Store keeps the value of an account: 64
+// lower-case hexadecimal digits, derived from the API key.
+func Name(apiKey, baseURL string) (string, error) {
+	name, err := derive(apiKey, "apivideo store key\x00"+baseURL)
+	return hex.EncodeToString(name), err
+}
+
+// derive makes a key of the API key. Those of different labels reveal neither
+// each other nor the API key.
+func derive(apiKey, label string) ([]byte, error) {
+	key, err := hkdf.Key(sha256.New, []byte(apiKey), nil, label, 32)
+	if err != nil {
 		return nil, fmt.Errorf("apivideo: deriving the keys of the Store: %w", err)
 	}
-	name := hex.EncodeToString(nameKey)
+	return key, nil
+}
+
+// New returns the Box of an account. name is its [Name].
+func New(apiKey, baseURL, name string) (*Box, error) {
+	secret, err := derive(apiKey, "apivideo sealing key\x00"+baseURL)
+	if err != nil {
+		return nil, err
+	}
 	block, _ := aes.NewCipher(secret) // of a valid length
 	aead, err := cipher.NewGCMWithRandomNonce(block)
-	return &Box{name, aead, append([]byte{version}, baseURL+"\x00"+name...)}, err
+	if err != nil {
+		return nil, fmt.Errorf("apivideo: deriving the keys of the Store: %w", err)
+	}
+	additional := append([]byte{version}, baseURL+"\x00"+name...)
+	return &Box{
+		seal: func(plain []byte) []byte { return aead.Seal([]byte{version}, nil, plain, additional) },
+		open: func(sealed []byte) ([]byte, error) { return aead.Open(nil, nil, sealed, additional) },
+	}, nil
 }
-
-// Name is the key under which the Store keeps the value: 64 lower-case
-// hexadecimal digits.
-func (b *Box) Name() string { return b.name }
 
 // Seal encrypts a value.
-func (b *Box) Seal(plain []byte) []byte {
-	return b.aead.Seal([]byte{version}, nil, plain, b.additionalData)
-}
+func (b *Box) Seal(plain []byte) []byte { return b.seal(plain) }
 
 // Open decrypts a value. It returns nil unless Seal made the value for this
 // account.
@@ -53,7 +67,7 @@ func (b *Box) Open(sealed []byte) []byte {
 	if len(sealed) == 0 || sealed[0] != version {
 		return nil
 	}
-	plain, err := b.aead.Open(nil, nil, sealed[1:], b.additionalData)
+	plain, err := b.open(sealed[1:])
 	if err != nil {
 		return nil
 	}

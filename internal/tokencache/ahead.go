@@ -1,6 +1,7 @@
 package tokencache
 
 import (
+	"log/slog"
 	"time"
 	"weak"
 )
@@ -8,8 +9,14 @@ import (
 // renewAhead starts a flight that nobody waits for, if it is time. c.mu is
 // held, and the current token is usable.
 func (c *Cache) renewAhead(now time.Time) {
-	if c.flight == nil && c.cur.renewAt.passed(now) && !now.Before(c.failures.until) && c.ctx.Err() == nil {
-		c.begin()
+	if c.flight != nil || !c.cur.renewAt.passed(now) || !c.failures.until.passed(now) {
+		return
+	}
+	if !c.hasEnded() {
+		c.begin(now, reasonAhead)
+	} else if !c.logged.ended {
+		c.logged.ended = true
+		c.log(slog.LevelInfo, MessageEnded)
 	}
 }
 
@@ -18,7 +25,7 @@ func (c *Cache) schedule(now time.Time) {
 	if c.current(now) == nil {
 		return
 	}
-	d := max(c.cur.renewAt.left(now), c.failures.until.Sub(now))
+	d := max(c.cur.renewAt.left(now), c.failures.until.left(now))
 	if c.timer != nil {
 		c.timer.Reset(d)
 		return

@@ -1,63 +1,49 @@
 // Package tokencache keeps one account's access token ready. It renews the
-// token, one renewal at a time, remembers failures, and shares the token over
-// a Store. It gets tokens through an [Issuer] and knows nothing of HTTP.
+// token, one renewal at a time, remembers failures, and shares both over a
+// Store. It gets tokens through an [Issuer] and knows nothing of HTTP.
 package tokencache
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/seal"
+	"github.com/apivideo/api.video-go-oauth2/internal/journal"
 )
-
-// Issuer gets tokens from the service.
-type Issuer interface {
-	// Issue returns a successor of old, nil if there is none. awaited reports
-	// whether somebody waits for it: if nobody does, a later renewal is better
-	// than a further attempt.
-	Issue(ctx context.Context, old *Token, awaited func() bool) (*Token, error)
-
-	// Retry classifies an error of Issue: whether asking again may help, and how
-	// long the service asked to wait, 0 if it did not.
-	Retry(err error) (temporary bool, wait time.Duration)
-}
-
-// Store is where processes share a token. See apivideo.Store.
-type Store interface {
-	Load(ctx context.Context, key string) ([]byte, error)
-	Update(ctx context.Context, key string, fn func(ctx context.Context, old []byte) ([]byte, error)) error
-}
 
 // Cache keeps the current token and has it renewed. It is safe for concurrent
 // use.
 type Cache struct {
-	ctx    context.Context // of the construction: values, and an end to renewal ahead of expiry
-	issuer Issuer
-	store  Store     // nil: the token stays in this process
-	box    *seal.Box // nil without a Store
-	logger *slog.Logger
+	values  context.Context // the values of the construction context
+	ended   <-chan struct{} // its end, which ends renewal ahead of expiry
+	issuer  Issuer
+	store   Store // nil: the token stays in this process
+	journal *journal.Journal
 
 	// ready is cur, or nil if requests must take the lock: cur was refused or
 	// invalidated. Written with mu held.
 	ready atomic.Pointer[Token]
 
-	// mu is held for no I/O and no callback.
+	// mu is held for no I/O, no callback, and no code from outside this package.
 	mu       sync.Mutex
 	cur      *Token      // the latest token, usable or not; nil before the first
+	account  *Account    // of the latest flight; nil before the first
+	events   Mark        // counts refusals and auth calls, in their order
 	retired  tokenSet    // tokens not to be used again, cur perhaps among them
+	refusals refusals    // tokens that the API refused, or that were invalidated
 	flight   *flight     // the renewal under way, if any
 	failures failures    // since the last success
 	timer    *time.Timer // for the next renewal ahead of expiry
+	stats    Stats
+	logged   logged
 }
 
 // New returns a Cache. The values of ctx go with every call of the Issuer and
 // the Store. When ctx ends, there is no renewal ahead of expiry any more. A nil
-// Store keeps the token in this process; a nil Logger is silent.
-func New(ctx context.Context, i Issuer, s Store, box *seal.Box, l *slog.Logger) *Cache {
-	return &Cache{ctx: ctx, issuer: i, store: s, box: box, logger: l}
+// Store keeps the token in this process; a nil Journal is silent.
+func New(ctx context.Context, i Issuer, s Store, j *journal.Journal) *Cache {
+	return &Cache{values: context.WithoutCancel(ctx), ended: ctx.Done(), issuer: i, store: s, journal: j}
 }
 
 // Get returns the current token, or waits for one. ctx bounds the wait.
@@ -68,20 +54,24 @@ func (c *Cache) Get(ctx context.Context) (*Token, error) {
 		t.handOut()
 		return t, nil
 	}
+	w := newWaiter(ctx)
 	for {
 		c.mu.Lock()
 		if t := c.serve(now); t != nil {
 			c.mu.Unlock()
 			return t, nil
 		}
-		f := c.join(ctx, now)
+		f, err := c.join(w, now, reasonCold)
 		c.mu.Unlock()
-		t, err := c.wait(ctx, f)
+		if err != nil {
+			return nil, w.errorOf(err)
+		}
+		t, err := c.wait(w, f)
 		now = time.Now()
 		switch {
 		case err == errAborted:
 			continue
-		case err != nil && ctx.Err() == nil:
+		case err != nil && !w.left:
 			// The token that was to be replaced may serve on.
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -89,19 +79,29 @@ func (c *Cache) Get(ctx context.Context) (*Token, error) {
 				return t, nil
 			}
 		}
-		return t, err
+		return t, w.errorOf(err)
 	}
 }
 
-// Renew returns a new token, whatever the current one is.
+// Renew returns a new token, whatever the current one is. A failure that
+// another process shared does not keep it from asking.
 func (c *Cache) Renew(ctx context.Context) (*Token, error) {
+	w := newWaiter(ctx)
 	for {
 		c.mu.Lock()
-		f := c.join(ctx, time.Now())
-		f.forced = true
+		if c.failures.shared {
+			c.failures.until = moment{}
+		}
+		f, err := c.join(w, time.Now(), reasonRenew)
+		if err == nil {
+			f.forced = true
+		}
 		c.mu.Unlock()
-		if t, err := c.wait(ctx, f); err != errAborted {
-			return t, err
+		if err != nil {
+			return nil, w.errorOf(err)
+		}
+		if t, err := c.wait(w, f); err != errAborted {
+			return t, w.errorOf(err)
 		}
 	}
 }
@@ -111,7 +111,9 @@ func (c *Cache) Invalidate(accessToken string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cur != nil && c.cur.AccessToken == accessToken {
-		c.retired.add(c.cur)
+		c.events++
+		c.refusals.add(c.cur, c.events)
+		c.retired.add(c.cur.id)
 		c.ready.Store(nil)
 	}
 }
@@ -130,7 +132,7 @@ func (c *Cache) serve(now time.Time) *Token {
 
 // current returns cur if it is usable. c.mu is held.
 func (c *Cache) current(now time.Time) *Token {
-	if c.cur == nil || c.cur.usableUntil.passed(now) || c.retired.has(c.cur) {
+	if c.cur == nil || c.cur.usableUntil.passed(now) || c.retired.has(c.cur.id) {
 		return nil
 	}
 	return c.cur

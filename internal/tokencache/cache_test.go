@@ -19,12 +19,16 @@ type fails struct{ calls int }
 
 var errIssue = errors.New("no service")
 
-func (i *fails) Issue(context.Context, *Token, func() bool) (*Token, error) {
+func (*fails) Account(context.Context) (*Account, error) { return &Account{Name: "made-up"}, nil }
+
+func (i *fails) Issue(context.Context, Request) (*Token, error) {
 	i.calls++
 	return nil, errIssue
 }
 
-func (*fails) Retry(error) (bool, time.Duration) { return true, 0 }
+func (*fails) Explain(error) Explanation { return Explanation{Temporary: true} }
+func (*fails) Encode(error) []byte       { return nil }
+func (*fails) Decode([]byte) error       { return nil }
 
 // hour is a new token that lives for an hour.
 func hour() *Token {
@@ -76,7 +80,7 @@ func TestGetChecksBothClocks(t *testing.T) {
 	} {
 		tok := hour()
 		tok.renewAt, tok.usableUntil = over, over
-		c := &Cache{cur: tok, failures: failures{until: later, err: remembered}}
+		c := &Cache{cur: tok, failures: failures{failure: failure{err: remembered}, until: momentOf(later)}}
 		c.ready.Store(tok)
 		_, err := c.Get(t.Context())
 		assert.Same(t, remembered, err, name)
@@ -87,7 +91,8 @@ func TestGetChecksBothClocks(t *testing.T) {
 func TestGetNeedsNoLockAfterFailedRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tok := hour()
-		c := &Cache{ctx: t.Context(), issuer: &fails{}, cur: tok}
+		c := New(t.Context(), &fails{}, nil, nil)
+		c.cur = tok
 		fail := func() { c.land(&flight{ctx: t.Context(), done: make(chan struct{}), refused: tok}, nil, errIssue) }
 		fail()
 		assert.Same(t, tok, c.ready.Load())
@@ -101,12 +106,12 @@ func TestGetNeedsNoLockAfterFailedRenewal(t *testing.T) {
 func TestTokenAdoptedLateIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &fails{}
-		c := New(t.Context(), i, nil, nil, nil)
+		c := New(t.Context(), i, nil, nil)
 		now := time.Now()
 		c.cur = newToken(Grant{AccessToken: "made-up", Lifetime: time.Hour}, now, 5*time.Minute, now)
-		f := endedFlight(nil)
-		f.token = c.cur
-		_, err := c.wait(t.Context(), f)
+		f := &flight{done: make(chan struct{}), token: c.cur}
+		close(f.done)
+		_, err := c.wait(newWaiter(t.Context()), f)
 		assert.NoError(t, err)
 		synctest.Wait()
 		assert.Equal(t, 1, i.calls)
@@ -127,16 +132,16 @@ func TestElapsedByTheFasterClock(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
-	box, err := seal.New("made-up-key", "https://ws.api.video:443")
+	box, err := seal.New("made-up-key", "https://ws.api.video:443", "made-up-name")
 	require.NoError(f, err)
-	c := &Cache{box: box}
-	sealed, err := c.seal(hour())
+	c, a := &Cache{issuer: &fails{}}, &Account{Box: box}
+	sealed, err := c.seal(&flight{account: a}, held{token: hour()})
 	require.NoError(f, err)
 	f.Add(sealed)
 	f.Add([]byte{})
 	f.Add(sealed[:1])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if got := c.open(data, time.Now()); got != nil {
+		if got := c.open(a, data, time.Now()).token; got != nil {
 			assert.Equal(t, "made-up", got.AccessToken, "only what was sealed is opened")
 		}
 	})

@@ -1,42 +1,98 @@
 package tokencache
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+)
 
 const (
 	// The first wait after a failed flight, which doubles to the longest. The
 	// waits are longer after a failure that only a person can mend.
-	firstWait         = 1 * time.Second
-	longestWait       = 30 * time.Second
-	firstFinalWait    = 5 * time.Second
-	longestFinalWait  = 60 * time.Second
-	waitJitter        = 0.5
-	longestServerWait = 5 * time.Minute       // servers have asked for 53 years
-	shortestWait      = 10 * time.Millisecond // so that the quarters of what is left come to an end
+	firstWait        = 1 * time.Second
+	longestWait      = 30 * time.Second
+	firstFinalWait   = 5 * time.Second
+	longestFinalWait = 60 * time.Second
+	waitJitter       = 0.5
+	// Servers have asked to wait 53 years.
+	longestServerWait = 5 * time.Minute
+	// Ahead of expiry a wait is at most a quarter of the usable time that is
+	// left, but no shorter than this: the quarters would end in a storm.
+	shortestWait = 500 * time.Millisecond
 )
+
+// failure is a failed flight, and what to make of it.
+type failure struct {
+	err   error // for those who need a token before the next flight; nil lets them begin one
+	why   Explanation
+	at    time.Time // by the wall clock, perhaps of another machine
+	wait  time.Duration
+	count int  // with those before it, since the last success
+	other bool // another process shared it
+}
 
 // failures is what is remembered of failed flights since the last success.
 type failures struct {
-	count int
-	until time.Time // no flight begins before
-	err   error     // for those who need a token meanwhile; nil lets them begin a flight
+	failure
+	until  moment    // no flight begins before; zero without a failure
+	since  time.Time // the first one
+	last   error     // of the last one
+	shared bool      // the last one was another process's
 }
 
 // block reports whether those who need a token get the error instead.
-func (f failures) block(now time.Time) bool { return f.err != nil && now.Before(f.until) }
+func (f *failures) block(now time.Time) bool { return f.err != nil && !f.until.passed(now) }
 
-// remember notes a failed flight. Those who need a token before the next one
-// get err, unless it is nil. serverWait is how long the service asked to wait.
-// c.mu is held.
-func (c *Cache) remember(err error, temporary bool, serverWait time.Duration, now time.Time) {
-	first, longest := firstWait, longestWait
-	if !temporary {
-		first, longest, serverWait = firstFinalWait, longestFinalWait, 0
+// explain asks the Issuer what an error means.
+func (c *Cache) explain(err error) Explanation {
+	r := <-foreign.Go(func() (Explanation, error) { return c.issuer.Explain(err), nil })
+	if r.Err != nil {
+		return Explanation{Temporary: true}
 	}
-	n := min(c.failures.count, 8) // more doublings change nothing
+	return r.Value
+}
+
+// next makes a failure of an error that follows count others. c.mu is held.
+func (c *Cache) next(err error, why Explanation, count int, now time.Time) failure {
+	first, longest, asked := firstWait, longestWait, why.Wait
+	if !why.Temporary {
+		first, longest, asked = firstFinalWait, longestFinalWait, 0
+	}
+	n := min(count, 8) // more doublings change nothing
 	wait := jittered(min(first<<n, longest), waitJitter)
-	wait = min(max(wait, serverWait), longestServerWait)
+	wait = min(max(wait, asked), longestServerWait)
 	if t := c.current(now); t != nil {
 		wait = max(min(wait, t.usableUntil.left(now)/4), shortestWait)
 	}
-	c.failures = failures{c.failures.count + 1, now.Add(wait), err}
+	return failure{err: err, why: why, at: now, wait: wait, count: count + 1}
 }
+
+// remember notes the failure of f, whose error was err. c.mu is held.
+func (c *Cache) remember(f *flight, err error, now time.Time) {
+	since := c.failures.since
+	if since.IsZero() {
+		since = now
+	}
+	left := f.failure.left(now)
+	c.failures = failures{f.failure, momentOf(now.Add(left)), since, err, f.failure.other}
+}
+
+// left is how much of the wait is left. A failure of another machine counts
+// from when its clock said; one that was wrong ends the wait, not the service.
+func (f *failure) left(now time.Time) time.Duration {
+	age := now.Round(0).Sub(f.at.Round(0))
+	return max(f.wait-age.Abs(), 0)
+}
+
+// record is a failure as the Store keeps it.
+type record struct {
+	At    time.Time       `json:"at"`
+	Wait  time.Duration   `json:"wait"` // nanoseconds
+	Count int             `json:"count"`
+	Error json.RawMessage `json:"error"`
+}
+
+// maxCountAge is how long after its wait a failure still counts as the one
+// before the next.
+const maxCountAge = 5 * time.Minute

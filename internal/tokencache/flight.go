@@ -3,21 +3,25 @@ package tokencache
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"time"
 )
 
 // flight is one renewal, and what its callers share.
 type flight struct {
-	ctx    context.Context // ends when the flight is aborted
-	cancel context.CancelFunc
-	done   chan struct{} // closed when token and err are set
+	ctx     context.Context // ends when the flight is aborted
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when token and err are set
+	reason  string        // for the log
+	start   time.Time
+	account *Account // whose token to get; set when the flight has learned it
 
 	// Guarded by Cache.mu until done is closed.
 	waiters int
-	forced  bool   // by Renew: a token that another process has already got will not do
-	refused *Token // the token that the API refused, if that is why
+	doing   string  // what the flight waits for
+	forced  bool    // by Renew: a token that was there before will not do
+	since   Mark    // a token that was asked for before will not do
+	refused *Token  // the token that the API refused, if that is why
+	failure failure // what is to be remembered of err
 	token   *Token
 	err     error // errAborted if the flight learned nothing
 }
@@ -26,35 +30,29 @@ type flight struct {
 // Its waiters start another.
 var errAborted = errors.New("apivideo: the renewal was aborted")
 
-// join returns the flight under way, or a new one, for a caller with this
-// context to wait for. Where no flight may begin, it returns one that has ended
-// with the reason. c.mu is held.
-func (c *Cache) join(ctx context.Context, now time.Time) *flight {
+// join returns the flight under way, or a new one, for a caller to wait for.
+// The error says why no flight may begin. c.mu is held.
+func (c *Cache) join(w *waiter, now time.Time, reason string) (*flight, error) {
 	switch {
-	case ctx.Err() != nil:
-		return endedFlight(waitErrorOf(ctx))
+	case w.left:
+		return nil, errLeft
 	case c.flight == nil && c.failures.block(now):
-		return endedFlight(c.failures.err)
+		return nil, c.failures.err
 	case c.flight == nil:
-		c.begin()
+		c.begin(now, reason)
 	}
 	c.flight.waiters++
-	return c.flight
+	c.stats.Waits++
+	return c.flight, nil
 }
 
-func endedFlight(err error) *flight {
-	f := &flight{done: make(chan struct{}), err: err}
-	close(f.done)
-	return f
-}
-
-// wait waits for the end of a flight, or of ctx.
-func (c *Cache) wait(ctx context.Context, f *flight) (*Token, error) {
+// wait waits for the end of a flight, or of the caller's context.
+func (c *Cache) wait(w *waiter, f *flight) (*Token, error) {
 	select {
 	case <-f.done:
-	case <-ctx.Done():
-		c.leave(f)
-		return nil, waitErrorOf(ctx)
+	case <-w.done:
+		c.leave(w, f)
+		return nil, errLeft
 	}
 	if f.err != nil {
 		return nil, f.err
@@ -71,18 +69,29 @@ func (c *Cache) wait(ctx context.Context, f *flight) (*Token, error) {
 }
 
 // leave takes one off those who wait for f.
-func (c *Cache) leave(f *flight) {
+func (c *Cache) leave(w *waiter, f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.waiters--
 	c.abandon(f)
+	w.left, w.doing = true, f.doing
 }
 
 // abandon aborts f if nobody waits for it and the construction context has
 // ended. c.mu is held.
 func (c *Cache) abandon(f *flight) {
-	if f.waiters == 0 && c.ctx.Err() != nil {
+	if f.waiters == 0 && c.hasEnded() {
 		f.cancel()
+	}
+}
+
+// hasEnded reports whether the construction context has ended.
+func (c *Cache) hasEnded() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -93,95 +102,90 @@ func (c *Cache) awaited(f *flight) bool {
 	return f.waiters > 0
 }
 
+// tell notes what f waits for.
+func (c *Cache) tell(f *flight, doing string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.doing = doing
+}
+
 // begin starts a flight. c.mu is held, and there is none.
-func (c *Cache) begin() {
-	f := &flight{done: make(chan struct{})}
-	f.ctx, f.cancel = context.WithCancel(context.WithoutCancel(c.ctx))
+func (c *Cache) begin(now time.Time, reason string) {
+	f := &flight{done: make(chan struct{}), reason: reason, doing: "starting", start: now}
+	f.ctx, f.cancel = context.WithCancel(c.values)
 	c.flight = f
+	go c.watch(f)
 	go func() {
 		defer f.cancel()
-		defer context.AfterFunc(c.ctx, func() {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.abandon(f)
-		})()
 		t, err := c.obtain(f)
 		c.land(f, t, err)
 	}()
 }
 
+// watch abandons f when the construction context ends. It ends with f.
+func (c *Cache) watch(f *flight) {
+	select {
+	case <-c.ended:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.abandon(f)
+	case <-f.ctx.Done():
+	}
+}
+
 // land ends a flight: it publishes the token, or remembers the failure.
 func (c *Cache) land(f *flight, t *Token, err error) {
+	_, unshared := errors.AsType[*storeError](err)
+	aborted := err != nil && f.ctx.Err() != nil
+	var why Explanation
+	if err != nil && !aborted && !unshared && f.failure.err == nil {
+		why = c.explain(err)
+	}
 	now := time.Now()
-	f.token, f.err = t, err
 	c.mu.Lock()
 	c.flight = nil
-	switch _, unshared := errors.AsType[*storeError](err); {
+	f.token, f.err = t, err
+	before := c.failures
+	switch {
 	case err == nil:
 		c.publish(f, t)
-	case f.ctx.Err() != nil: // aborted
+	case aborted:
 		f.err = errAborted
 	case unshared:
 		f.err = errAborted
-		c.remember(nil, true, 0, now)
+		f.failure = c.next(err, Explanation{Temporary: true}, before.count, now)
+		f.failure.err = nil
+		c.remember(f, err, now)
 	default:
-		temporary, wait := c.issuer.Retry(err)
-		c.remember(err, temporary, wait, now)
+		if f.failure.err == nil {
+			f.failure = c.next(err, why, before.count, now)
+		}
+		c.remember(f, err, now)
 	}
-	if c.cur != nil && !c.retired.has(c.cur) {
+	if c.cur != nil && !c.retired.has(c.cur.id) {
 		c.ready.Store(c.cur)
 	}
 	c.schedule(now)
-	until := c.failures.until
 	close(f.done)
-	c.mu.Unlock()
-	if err == nil {
-		c.log(slog.LevelDebug, "api.video: new access token", "expiry", t.Expiry)
-	} else if f.ctx.Err() == nil {
-		c.log(slog.LevelWarn, "api.video: no new access token", "error", err, "next_attempt_in", until.Sub(now))
+	if !aborted {
+		c.logFlight(f, before, now)
 	}
+	c.mu.Unlock()
 }
 
 // publish makes t the current token. c.mu is held.
 func (c *Cache) publish(f *flight, t *Token) {
 	if c.cur != nil {
 		// By a clock that was ahead, it may seem to outlive its successor.
-		c.retired.add(c.cur)
+		c.retired.add(c.cur.id)
 	}
 	if f.refused != nil {
-		// What another process renewed is worth a first try.
-		if hold := f.refused.nextHold(); !t.shared || hold > firstHold {
-			t.hold = hold
-		}
+		t.hold = c.holdOf(t, f.refused)
 	}
-	c.retired.remove(t) // in case the service issues the same one again
+	c.retired.remove(t.id) // in case the service issues the same one again
 	c.cur = t
 	c.failures = failures{}
-}
-
-func (c *Cache) log(level slog.Level, message string, args ...any) {
-	if c.logger != nil {
-		c.logger.Log(context.WithoutCancel(c.ctx), level, message, args...)
+	if t.shared {
+		c.stats.Adopted++
 	}
-}
-
-// WaitError is the error of a caller whose context ended before the token was
-// there. It is a time-out for package net if the context's deadline passed.
-type WaitError struct{ err error }
-
-func waitErrorOf(ctx context.Context) error { return &WaitError{EndOf(ctx)} }
-
-func (e *WaitError) Error() string   { return "apivideo: waiting for an access token: " + e.err.Error() }
-func (e *WaitError) Unwrap() error   { return e.err }
-func (e *WaitError) Timeout() bool   { return errors.Is(e.err, context.DeadlineExceeded) }
-func (e *WaitError) Temporary() bool { return true }
-
-// EndOf is why ctx has ended: its error and, if it has one of its own, its
-// cause.
-func EndOf(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, ctx.Err()) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", ctx.Err(), cause)
 }

@@ -1,17 +1,19 @@
 package tokencache
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
 )
 
 const (
 	storeTime    = 1 * time.Second        // for reading from the Store, and for writing to it
-	lockTime     = 20 * time.Second       // for getting the Store's lock
+	lockTime     = 20 * time.Second       // for acquiring the Store's lock
 	lastPart     = 8                      // of the time for renewal: one eighth is spent without the Store
 	lookInterval = 100 * time.Millisecond // between looks at the Store while waiting for its lock
 )
@@ -19,59 +21,119 @@ const (
 // storeError is a failure of the Store. It says nothing about the service.
 type storeError struct {
 	doing string
-	err   error
+	text  string // of a foreign error, which is not asked again
+	crash *foreign.Crash
 }
 
-func (e *storeError) Error() string { return "apivideo: " + e.doing + " the store: " + e.err.Error() }
-func (e *storeError) Unwrap() error { return e.err }
+func (e *storeError) Error() string { return "apivideo: " + e.doing + " the store: " + e.text }
 
-// obtain gets the token of a flight: from the Store if another process has
-// renewed it, else from the service. Its error is the Issuer's or, if the Store
-// failed and there is time to try again, a *storeError.
-func (c *Cache) obtain(f *flight) (*Token, error) {
-	if c.box == nil {
-		return c.renew(f, nil)
+func (e *storeError) Unwrap() error {
+	if e.crash == nil {
+		return nil
 	}
-	seen, err := c.look(f.ctx)
+	return e.crash
+}
+
+// obtainShared gets the token of a flight from the Store if another process
+// has renewed it, else from the service, under the Store's lock. If the Store
+// fails, it does without, or returns a *storeError if there is time to retry.
+func (c *Cache) obtainShared(f *flight) (*Token, error) {
+	c.tell(f, "the store")
+	seen, err := c.look(f)
 	if err == nil {
-		if !c.forced(f) && c.adoptable(f, seen, nil) {
-			return seen, nil
-		}
 		var t *Token
-		if t, err = c.renewShared(f, seen); err == nil {
+		var decided bool
+		if !c.isForced(f) { // what was there before will not do
+			t, err, decided = c.settled(f, seen, held{})
+		}
+		if !decided {
+			t, err = c.renewShared(f, seen)
+		}
+		if err == nil {
+			c.storeWorks()
 			return t, nil
 		}
 	}
-	if _, ok := errors.AsType[*storeError](err); !ok || f.ctx.Err() != nil || c.canWait(f) {
+	if _, ok := errors.AsType[*storeError](err); !ok {
+		c.storeWorks()
 		return nil, err
 	}
-	c.log(slog.LevelWarn, "api.video: going on without the store", "error", err)
-	return c.renew(f, seen)
+	if f.ctx.Err() != nil {
+		return nil, err
+	}
+	c.storeFails(err)
+	if c.canWait(f) {
+		return nil, err
+	}
+	return c.issue(f, seen.token)
 }
 
-// look reads the Store: a token of this account, nil if there is none. Some
-// stores do not honour a context while they read, so it leaves them behind.
-func (c *Cache) look(ctx context.Context) (*Token, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, storeTime, Overdue(storeTime))
+// look reads the Store. Some stores do not honour a context while they read,
+// so it leaves them behind.
+func (c *Cache) look(f *flight) (held, error) {
+	ctx, cancel := withPatience(f.ctx, storeTime)
 	defer cancel()
-	type answer struct {
-		sealed []byte
-		err    error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		sealed, err := c.store.Load(ctx, c.box.Name())
-		answers <- answer{sealed, err}
-	}()
-	select {
-	case a := <-answers:
-		if a.err != nil {
-			return nil, &storeError{"reading", a.err}
+	h, err := foreign.Call(ctx, func() (held, error) {
+		sealed, err := c.store.Load(ctx, f.account.Name)
+		if err != nil {
+			return held{}, &storeError{"reading", err.Error(), nil}
 		}
-		return c.open(a.sealed, time.Now()), nil
-	case <-ctx.Done():
-		return nil, &storeError{"reading", context.Cause(ctx)}
+		return c.open(f.account, bytes.Clone(sealed), time.Now()), nil
+	})
+	return h, storeErrorOf("reading", err)
+}
+
+// storeErrorOf makes a *storeError of an error of foreign.Call.
+func storeErrorOf(doing string, err error) error {
+	if _, ok := errors.AsType[*storeError](err); ok || err == nil {
+		return err
 	}
+	crash, _ := errors.AsType[*foreign.Crash](err)
+	return &storeError{doing, err.Error(), crash}
+}
+
+// settled reports whether what the Store holds ends the flight: with a token
+// that will do, or with a failure that is still to be waited for. seen is what
+// the Store held before.
+func (c *Cache) settled(f *flight, h, seen held) (t *Token, err error, ok bool) {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.adoptable(f, h.token, seen.token, now) {
+		h.token.asked = c.refusals.latest(h.token.refusedBefore)
+		return h.token, nil, true
+	}
+	if p := h.failure; p != nil && p.err != nil && p.left(now) > 0 && !(f.forced && p.at.Before(f.start)) {
+		f.failure = *p
+		return nil, p.err, true
+	}
+	return nil, nil, false
+}
+
+func (c *Cache) isForced(f *flight) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return f.forced
+}
+
+// adoptable reports whether a token of the Store will do: it is usable, was
+// not refused here, was issued another time than the current one, and lives
+// no less than that, whether that was refused or not. By a clock that was
+// ahead, the current one may seem to live on. c.mu is held.
+func (c *Cache) adoptable(f *flight, t, seen *Token, now time.Time) bool {
+	switch {
+	case t == nil || t.usableUntil.passed(now) || c.retired.has(t.id):
+		return false
+	case f.forced && (t.Issued.Before(f.start) || t.same(seen)):
+		return false
+	case f.since > 0 && c.refusals.latest(t.refusedBefore) < f.since:
+		return false // it may have been revoked together with the refused one
+	case t.same(c.cur) && t.Issued.Equal(c.cur.Issued):
+		return false
+	case c.cur == nil || c.cur.usableUntil.passed(now):
+		return true
+	}
+	return !c.cur.outlives(t)
 }
 
 // update is one call of Store.Update. Either its fn runs and gets the token, or
@@ -83,7 +145,7 @@ type update struct {
 	taken    atomic.Bool
 	began    chan struct{} // closed by fn, with the lock
 	ended    chan struct{} // closed by fn, when token and err are set
-	returned chan error    // what Update returned
+	returned <-chan foreign.Result[struct{}]
 	token    *Token
 	err      error
 }
@@ -93,121 +155,109 @@ var (
 	errNotCalled = errors.New("the update was not made")
 )
 
-// renewShared renews under the Store's lock, unless the token turns out to be
-// renewed by then: seen is what the Store held before.
-func (c *Cache) renewShared(f *flight, seen *Token) (*Token, error) {
+// renewShared renews under the Store's lock, unless that turns out to be
+// needless by then: seen is what the Store held before.
+func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
 	ctx, cancel := context.WithCancel(f.ctx)
 	defer cancel()
-	u := &update{began: make(chan struct{}), ended: make(chan struct{}), returned: make(chan error, 1)}
-	go func() {
-		u.returned <- c.store.Update(ctx, c.box.Name(), func(_ context.Context, old []byte) ([]byte, error) {
-			return c.underLock(f, u, seen, old)
+	c.tell(f, "the store's lock")
+	u := &update{began: make(chan struct{}), ended: make(chan struct{})}
+	u.returned = foreign.Go(func() (struct{}, error) {
+		err := c.store.Update(ctx, f.account.Name, func(_ context.Context, old []byte) ([]byte, error) {
+			return c.underLock(f, u, seen, bytes.Clone(old))
 		})
-	}()
+		if err != nil {
+			err = &storeError{"updating", err.Error(), nil}
+		}
+		return struct{}{}, err
+	})
 	if t, err, decided := c.awaitLock(ctx, f, u, seen); decided {
 		return t, err
 	}
-	<-u.ended // the auth calls have limits of their own
-	if u.err != nil {
-		return nil, u.err
-	}
-	timer := time.NewTimer(storeTime)
-	defer timer.Stop()
-	var err error
+	<-u.ended // the auth calls have limits
+	ctx, stop := withPatience(f.ctx, storeTime)
+	defer stop()
 	select {
-	case err = <-u.returned:
-	case <-timer.C:
-		err = Overdue(storeTime)
+	case r := <-u.returned:
+		if u.err == nil {
+			c.stored(r.Err)
+		}
+	case <-ctx.Done():
+		if u.err == nil {
+			c.stored(context.Cause(ctx))
+		}
 	}
+	return u.token, u.err
+}
+
+// stored notes whether a new token could be stored.
+func (c *Cache) stored(err error) {
 	if err != nil {
-		c.log(slog.LevelWarn, "api.video: the new token could not be stored", "error", err)
+		c.storeFails(storeErrorOf("writing to", err))
 	}
-	return u.token, nil
 }
 
 // underLock is the fn of Store.Update. It does not heed its context: an auth
 // call that was begun is better finished than left in doubt, and the Store
 // sees to it that nothing is written without the lock.
-func (c *Cache) underLock(f *flight, u *update, seen *Token, old []byte) ([]byte, error) {
+func (c *Cache) underLock(f *flight, u *update, seen held, old []byte) ([]byte, error) {
 	if !u.taken.CompareAndSwap(false, true) {
 		return nil, errTaken
 	}
 	close(u.began)
 	defer close(u.ended)
-	t := c.open(old, time.Now())
-	if c.adoptable(f, t, seen) {
-		u.token = t
+	h := c.open(f.account, old, time.Now())
+	if t, err, ok := c.settled(f, h, seen); ok {
+		u.token, u.err = t, err
 		return nil, nil
 	}
-	if u.token, u.err = c.renew(f, t); u.err != nil {
+	c.mu.Lock()
+	if p := h.failure; p != nil && time.Since(p.at) < p.wait+maxCountAge {
+		c.failures.count = max(c.failures.count, p.count)
+	}
+	c.mu.Unlock()
+	if u.token, u.err = c.issue(f, h.token); u.err == nil {
+		return c.seal(f, held{token: u.token})
+	}
+	if f.ctx.Err() != nil {
 		return nil, u.err
 	}
-	return c.seal(u.token)
+	why := c.explain(u.err)
+	c.mu.Lock()
+	f.failure = c.next(u.err, why, c.failures.count, time.Now())
+	c.mu.Unlock()
+	return c.seal(f, held{h.token, &f.failure})
 }
 
-// awaitLock waits until fn has begun. decided is true if the token appeared
+// awaitLock waits until fn has begun. decided is true if the flight ended
 // elsewhere or the lock cannot be acquired.
-func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen *Token) (t *Token, err error, decided bool) {
-	patience := time.NewTimer(jittered(lockTime, jitter))
-	defer patience.Stop()
+func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen held) (t *Token, err error, decided bool) {
+	patient, cancel := withPatience(ctx, jittered(lockTime, jitter))
+	defer cancel()
 	again := time.NewTicker(lookInterval)
 	defer again.Stop()
 	for {
 		select {
 		case <-u.began:
 			return nil, nil, false
-		case returned := <-u.returned:
-			u.returned <- returned // fn may have ended all the same
-			err = &storeError{"updating", cmp.Or(returned, errNotCalled)}
-		case <-patience.C:
-			err = &storeError{"locking", Overdue(lockTime)}
-		case <-ctx.Done():
-			err = &storeError{"locking", ctx.Err()}
+		case r := <-u.returned:
+			returned := make(chan foreign.Result[struct{}], 1)
+			returned <- r // fn may have ended all the same
+			u.returned = returned
+			err = storeErrorOf("updating", cmp.Or(r.Err, errNotCalled))
+		case <-patient.Done():
+			err = &storeError{"locking", context.Cause(patient).Error(), nil}
 		case <-again.C:
-			if t, err = c.look(ctx); err == nil && !c.adoptable(f, t, seen) {
-				continue
+			var h held
+			if h, err = c.look(f); err == nil {
+				var ok bool
+				if t, err, ok = c.settled(f, h, seen); !ok {
+					continue
+				}
 			}
 		}
 		return t, err, u.taken.CompareAndSwap(false, true)
 	}
-}
-
-// renew gets a token from the service. It follows whichever is newer: the
-// current token or the one that the Store held, if any.
-func (c *Cache) renew(f *flight, held *Token) (*Token, error) {
-	c.mu.Lock()
-	old := c.cur
-	if held != nil && (old == nil || !old.outlives(held)) {
-		old = held
-	}
-	c.mu.Unlock()
-	return c.issuer.Issue(f.ctx, old, func() bool { return c.awaited(f) })
-}
-
-// adoptable reports whether a token of the Store will do: it is usable, was
-// not refused here, and was issued another time than the current one and lives
-// no less, whether that was refused or not. By a clock that was ahead, the
-// current one may seem to live on. A flight that must bring a new token takes
-// only what is not the one seen at its start.
-func (c *Cache) adoptable(f *flight, t, seen *Token) bool {
-	now := time.Now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case t == nil || t.usableUntil.passed(now) || c.retired.has(t) || f.forced && t.same(seen):
-		return false
-	case t.same(c.cur) && t.Issued.Equal(c.cur.Issued):
-		return false
-	case c.cur == nil || c.cur.usableUntil.passed(now):
-		return true
-	}
-	return !c.cur.outlives(t)
-}
-
-func (c *Cache) forced(f *flight) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return f.forced
 }
 
 // canWait reports whether to retry later instead of renewing without the
@@ -221,10 +271,3 @@ func (c *Cache) canWait(f *flight) bool {
 	return f.waiters == 0 && cur != nil &&
 		cur.usableUntil.left(now) > cur.usableUntil.t.Sub(cur.renewAt.t)/lastPart
 }
-
-// Overdue is the error of a call that took longer than it may. It is a
-// context.DeadlineExceeded, and so a time-out.
-type Overdue time.Duration
-
-func (o Overdue) Error() string { return "no answer within " + time.Duration(o).String() }
-func (o Overdue) Unwrap() error { return context.DeadlineExceeded }

@@ -40,14 +40,25 @@ type Token struct {
 	Bearer string    // the Authorization header's value; AccessToken shares its bytes
 	Issued time.Time // just before it was asked for
 	Expiry time.Time // by the clock of this machine
+	Op     string    // the operation that brought it; set by the Issuer
+
+	// Account is whose token it is. Set by the Cache before it publishes it.
+	Account *Account
 
 	// Pool is for the user of the cache, who hands out something made of the
 	// token.
 	Pool sync.Pool
 
+	id          fingerprint
 	renewAt     moment // renewal ahead of expiry is due
 	usableUntil moment
 	obtained    time.Time
+
+	// Written before the token is published: its place in the order of
+	// refusals and auth calls, and the tokens that had been refused before it
+	// was asked for.
+	asked         Mark
+	refusedBefore []fingerprint
 
 	// hold is how long after obtained a refusal by the API is not believed.
 	// It is 0 unless the token itself replaced a refused one. Written before
@@ -55,6 +66,7 @@ type Token struct {
 	hold time.Duration
 
 	shared   bool        // it comes from the Store
+	reported bool        // its refusal was logged; guarded by Cache.mu
 	handed   atomic.Bool // to a caller
 	accepted atomic.Bool // by the API
 }
@@ -80,6 +92,7 @@ func newToken(g Grant, issued time.Time, remaining time.Duration, now time.Time)
 		Bearer:      bearer,
 		Issued:      issued,
 		Expiry:      expiry,
+		id:          fingerprintOf(g.AccessToken),
 		renewAt:     momentOf(expiry.Add(-jittered(ahead, jitter))),
 		usableUntil: momentOf(expiry.Add(-min(expiryMargin, g.Lifetime/10))),
 		obtained:    now,
@@ -88,6 +101,9 @@ func newToken(g Grant, issued time.Time, remaining time.Duration, now time.Time)
 
 // Usable reports whether the token lives long enough to be sent.
 func (t *Token) Usable() bool { return !t.usableUntil.passed(time.Now()) }
+
+// AskedSince reports whether the token was asked for after m.
+func (t *Token) AskedSince(m Mark) bool { return t.asked >= m }
 
 // Accept notes that the API accepted the token.
 func (t *Token) Accept() {
