@@ -1,12 +1,6 @@
 package apivideotest
 
 import (
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
-	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -53,100 +47,6 @@ func (s *Server) announceRate(w http.ResponseWriter) {
 	w.Header().Set("X-RateLimit-Retry-After", strconv.Itoa(int(reset.Seconds())))
 }
 
-// serveAuth serves one auth operation, with the latency and the fault that the
-// test has set.
-func (s *Server) serveAuth(w http.ResponseWriter, r *http.Request, op Op) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		WriteProblem(w, apivideo.Problem{Title: "Method not allowed.", Status: http.StatusMethodNotAllowed})
-		return
-	}
-	credential, ok := readCredential(r, op)
-	fault, latency, answerLatency := s.beginAuth(op)
-	s.wait(r, latency)
-	if fault.before != nil && fault.before(s, w, r) {
-		return
-	}
-	if !ok {
-		WriteProblem(w, Problem(problems.InvalidPayload))
-		return
-	}
-	answer, problem := s.issue(op, credential)
-	if fault.after != nil {
-		fault.after(s, r)
-	}
-	s.wait(r, answerLatency)
-	if problem != nil {
-		WriteProblem(w, *problem)
-		return
-	}
-	writeJSON(w, "application/json", http.StatusOK, answer)
-}
-
-// beginAuth counts an auth call and returns its fault, and how long it takes
-// before and after the server acts on it.
-func (s *Server) beginAuth(op Op) (fault Fault, latency, answerLatency time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.counters.AuthCalls++
-	switch {
-	case len(s.faults) > 0:
-		fault, s.faults = s.faults[0], s.faults[1:]
-	case s.faultOf != nil:
-		fault = s.faultOf(op)
-	}
-	return fault, s.latency, s.answerLatency
-}
-
-// readCredential reads the API key or refresh token of an auth call.
-func readCredential(r *http.Request, op Op) (string, bool) {
-	data, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-	var fields map[string]string
-	if err != nil || json.Unmarshal(data, &fields) != nil {
-		return "", false
-	}
-	credential := fields[op.field()]
-	return credential, credential != ""
-}
-
-// issue trades a credential for a token. Either way of doing so ends the
-// earlier refresh token.
-func (s *Server) issue(op Op, credential string) (answer map[string]any, problem *apivideo.Problem) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.suspended {
-		return nil, refusal(problems.SuspendedAccount)
-	}
-	switch {
-	case op == Authenticate && credential == s.apiKey:
-		s.counters.Authenticated++
-	case op == Refresh && credential == s.refreshToken:
-		s.counters.Refreshed++
-	case op == Authenticate:
-		s.counters.Refused++
-		return nil, refusal(problems.InvalidAPIKey)
-	default:
-		s.counters.Refused++
-		return nil, refusal(problems.InvalidRefreshToken)
-	}
-	now := time.Now()
-	maps.DeleteFunc(s.accessTokens, func(_ string, expiry time.Time) bool { return !now.Before(expiry) })
-	token := newAccessToken(now.Add(s.lifetime))
-	s.accessTokens[token] = now.Add(s.lifetime)
-	s.refreshToken = randomHex(700)
-	return map[string]any{
-		"token_type":    "Bearer",
-		"expires_in":    s.lifetime.Seconds(),
-		"access_token":  token,
-		"refresh_token": s.refreshToken,
-	}, nil
-}
-
-func refusal(id string) *apivideo.Problem {
-	p := Problem(id)
-	return &p
-}
-
 // authorize checks the access token of a request and counts the request. It
 // writes the answer if the request may not go on.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) bool {
@@ -187,19 +87,4 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Allow", allow)
 	}
 	WriteProblem(w, apivideo.Problem{Title: http.StatusText(none.Code), Status: none.Code})
-}
-
-// newAccessToken makes up a JWT of about the size of a real one. Its signature
-// is random.
-func newAccessToken(expiry time.Time) string {
-	part := base64.RawURLEncoding.EncodeToString
-	payload := `{"jti":"` + randomHex(80) + `","exp":` + strconv.FormatInt(expiry.Unix(), 10) + `}`
-	return part([]byte(`{"typ":"JWT","alg":"RS256"}`)) + "." + part([]byte(payload)) + "." + part([]byte(randomHex(512)))
-}
-
-// randomHex returns n random hexadecimal digits; n is even.
-func randomHex(n int) string {
-	b := make([]byte, n/2)
-	rand.Read(b)
-	return hex.EncodeToString(b)
 }

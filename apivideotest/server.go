@@ -33,28 +33,29 @@ const DefaultLifetime = time.Hour
 // unstartedURL is where nothing can listen, in case a test forgets the context.
 const unstartedURL = "https://apivideotest.invalid"
 
-// Server is a stand-in for the service, for one account. It knows one API key
-// and keeps every access token that it issued until it expires. All methods
-// are safe for concurrent use.
+// Server is a stand-in for the service, for one account. It has one API key at
+// first, and keeps every access token that it issued until it expires. All
+// methods are safe for concurrent use.
 type Server struct {
 	// URL is the base URL, without a trailing slash. Set by Start.
 	URL string
 
-	apiKey  string
 	mux     *http.ServeMux
 	network *httptest.Server // nil until Start
 	closing chan struct{}    // closed by Close; nil until Start
 	closed  sync.Once
 
 	mu            sync.Mutex // guards what follows
+	newestKey     string
+	keys          map[string]bool        // the valid API keys
+	accessTokens  map[string]accessToken // by their text
+	refreshTokens map[string]string      // the API key of each, one at most for a key
 	lifetime      time.Duration
+	suspended     bool
 	latency       time.Duration // before the server acts on an auth call
 	answerLatency time.Duration // between that and the answer
-	suspended     bool
 	faults        []Fault
 	faultOf       func(Op) Fault
-	accessTokens  map[string]time.Time // with their expiry
-	refreshToken  string               // the only valid one, "" if none is
 	counters      Counters
 	window        time.Time // when the rate-limit window began
 	calls         int       // in it
@@ -82,13 +83,16 @@ func NewServer() *Server {
 // reached through [Server.Transport] and [Server.Context]; without Start it
 // needs no Close.
 func NewUnstartedServer() *Server {
-	return &Server{
-		URL:          unstartedURL,
-		apiKey:       "made-up-key-" + randomHex(32),
-		mux:          http.NewServeMux(),
-		lifetime:     DefaultLifetime,
-		accessTokens: make(map[string]time.Time),
+	s := &Server{
+		URL:           unstartedURL,
+		mux:           http.NewServeMux(),
+		lifetime:      DefaultLifetime,
+		keys:          make(map[string]bool),
+		accessTokens:  make(map[string]accessToken),
+		refreshTokens: make(map[string]string),
 	}
+	s.AddKey()
+	return s
 }
 
 // Start has a Server from NewUnstartedServer listen, and sets its URL. It must
@@ -108,9 +112,12 @@ func (s *Server) Close() {
 	}
 }
 
-// Config returns a new Config for the account of the server.
+// Config returns a new Config for the account of the server, with the API key
+// that was added last.
 func (s *Server) Config() *apivideo.Config {
-	return &apivideo.Config{APIKey: s.apiKey, BaseURL: s.URL}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &apivideo.Config{APIKey: s.newestKey, BaseURL: s.URL}
 }
 
 // Client returns an HTTP client for the server that adds no authorization: over
@@ -136,62 +143,6 @@ func (s *Server) Handle(pattern string, handler http.Handler) { s.mux.Handle(pat
 // HandleFunc is Handle for a function.
 func (s *Server) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
 	s.mux.HandleFunc(pattern, handler)
-}
-
-// SetLifetime sets how long the access tokens live that are issued from now
-// on. The answer gives it in seconds, with a fraction if need be.
-func (s *Server) SetLifetime(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lifetime = d
-}
-
-// SetAuthLatency sets how long auth calls take, from now on. The server acts
-// on a call at the end of that time.
-func (s *Server) SetAuthLatency(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.latency = d
-}
-
-// SetAnswerLatency sets how long the answers of auth calls travel, from now on:
-// the time after the server has acted on the call. It adds to the latency of
-// SetAuthLatency. [Delay] does the same for one call.
-func (s *Server) SetAnswerLatency(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.answerLatency = d
-}
-
-// SetSuspended suspends the account, or ends its suspension. Every call of a
-// suspended account is refused.
-func (s *Server) SetSuspended(suspended bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.suspended = suspended
-}
-
-// RevokeAccessTokens makes every access token that was issued invalid. The
-// refresh token stays valid.
-func (s *Server) RevokeAccessTokens() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.accessTokens)
-}
-
-// EndRefreshToken makes the refresh token invalid, as another program does
-// that uses the same API key.
-func (s *Server) EndRefreshToken() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refreshToken = ""
-}
-
-// Valid reports whether the server would accept the access token now.
-func (s *Server) Valid(accessToken string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return time.Now().Before(s.accessTokens[accessToken])
 }
 
 // Counters returns what the server has seen so far.

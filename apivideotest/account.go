@@ -1,0 +1,149 @@
+package apivideotest
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/problems"
+)
+
+// accessToken is what the server knows of an access token that it issued.
+type accessToken struct {
+	key    string // the API key that it was issued for
+	expiry time.Time
+}
+
+// AddKey adds an API key to the account and returns it. [Server.Config] has it
+// from now on. The keys of before stay valid until they are deleted.
+func (s *Server) AddKey() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.newestKey = "made-up-key-" + randomHex(32)
+	s.keys[s.newestKey] = true
+	return s.newestKey
+}
+
+// DeleteKey deletes an API key, which is refused from now on. The access
+// tokens and the refresh token that were issued for it live on. A key that the
+// server does not know changes nothing.
+func (s *Server) DeleteKey(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.keys, key)
+}
+
+// DeleteKeyAndTokens is like DeleteKey, and ends the access tokens and the
+// refresh token that were issued for the key.
+func (s *Server) DeleteKeyAndTokens(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.keys, key)
+	maps.DeleteFunc(s.accessTokens, func(_ string, t accessToken) bool { return t.key == key })
+	s.endRefreshToken(key)
+}
+
+// SetLifetime sets how long the access tokens live that are issued from now
+// on. The answer gives it in seconds, with a fraction if need be.
+func (s *Server) SetLifetime(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lifetime = d
+}
+
+// SetSuspended suspends the account, or ends its suspension. Every call of a
+// suspended account is refused.
+func (s *Server) SetSuspended(suspended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.suspended = suspended
+}
+
+// RevokeAccessTokens makes every access token that was issued invalid. The
+// refresh tokens stay valid.
+func (s *Server) RevokeAccessTokens() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.accessTokens)
+}
+
+// EndRefreshToken makes the refresh token of every API key invalid, as another
+// program does that uses the same key.
+func (s *Server) EndRefreshToken() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.refreshTokens)
+}
+
+// Valid reports whether the server would accept the access token now.
+func (s *Server) Valid(accessToken string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Before(s.accessTokens[accessToken].expiry)
+}
+
+// issue exchanges a credential for a token. Either operation ends the earlier
+// refresh token of the same API key.
+func (s *Server) issue(op Op, credential string) (answer map[string]any, refused *apivideo.Problem) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.suspended {
+		return nil, refusal(problems.SuspendedAccount)
+	}
+	key, known := s.refreshTokens[credential]
+	switch {
+	case op == Authenticate && s.keys[credential]:
+		key = credential
+		s.counters.Authenticated++
+	case op == Refresh && known:
+		s.counters.Refreshed++
+	case op == Authenticate:
+		s.counters.Refused++
+		return nil, refusal(problems.InvalidAPIKey)
+	default:
+		s.counters.Refused++
+		return nil, refusal(problems.InvalidRefreshToken)
+	}
+	now := time.Now()
+	maps.DeleteFunc(s.accessTokens, func(_ string, t accessToken) bool { return !now.Before(t.expiry) })
+	expiry := now.Add(s.lifetime)
+	access, refresh := newAccessToken(expiry), randomHex(700)
+	s.accessTokens[access] = accessToken{key, expiry}
+	s.endRefreshToken(key)
+	s.refreshTokens[refresh] = key
+	return map[string]any{
+		"token_type":    "Bearer",
+		"expires_in":    s.lifetime.Seconds(),
+		"access_token":  access,
+		"refresh_token": refresh,
+	}, nil
+}
+
+// endRefreshToken makes the refresh token of a key invalid. s.mu is held.
+func (s *Server) endRefreshToken(key string) {
+	maps.DeleteFunc(s.refreshTokens, func(_, k string) bool { return k == key })
+}
+
+func refusal(id string) *apivideo.Problem {
+	p := Problem(id)
+	return &p
+}
+
+// newAccessToken makes up a JWT of about the size of a real one. Its signature
+// is random.
+func newAccessToken(expiry time.Time) string {
+	part := base64.RawURLEncoding.EncodeToString
+	payload := `{"jti":"` + randomHex(80) + `","exp":` + strconv.FormatInt(expiry.Unix(), 10) + `}`
+	return part([]byte(`{"typ":"JWT","alg":"RS256"}`)) + "." + part([]byte(payload)) + "." + part([]byte(randomHex(512)))
+}
+
+// randomHex returns n random hexadecimal digits; n is even.
+func randomHex(n int) string {
+	b := make([]byte, n/2)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
