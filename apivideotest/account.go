@@ -1,10 +1,10 @@
 package apivideotest
 
 import (
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"maps"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -48,11 +48,13 @@ func (s *Server) DeleteKeyAndTokens(key string) {
 }
 
 // SetLifetime sets how long the access tokens live that are issued from now
-// on. The answer gives it in seconds, with a fraction if need be.
+// on. It is rounded up to whole seconds, at least one, since expires_in in the
+// answers of the service has no fraction. To end tokens sooner than they say,
+// use RevokeAccessTokens.
 func (s *Server) SetLifetime(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lifetime = d
+	s.lifetime = max((d + time.Second - 1).Truncate(time.Second), time.Second)
 }
 
 // SetSuspended suspends the account, or ends its suspension. Every call of a
@@ -61,6 +63,20 @@ func (s *Server) SetSuspended(suspended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.suspended = suspended
+}
+
+// SetRefusal sets the problem that answers auth calls with a wrong API key or
+// refresh token, from now on. The service documents several, and real clients
+// must understand them all:
+//
+//   - [Problem]("authentication-invalid-user-credentials"), with status 400,
+//   - Problem("authenticationinvalid_credentials"), the same until 2023,
+//   - the zero value, the default: "authentication-invalid-api-key" or
+//     "authentication-invalid-refresh-token", with status 401.
+func (s *Server) SetRefusal(p apivideo.Problem) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusal = p
 }
 
 // RevokeAccessTokens makes every access token that was issued invalid. The
@@ -92,7 +108,7 @@ func (s *Server) issue(op Op, credential string) (answer map[string]any, refused
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.suspended {
-		return nil, refusal(problems.SuspendedAccount)
+		return nil, problem(problems.SuspendedAccount)
 	}
 	key, known := s.refreshTokens[credential]
 	switch {
@@ -101,12 +117,9 @@ func (s *Server) issue(op Op, credential string) (answer map[string]any, refused
 		s.counters.Authenticated++
 	case op == Refresh && known:
 		s.counters.Refreshed++
-	case op == Authenticate:
-		s.counters.Refused++
-		return nil, refusal(problems.InvalidAPIKey)
 	default:
 		s.counters.Refused++
-		return nil, refusal(problems.InvalidRefreshToken)
+		return nil, s.refusalOf(op)
 	}
 	now := time.Now()
 	maps.DeleteFunc(s.accessTokens, func(_ string, t accessToken) bool { return !now.Before(t.expiry) })
@@ -117,7 +130,7 @@ func (s *Server) issue(op Op, credential string) (answer map[string]any, refused
 	s.refreshTokens[refresh] = key
 	return map[string]any{
 		"token_type":    "Bearer",
-		"expires_in":    s.lifetime.Seconds(),
+		"expires_in":    int(s.lifetime.Seconds()),
 		"access_token":  access,
 		"refresh_token": refresh,
 	}, nil
@@ -128,7 +141,19 @@ func (s *Server) endRefreshToken(key string) {
 	maps.DeleteFunc(s.refreshTokens, func(_, k string) bool { return k == key })
 }
 
-func refusal(id string) *apivideo.Problem {
+// refusalOf is the problem of a wrong credential. s.mu is held.
+func (s *Server) refusalOf(op Op) *apivideo.Problem {
+	p := s.refusal
+	switch {
+	case p.Status != 0:
+		return &p
+	case op == Refresh:
+		return problem(problems.InvalidRefreshToken)
+	}
+	return problem(problems.InvalidAPIKey)
+}
+
+func problem(id string) *apivideo.Problem {
 	p := Problem(id)
 	return &p
 }
@@ -141,9 +166,13 @@ func newAccessToken(expiry time.Time) string {
 	return part([]byte(`{"typ":"JWT","alg":"RS256"}`)) + "." + part([]byte(payload)) + "." + part([]byte(randomHex(512)))
 }
 
-// randomHex returns n random hexadecimal digits; n is even.
+// randomHex returns n random hexadecimal digits; n is even. They are not from
+// crypto/rand, which panics in a bubble of testing/synctest under
+// GODEBUG=fips140=on.
 func randomHex(n int) string {
 	b := make([]byte, n/2)
-	rand.Read(b)
+	for i := range b {
+		b[i] = byte(rand.Uint32())
+	}
 	return hex.EncodeToString(b)
 }

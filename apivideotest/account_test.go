@@ -1,12 +1,16 @@
 package apivideotest_test
 
 import (
+	"os"
+	"os/exec"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestRefreshTokenWorksOnce(t *testing.T) {
@@ -94,4 +98,48 @@ func TestDeleteKeyAndTokens(t *testing.T) {
 		assert.True(t, srv.Valid(current.Access))
 		assert.Equal(t, 200, refresh(t, srv, current.Refresh).status)
 	})
+}
+
+func TestLifetimeInWholeSeconds(t *testing.T) {
+	for set, want := range map[time.Duration]time.Duration{
+		0:                       time.Second,
+		time.Millisecond:        time.Second,
+		1500 * time.Millisecond: 2 * time.Second,
+		time.Minute:             time.Minute,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := apivideotest.NewUnstartedServer()
+			srv.SetLifetime(set)
+			r := exchange(t, srv)
+			require.Regexp(t, `"expires_in":\d+,`, r.body)
+			assert.Equal(t, want, time.Duration(r.ExpiresIn)*time.Second)
+			time.Sleep(want - 1)
+			assert.True(t, srv.Valid(r.Access))
+			time.Sleep(1)
+			assert.False(t, srv.Valid(r.Access))
+		})
+	}
+}
+
+func TestSetRefusal(t *testing.T) {
+	both(t, func(t *testing.T, srv *apivideotest.Server) {
+		for _, id := range []string{"authentication-invalid-user-credentials", "authenticationinvalid_credentials"} {
+			srv.SetRefusal(apivideotest.Problem(id))
+			for _, r := range []reply{post(t, srv, "/auth/api-key", `{"apiKey":"made-up"}`), refresh(t, srv, "made-up")} {
+				assert.Equal(t, 400, r.status)
+				assert.Equal(t, id, r.id())
+			}
+		}
+		srv.SetRefusal(apivideo.Problem{})
+		assert.Equal(t, "authentication-invalid-api-key", post(t, srv, "/auth/api-key", `{"apiKey":"made-up"}`).id())
+		exchange(t, srv)
+	})
+}
+
+func TestServerInBubbleUnderFIPS140(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "-test.v", "-test.run=^TestLifetimeInVirtualTime$")
+	cmd.Env = append(os.Environ(), "GODEBUG=fips140=on")
+	out, err := cmd.CombinedOutput()
+	assert.NoError(t, err)
+	assert.Contains(t, string(out), "--- PASS: TestLifetimeInVirtualTime")
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 )
 
@@ -32,7 +31,7 @@ func (s *Server) SetAnswerLatency(d time.Duration) {
 func (s *Server) serveAuth(w http.ResponseWriter, r *http.Request, op Op) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		WriteProblem(w, apivideo.Problem{Title: "Method not allowed.", Status: http.StatusMethodNotAllowed})
+		WriteProblem(w, Problem(problems.MethodNotAllowed))
 		return
 	}
 	credential, ok := readCredential(r, op)
@@ -45,13 +44,13 @@ func (s *Server) serveAuth(w http.ResponseWriter, r *http.Request, op Op) {
 		WriteProblem(w, Problem(problems.InvalidPayload))
 		return
 	}
-	answer, problem := s.issue(op, credential)
+	answer, refused := s.issue(op, credential)
 	if fault.after != nil {
 		fault.after(s, r)
 	}
 	s.wait(r, answerLatency)
-	if problem != nil {
-		WriteProblem(w, *problem)
+	if refused != nil {
+		WriteProblem(w, *refused)
 		return
 	}
 	writeJSON(w, "application/json", http.StatusOK, answer)

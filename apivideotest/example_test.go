@@ -51,11 +51,11 @@ func ExampleServer_Fail() {
 func ExampleServer_Context() {
 	srv := apivideotest.NewUnstartedServer()
 	ctx := srv.Context(context.Background())
-	srv.SetLifetime(50 * time.Millisecond)
+	srv.SetLifetime(time.Second)
 
 	src := srv.Config().Source(ctx)
 	first, _ := src.Token()
-	time.Sleep(60 * time.Millisecond)
+	time.Sleep(time.Second)
 	second, err := src.Token()
 	fmt.Println(first.AccessToken == second.AccessToken, err)
 	// Output: false <nil>

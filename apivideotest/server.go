@@ -52,8 +52,9 @@ type Server struct {
 	refreshTokens map[string]string      // the API key of each, one at most for a key
 	lifetime      time.Duration
 	suspended     bool
-	latency       time.Duration // before the server acts on an auth call
-	answerLatency time.Duration // between that and the answer
+	refusal       apivideo.Problem // of a wrong credential; zero for the default
+	latency       time.Duration    // before the server acts on an auth call
+	answerLatency time.Duration    // between that and the answer
 	faults        []Fault
 	faultOf       func(Op) Fault
 	counters      Counters

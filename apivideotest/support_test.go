@@ -29,8 +29,9 @@ type reply struct {
 	body   string
 
 	apivideo.Problem
-	Access  string `json:"access_token"`
-	Refresh string `json:"refresh_token"`
+	Access    string `json:"access_token"`
+	Refresh   string `json:"refresh_token"`
+	ExpiresIn int    `json:"expires_in"`
 }
 
 // call sends a request and reads its answer.
