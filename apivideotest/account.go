@@ -99,6 +99,11 @@ func (s *Server) EndRefreshToken() {
 func (s *Server) Valid(accessToken string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.valid(accessToken)
+}
+
+// valid is Valid with s.mu held.
+func (s *Server) valid(accessToken string) bool {
 	return time.Now().Before(s.accessTokens[accessToken].expiry)
 }
 

@@ -25,8 +25,8 @@ func (op Op) field() string {
 	return "apiKey"
 }
 
-// Fault is a way for an auth call to go wrong. The zero Fault is none: the call
-// is served.
+// Fault is a way for a call to go wrong. The zero Fault is none: the call is
+// served.
 type Fault struct {
 	// before runs instead of the operation, unless it returns false.
 	before func(*Server, http.ResponseWriter, *http.Request) bool
@@ -106,6 +106,14 @@ func (s *Server) Fail(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, faults...)
+}
+
+// FailAPI makes the next calls that are not auth calls fail, one for each
+// fault, in this order. A fault comes before the check of the authorization.
+func (s *Server) FailAPI(faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apiFaults = append(s.apiFaults, faults...)
 }
 
 // FailFunc has f say of every auth call from now on how it goes, once those

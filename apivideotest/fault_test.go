@@ -109,3 +109,33 @@ func TestDelayedAnswerBringsATokenIssuedBefore(t *testing.T) {
 		})
 	}
 }
+
+func TestFailAPI(t *testing.T) {
+	both(t, func(t *testing.T, srv *apivideotest.Server) {
+		key := basic(srv.Config().APIKey + ":")
+		srv.FailAPI(apivideotest.Status(503).RetryAfter("7"), apivideotest.Refuse(apivideotest.Problem("authentication-invalid-access-token")),
+			apivideotest.Fault{}, apivideotest.BreakBefore)
+		exchange(t, srv) // which takes none of these faults
+		r := get(t, srv, "/videos", "")
+		assert.Equal(t, []any{503, "7"}, []any{r.status, r.header.Get("Retry-After")})
+		assert.Equal(t, "authentication-invalid-access-token", get(t, srv, "/videos", key).id())
+		assert.Equal(t, 200, get(t, srv, "/videos", key).status)
+
+		create := func() error {
+			req, _ := http.NewRequest("POST", srv.URL+"/videos", strings.NewReader(`{"title":"A"}`))
+			req.Header.Set("Authorization", key)
+			_, err := srv.Client().Do(req)
+			return err
+		}
+		assert.Error(t, create())
+		assert.Contains(t, get(t, srv, "/videos", key).body, `"data":[]`, "the server had not acted")
+		srv.FailAPI(apivideotest.BreakAfter, apivideotest.Delay(50*time.Millisecond))
+		assert.Error(t, create())
+		start := time.Now()
+		r = get(t, srv, "/videos", key)
+		assert.GreaterOrEqual(t, time.Since(start), 50*time.Millisecond)
+		assert.Equal(t, []any{200, "application/json"}, []any{r.status, r.header.Get("Content-Type")})
+		assert.Contains(t, r.body, `"title":"A"`, "the server had acted")
+		assert.Equal(t, 401, get(t, srv, "/videos", "").status)
+	})
+}

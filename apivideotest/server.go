@@ -40,7 +40,9 @@ type Server struct {
 	// URL is the base URL, without a trailing slash. Set by Start.
 	URL string
 
-	mux     *http.ServeMux
+	mux     *http.ServeMux // the test's handlers
+	own     *http.ServeMux // the server's, of what the test's do not handle
+	library library
 	network *httptest.Server // nil until Start
 	closing chan struct{}    // closed by Close; nil until Start
 	closed  sync.Once
@@ -50,6 +52,7 @@ type Server struct {
 	keys          map[string]bool        // the valid API keys
 	accessTokens  map[string]accessToken // by their text
 	refreshTokens map[string]string      // the API key of each, one at most for a key
+	uploadTokens  map[string]time.Time   // with their expiry, zero for none
 	lifetime      time.Duration
 	suspended     bool
 	refusal       apivideo.Problem // of a wrong credential; zero for the default
@@ -57,9 +60,10 @@ type Server struct {
 	answerLatency time.Duration    // between that and the answer
 	faults        []Fault
 	faultOf       func(Op) Fault
+	apiFaults     []Fault
+	limits        [callKinds]int // 0 for no limit
+	windows       [callKinds]window
 	counters      Counters
-	window        time.Time // when the rate-limit window began
-	calls         int       // in it
 }
 
 // Counters say what a [Server] has seen.
@@ -68,8 +72,10 @@ type Counters struct {
 	Authenticated int // tokens issued for the API key
 	Refreshed     int // tokens issued for a refresh token
 	Refused       int // auth calls with a wrong API key or refresh token
-	Authorized    int // other requests with a valid access token
-	Unauthorized  int // other requests without one
+	Authorized    int // other requests with a valid access token or API key
+	Delegated     int // uploads with a valid upload token
+	Unauthorized  int // other requests without one of these
+	Limited       int // requests beyond the rate limits
 }
 
 // NewServer starts and returns a new Server that listens on a loopback port.
@@ -91,7 +97,9 @@ func NewUnstartedServer() *Server {
 		keys:          make(map[string]bool),
 		accessTokens:  make(map[string]accessToken),
 		refreshTokens: make(map[string]string),
+		uploadTokens:  make(map[string]time.Time),
 	}
+	s.own = s.handlers()
 	s.AddKey()
 	return s
 }
@@ -135,15 +143,6 @@ func (s *Server) Client() *http.Client {
 // Config.Client and their like.
 func (s *Server) Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: s.Transport()})
-}
-
-// Handle adds a handler for requests to the API. Patterns are those of
-// [http.ServeMux]. It is called for requests with a valid access token only.
-func (s *Server) Handle(pattern string, handler http.Handler) { s.mux.Handle(pattern, handler) }
-
-// HandleFunc is Handle for a function.
-func (s *Server) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
-	s.mux.HandleFunc(pattern, handler)
 }
 
 // Counters returns what the server has seen so far.

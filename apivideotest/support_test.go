@@ -31,6 +31,8 @@ type reply struct {
 	apivideo.Problem
 	Access    string `json:"access_token"`
 	Refresh   string `json:"refresh_token"`
+	Token     string `json:"token"`
+	VideoID   string `json:"videoId"`
 	ExpiresIn int    `json:"expires_in"`
 }
 

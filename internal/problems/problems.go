@@ -24,7 +24,8 @@ const (
 	InvalidPayload         = "payload-is-invalid" // the exact spelling is not documented
 	TooManyRequests        = "too-many-requests"
 	UnrecognizedURL        = "unrecognized-request-url"
-	MethodNotAllowed       = "" // no type is documented
+	NotFound               = "resource-not-found" // the exact spelling is not documented
+	MethodNotAllowed       = ""                   // no type is documented
 )
 
 // table has an identifier before the legacy one with the same title.
@@ -42,6 +43,7 @@ var table = [...]Problem{
 	{InvalidPayload, 400, "The payload is invalid."},
 	{TooManyRequests, 429, "Too many requests."},
 	{UnrecognizedURL, 404, "Unrecognized request URL."},
+	{NotFound, 404, "The requested resource was not found."},
 	{MethodNotAllowed, 405, "Method is not allowed for this route."},
 }
 
