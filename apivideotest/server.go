@@ -1,19 +1,34 @@
-// Package apivideotest provides a stand-in for the api.video service, to test
-// programs that authenticate with package apivideo.
+// Package apivideotest provides a fake api.video service, to test programs that
+// use the service.
 //
-// A [Server] has both auth operations, with refresh tokens that can be used
-// once, as the service's can, and answers other requests only with a valid
-// access token. A test adds the handlers that its program calls, and plays
-// what may happen in production: tokens that expire or are revoked, auth calls
-// that are slow, fail or are never answered.
+// A [Server] has both auth operations. Each refresh token works once, as the
+// service's do. All other requests need an access token, or HTTP Basic with the
+// API key. Delegated uploads need an upload token instead.
+//
+// A test can cause what happens in production:
+//
+//   - Tokens expire or are revoked: [Server.SetLifetime],
+//     [Server.RevokeAccessTokens], [Server.EndRefreshToken].
+//   - Keys change, or the account is suspended: [Server.AddKey],
+//     [Server.DeleteKey], [Server.DeleteKeyAndTokens], [Server.SetSuspended].
+//   - Calls fail or are slow: [Server.Fail], [Server.FailAPI],
+//     [Server.SetAuthLatency], [Server.SetAnswerLatency],
+//     [Server.SetRateLimits].
+//
+// The server keeps videos in memory: they can be created, listed in pages,
+// read, changed, deleted and uploaded, in one piece or in parts. A test adds
+// handlers for what else its program calls. They take precedence:
 //
 //	srv := apivideotest.NewServer()
 //	defer srv.Close()
-//	srv.HandleFunc("GET /videos", func(w http.ResponseWriter, r *http.Request) { … })
+//	srv.HandleFunc("GET /live-streams", func(w http.ResponseWriter, r *http.Request) { … })
 //	client := srv.Config().Client(ctx)
 //
-// In a bubble of package testing/synctest, where time is virtual and a network
-// connection would stop it, use [NewUnstartedServer] and [Server.Context].
+// In a bubble of package testing/synctest, where time is virtual and network
+// connections block, use [NewUnstartedServer] and [Server.Context]. This also
+// works under GODEBUG=fips140=on, although crypto/rand then panics in a bubble:
+// the server does not use it. Code under test that does, such as an
+// apivideo.Config with a Store, must be tested without that setting.
 package apivideotest
 
 import (
@@ -37,7 +52,10 @@ const unstartedURL = "https://apivideotest.invalid"
 // first, and keeps every access token that it issued until it expires. All
 // methods are safe for concurrent use.
 type Server struct {
-	// URL is the base URL, without a trailing slash. Set by Start.
+	// URL is the base URL, without a trailing slash. Start and NewServer set
+	// it to the address at which the server listens. Before that it is
+	// https://apivideotest.invalid, where nothing listens: Transport, Context
+	// and Client reach the server there, in memory.
 	URL string
 
 	mux     *http.ServeMux // the test's handlers
