@@ -24,22 +24,21 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout, os.Stderr); err != nil {
+	if err := run(ctx, apivideotest.NewServer(), os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "standin:", err)
 		os.Exit(1)
 	}
 }
 
-// run serves until ctx ends.
-func run(ctx context.Context, stdout, stderr io.Writer) error {
-	srv := apivideotest.NewServer()
-	defer srv.Close()
+// run says where srv is, and at the end of ctx what it has seen. It does not
+// wait for requests in flight: a client may never finish them.
+func run(ctx context.Context, srv *apivideotest.Server, stdout, stderr io.Writer) error {
 	conf := srv.Config()
-	if _, err := fmt.Fprintf(stdout, "APIVIDEO_BASE_URL=%s\nAPIVIDEO_API_KEY=%s\n", conf.BaseURL, conf.APIKey); err != nil {
+	_, err := fmt.Fprintf(stdout, "APIVIDEO_BASE_URL=%s\nAPIVIDEO_API_KEY=%s\n", conf.BaseURL, conf.APIKey)
+	if err != nil {
 		return err
 	}
 	<-ctx.Done()
-	srv.Close() // requests in flight count too
 	summarize(stderr, srv.Counters())
 	return nil
 }

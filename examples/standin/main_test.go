@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 // try uses the service that these lines describe as a client would: twice with
 // a token, and once without.
-func try(t *testing.T, lines string) {
+func try(t *testing.T, lines string) (baseURL string) {
 	t.Helper()
 	baseURL, key, ok := strings.Cut(strings.TrimSuffix(lines, "\n"), "\n")
 	require.True(t, ok, lines)
@@ -41,6 +42,7 @@ func try(t *testing.T, lines string) {
 	require.NoError(t, err)
 	resp.Body.Close()
 	assert.Equal(t, 401, resp.StatusCode)
+	return baseURL
 }
 
 const summary = `auth calls:                 1 (with the API key 1, with a refresh token 0, refused 0)
@@ -74,10 +76,12 @@ func (l lines) two(t *testing.T) (text string) {
 }
 
 func TestRunPrintsBaseURLKeyAndSummary(t *testing.T) {
+	srv := apivideotest.NewServer()
+	defer srv.Close()
 	ctx, end := context.WithCancel(t.Context())
 	stdout, ended := make(lines, 10), make(chan error)
 	var stderr bytes.Buffer
-	go func() { ended <- run(ctx, stdout, &stderr) }()
+	go func() { ended <- run(ctx, srv, stdout, &stderr) }()
 	try(t, stdout.two(t))
 	end()
 	require.NoError(t, <-ended)
@@ -86,7 +90,7 @@ func TestRunPrintsBaseURLKeyAndSummary(t *testing.T) {
 }
 
 func TestRunFailsWithoutStandardOutput(t *testing.T) {
-	assert.EqualError(t, run(t.Context(), broken{}, nil), "broken")
+	assert.EqualError(t, run(t.Context(), apivideotest.NewUnstartedServer(), broken{}, nil), "broken")
 }
 
 type broken struct{}
