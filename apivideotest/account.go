@@ -18,8 +18,8 @@ type accessToken struct {
 	expiry time.Time
 }
 
-// AddKey adds an API key to the account and returns it. [Server.Config] has it
-// from now on. The keys of before stay valid until they are deleted.
+// AddKey adds a new API key to the account and returns it. [Server.Config]
+// returns it from now on. Earlier keys stay valid until they are deleted.
 func (s *Server) AddKey() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,17 +28,17 @@ func (s *Server) AddKey() string {
 	return s.newestKey
 }
 
-// DeleteKey deletes an API key, which is refused from now on. The access
-// tokens and the refresh token that were issued for it live on. A key that the
-// server does not know changes nothing.
+// DeleteKey deletes an API key: the server refuses it from now on. Access
+// tokens and the refresh token that were issued for it stay valid. An unknown
+// key changes nothing.
 func (s *Server) DeleteKey(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.keys, key)
 }
 
-// DeleteKeyAndTokens is like DeleteKey, and ends the access tokens and the
-// refresh token that were issued for the key.
+// DeleteKeyAndTokens deletes an API key, and all tokens that were issued for
+// it. An unknown key changes nothing.
 func (s *Server) DeleteKeyAndTokens(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,8 +87,8 @@ func (s *Server) RevokeAccessTokens() {
 	clear(s.accessTokens)
 }
 
-// EndRefreshToken makes the refresh token of every API key invalid, as another
-// program does that uses the same key.
+// EndRefreshToken makes the refresh token invalid, as a login by another
+// program with the same key does. With several keys it ends one of each.
 func (s *Server) EndRefreshToken() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

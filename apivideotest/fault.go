@@ -67,7 +67,7 @@ func Status(code int) Fault {
 	return Answer(code, "text/html", "<html><head><title>"+text+"</title></head><body><h1>"+text+"</h1></body></html>\n")
 }
 
-// Refuse answers with p.
+// Refuse answers with p, without acting on the call.
 func Refuse(p apivideo.Problem) Fault {
 	return Fault{before: func(_ *Server, w http.ResponseWriter, _ *http.Request) bool {
 		WriteProblem(w, p)

@@ -10,8 +10,8 @@ import (
 )
 
 // Handle adds a handler for requests to the API. Patterns are those of
-// [http.ServeMux]. It is called for authorized requests only, and takes
-// precedence over the server's own handlers.
+// [http.ServeMux]. The handler is called for authorized requests only. It takes
+// precedence over what the server answers itself.
 func (s *Server) Handle(pattern string, handler http.Handler) { s.mux.Handle(pattern, handler) }
 
 // HandleFunc is Handle for a function.
@@ -96,8 +96,8 @@ func (s *Server) serveNothing(w http.ResponseWriter, r *http.Request) {
 	WriteProblem(w, Problem(id))
 }
 
-// authorize checks what authorizes a request, and counts it. It writes the
-// answer if the request may not go on.
+// authorize reports whether a request is authorized, and counts it. If not, it
+// writes the answer.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) bool {
 	id := s.admit(r, mux == s.own)
 	if id != "" {

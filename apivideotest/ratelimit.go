@@ -45,9 +45,9 @@ type window struct {
 	calls int
 }
 
-// SetRateLimits starts to enforce limits: a call beyond them is answered with
-// 429 until the minute is over. The zero Limits ends it. Auth calls are never
-// limited. All answers have the headers of the service, limits or not.
+// SetRateLimits enforces limits from now on: further calls get a 429 until the
+// minute is over. The zero Limits, the default, enforces none. Auth calls are
+// never limited. Every answer has the rate-limit headers, in any case.
 func (s *Server) SetRateLimits(l Limits) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -48,14 +48,27 @@ const DefaultLifetime = time.Hour
 // unstartedURL is where nothing can listen, in case a test forgets the context.
 const unstartedURL = "https://apivideotest.invalid"
 
-// Server is a stand-in for the service, for one account. It has one API key at
-// first, and keeps every access token that it issued until it expires. All
-// methods are safe for concurrent use.
+// Server is a fake service with one account. The account has one API key at
+// first. Each access token is valid until it expires or is revoked. All methods
+// are safe for concurrent use.
+//
+// Without a handler of the test, the server answers these requests itself:
+//
+//	GET, POST           /videos
+//	GET, PATCH, DELETE  /videos/{id}
+//	POST                /videos/{id}/source
+//	POST                /upload?token={upload token}
+//	POST                /upload-tokens
+//	DELETE              /upload-tokens/{token}
+//
+// Uploads are multipart forms. A Content-Range of "part 2/3", "part 2/*" or
+// "bytes 0-99/200" makes one a part of a file; parts may arrive in any order.
+// Videos and files stay in memory for as long as the server exists.
 type Server struct {
 	// URL is the base URL, without a trailing slash. Start and NewServer set
-	// it to the address at which the server listens. Before that it is
-	// https://apivideotest.invalid, where nothing listens: Transport, Context
-	// and Client reach the server there, in memory.
+	// it to the address on which the server listens. Until then it is
+	// https://apivideotest.invalid, where nothing listens. Transport, Context
+	// and Client reach an unstarted server by that URL, in memory.
 	URL string
 
 	mux     *http.ServeMux // the test's handlers
@@ -139,8 +152,8 @@ func (s *Server) Close() {
 	}
 }
 
-// Config returns a new Config for the account of the server, with the API key
-// that was added last.
+// Config returns a new Config for the server's account. Its APIKey is the one
+// that was added last, deleted or not.
 func (s *Server) Config() *apivideo.Config {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,8 +20,8 @@ type upload struct {
 	file  []byte           // once it is complete
 }
 
-// UploadedFile returns the file that was uploaded as a video's source. It is
-// nil until all parts have arrived, and for a video that there is not.
+// UploadedFile returns a copy of the file that was uploaded to a video. It is
+// nil until all parts have arrived, and if there is no such video.
 func (s *Server) UploadedFile(videoID string) []byte {
 	s.library.mu.Lock()
 	defer s.library.mu.Unlock()

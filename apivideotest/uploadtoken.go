@@ -8,9 +8,9 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 )
 
-// IssueUploadToken returns a new token for delegated uploads: whoever has it
-// may call POST /upload?token=… without authorization. It expires after ttl,
-// or never if ttl is 0.
+// IssueUploadToken returns a new token for delegated uploads. With it, a client
+// may call POST /upload?token=… without authorization. The token expires after
+// ttl, or never if ttl is 0.
 func (s *Server) IssueUploadToken(ttl time.Duration) string {
 	token := "to-made-up-" + randomHex(16)
 	var expiry time.Time
@@ -23,8 +23,8 @@ func (s *Server) IssueUploadToken(ttl time.Duration) string {
 	return token
 }
 
-// RevokeUploadToken makes an upload token invalid. A token that the server
-// does not know changes nothing.
+// RevokeUploadToken makes an upload token invalid. An unknown token changes
+// nothing.
 func (s *Server) RevokeUploadToken(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
