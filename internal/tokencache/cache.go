@@ -25,6 +25,8 @@ type Cache struct {
 	// invalidated. Written with mu held.
 	ready atomic.Pointer[Token]
 
+	waits atomic.Uint64 // callers that waited for a flight
+
 	// mu is held for no I/O, no callback, and no code from outside this package.
 	mu       sync.Mutex
 	cur      *Token      // the latest token, usable or not; nil before the first

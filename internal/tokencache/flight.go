@@ -16,14 +16,15 @@ type flight struct {
 	account *Account // whose token to get; set when the flight has learned it
 
 	// Guarded by Cache.mu until done is closed.
-	waiters int
-	doing   string  // what the flight waits for
-	forced  bool    // by Renew: a token that was there before will not do
-	since   Mark    // a token that was asked for before will not do
-	refused *Token  // the token that the API refused, if that is why
-	failure failure // what is to be remembered of err
-	token   *Token
-	err     error // errAborted if the flight learned nothing
+	waiters  int
+	doing    string  // what the flight waits for
+	forced   bool    // by Renew: a token that was there before will not do
+	since    Mark    // a token that was asked for before will not do
+	refused  *Token  // the token that the API refused, if that is why
+	failure  failure // what is to be remembered of err
+	unshared bool    // the Store failed
+	token    *Token
+	err      error // errAborted if the flight learned nothing
 }
 
 // errAborted reports a flight that was aborted before it learned anything.
@@ -42,12 +43,12 @@ func (c *Cache) join(w *waiter, now time.Time, reason string) (*flight, error) {
 		c.begin(now, reason)
 	}
 	c.flight.waiters++
-	c.stats.Waits++
 	return c.flight, nil
 }
 
 // wait waits for the end of a flight, or of the caller's context.
 func (c *Cache) wait(w *waiter, f *flight) (*Token, error) {
+	c.waits.Add(1)
 	select {
 	case <-f.done:
 	case <-w.done:

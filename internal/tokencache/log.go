@@ -78,9 +78,12 @@ func (c *Cache) logFlight(f *flight, before failures, now time.Time) {
 	if f.failure.other {
 		from = "store"
 	}
-	if !c.logged.failure.IsZero() && now.Sub(c.logged.failure) < quiet {
+	switch {
+	case f.failure.err == nil: // the Store failed, which has a line of its own
+		level, from = slog.LevelDebug, "store"
+	case !c.logged.failure.IsZero() && now.Sub(c.logged.failure) < quiet:
 		level = slog.LevelDebug
-	} else {
+	default:
 		c.logged.failure = now
 	}
 	c.log(level, MessageFailure, append(attrs, slog.String("op", f.failure.why.Op), slog.String("from", from),
@@ -106,9 +109,10 @@ func rounded(d time.Duration) string {
 }
 
 // storeFails logs a failure of the Store, once until it works again.
-func (c *Cache) storeFails(err error) {
+func (c *Cache) storeFails(f *flight, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	f.unshared = true
 	c.stats.StoreFailures++
 	if !c.logged.store {
 		c.logged.store = true
@@ -119,11 +123,11 @@ func (c *Cache) storeFails(err error) {
 	}
 }
 
-// storeWorks notes that the Store did what it was asked to do.
-func (c *Cache) storeWorks() {
+// storeWorks notes that the Store did all that the flight asked of it.
+func (c *Cache) storeWorks(f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.logged.store {
+	if c.logged.store && !f.unshared {
 		c.logged.store = false
 		c.log(slog.LevelInfo, MessageStoreWorks)
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// IssueTime is how long the auth calls of one flight may take together.
-	IssueTime = 30 * time.Second
+	// issueTime is how long the auth calls of one flight may take together.
+	issueTime = 30 * time.Second
 	// grace is what an Issuer gets beyond its limits to say why it failed.
 	grace = time.Second
 	// accountTime is how long an Issuer may take to learn the API key.
@@ -83,9 +83,9 @@ func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
 	asked, refused := c.events, c.refusals.ids()
 	failing := c.failures.count > 0
 	c.mu.Unlock()
-	ctx, cancel := context.WithTimeoutCause(f.ctx, IssueTime, Overdue(IssueTime))
+	ctx, cancel := context.WithTimeoutCause(f.ctx, issueTime, Overdue(issueTime))
 	defer cancel()
-	limit, stop := context.WithTimeoutCause(f.ctx, IssueTime+grace, Overdue(IssueTime))
+	limit, stop := context.WithTimeoutCause(f.ctx, issueTime+grace, Overdue(issueTime))
 	defer stop()
 	r := Request{
 		Account: f.account,

@@ -50,18 +50,18 @@ func (c *Cache) obtainShared(f *flight) (*Token, error) {
 			t, err = c.renewShared(f, seen)
 		}
 		if err == nil {
-			c.storeWorks()
+			c.storeWorks(f)
 			return t, nil
 		}
 	}
 	if _, ok := errors.AsType[*storeError](err); !ok {
-		c.storeWorks()
+		c.storeWorks(f)
 		return nil, err
 	}
 	if f.ctx.Err() != nil {
 		return nil, err
 	}
-	c.storeFails(err)
+	c.storeFails(f, err)
 	if c.canWait(f) {
 		return nil, err
 	}
@@ -180,20 +180,20 @@ func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
 	select {
 	case r := <-u.returned:
 		if u.err == nil {
-			c.stored(r.Err)
+			c.stored(f, r.Err)
 		}
 	case <-ctx.Done():
 		if u.err == nil {
-			c.stored(context.Cause(ctx))
+			c.stored(f, context.Cause(ctx))
 		}
 	}
 	return u.token, u.err
 }
 
 // stored notes whether a new token could be stored.
-func (c *Cache) stored(err error) {
+func (c *Cache) stored(f *flight, err error) {
 	if err != nil {
-		c.storeFails(storeErrorOf("writing to", err))
+		c.storeFails(f, storeErrorOf("writing to", err))
 	}
 }
 

@@ -23,6 +23,7 @@ func (c *Cache) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.stats
+	s.Waits = c.waits.Load()
 	s.Usable = c.current(now) != nil && !c.replacing()
 	if c.cur != nil {
 		s.Expiry, s.RenewAt = c.cur.Expiry, c.cur.renewAt.t
