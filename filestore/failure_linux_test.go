@@ -24,13 +24,10 @@ func TestStoreErrorCostsNoRequest(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("content"), 0o600))
 	// Permissions do not stop root, but nobody can make files in /proc.
 	for _, dir := range []string{"", file, filepath.Join(file, "sub"), "/proc", "/proc/store"} {
-		s := filestore.New(dir)
-		err := s.Update(t.Context(), randomKey(), nil)
-		assert.ErrorContains(t, err, "filestore: ", dir)
-
+		assert.ErrorContains(t, filestore.New(dir).Update(t.Context(), randomKey(), nil), "filestore: ", dir)
 		srv := apivideotest.NewUnstartedServer()
 		conf := srv.Config()
-		conf.Store = s
+		conf.Store = filestore.New(dir)
 		tok, err := conf.Source(srv.Context(t.Context())).Token()
 		require.NoError(t, err)
 		assert.True(t, srv.Valid(tok.AccessToken))
@@ -43,23 +40,17 @@ func TestStoreFailedWriteKeepsOldValue(t *testing.T) {
 	dir, key := t.TempDir(), randomKey()
 	s := filestore.New(dir)
 	store(t, s, key, "old")
-	err := limited(t, 1000, func() error {
-		return s.Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) { return make([]byte, 3000), nil })
+	var before syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
+	err := s.Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) {
+		signal.Ignore(syscall.SIGXFSZ)
+		return make([]byte, 3000), syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1000, Max: before.Max})
 	})
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before))
+	signal.Reset(syscall.SIGXFSZ)
 	assert.ErrorIs(t, err, syscall.EFBIG)
 	assert.Equal(t, "old", load(t, s, key))
 	assert.Len(t, list(t, dir), 2, "a temporary file is left")
-}
-
-// limited calls f while no file can grow beyond this many bytes.
-func limited(t *testing.T, bytes uint64, f func() error) error {
-	signal.Ignore(syscall.SIGXFSZ)
-	defer signal.Reset(syscall.SIGXFSZ)
-	var before syscall.Rlimit
-	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
-	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: bytes, Max: before.Max}))
-	defer syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)
-	return f()
 }
 
 func TestStoreLeavesNothingOpen(t *testing.T) {
@@ -68,11 +59,12 @@ func TestStoreLeavesNothingOpen(t *testing.T) {
 	for range 50 {
 		store(t, s, key, "value")
 		load(t, s, key)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		s.Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) {
-			return nil, s.Update(ctx, key, nil) // waits for itself
-		})
-		cancel()
+		require.NoError(t, s.Update(t.Context(), key, func(ctx context.Context, _ []byte) ([]byte, error) {
+			ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
+			defer cancel()
+			assert.ErrorIs(t, s.Update(ctx, key, nil), context.DeadlineExceeded)
+			return nil, nil
+		}))
 	}
 	assert.Less(t, len(list(t, "/proc/self/fd")), before+25)
 }

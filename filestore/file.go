@@ -45,33 +45,25 @@ func read(path string) (value []byte, err error) {
 // open opens a regular file. It follows no link and waits for no pipe.
 func open(path string, flag int) (f *os.File, err error) {
 	err = patiently(func() error {
-		f, err = openOnce(path, flag|openFlags)
+		info, err := os.Lstat(path) // because to open a device can have effects
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return errUnusable
+		}
+		f, err = os.OpenFile(path, flag|openFlags, 0)
+		if errors.Is(err, fs.ErrPermission) {
+			err = errors.Join(errUnusable, err)
+		}
 		return err
 	})
-	return f, err
-}
-
-func openOnce(path string, flag int) (*os.File, error) {
-	info, err := os.Lstat(path) // to open a device can have effects
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, errUnusable
-	}
-	f, err := os.OpenFile(path, flag, 0)
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, errors.Join(errUnusable, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() { // replaced since Lstat
-		err = errUnusable
-	}
-	if err != nil {
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() { // replaced since Lstat
 		f.Close()
-		return nil, err
+		return nil, errors.Join(errUnusable, err)
 	}
 	return f, nil
 }
@@ -124,12 +116,12 @@ func remove(path string) error {
 }
 
 // patiently repeats f while another process has the file open.
-func patiently(f func() error) error {
-	for try := 1; ; try++ {
-		err := f()
-		if err == nil || try == maxTries || !inUse(err) {
-			return err
+func patiently(f func() error) (err error) {
+	for range maxTries {
+		if err = f(); !inUse(err) {
+			break
 		}
 		<-time.After(pollInterval)
 	}
+	return err
 }

@@ -15,29 +15,26 @@
 //
 // The folder has two files for each account: the value and an empty lock file.
 // Their names are derived from the API key and do not reveal it. Package
-// apivideo encrypts the value, so the file gives nobody a token. You may delete
-// the files when no program uses them, at the price of one auth call. Do not
-// delete a lock file in use: two processes may then renew at once.
+// apivideo encrypts the value. You may delete the files while no program uses
+// them, at the price of one auth call. Do not delete a lock file in use: two
+// processes may then renew at once.
+//
+// The folder must be on a local disk. On network file systems locks are
+// unreliable and reads may hang; each process would then get its own token.
 //
 // # Permissions
 //
 // The folder is for the processes of one user. The package makes it with mode
-// 0700, and files with mode 0600. If the folder exists it keeps its mode, and
-// may even be writable for everybody, as volumes in containers often are. Other
-// users can then delete the files, but learn no token. On Windows the
-// permissions of the folder apply.
+// 0700, and files with mode 0600. A folder that exists keeps its mode. It may
+// be writable for everybody, as volumes of containers are: other users can then
+// delete the files, but learn no token. On Windows the folder's permissions
+// apply.
 //
-// What cannot be a value is treated as missing and replaced: a file of more
-// than 64 KiB, a folder, a link, a pipe, a device, and a file that this user may
-// not open, such as one left by a run as root. The same goes for lock files.
-// Links are never followed. A folder with content is renamed, not deleted. If
-// the permissions of the folder do not allow the replacement, Update returns an
-// error.
-//
-// # Disks and systems
-//
-// The folder must be on a local disk. On network file systems locks are
-// unreliable and a read may hang; each process would then get its own token.
+// What cannot be a value counts as missing and is replaced: a file of more than
+// 64 KiB, a folder, a link, a pipe, a device, or a file that this user may not
+// open, such as one left by a run as root. The same goes for lock files. Links
+// are never followed. A folder with content is renamed, not deleted. Update
+// fails if the permissions of the folder do not allow the replacement.
 //
 // The package is tested on Linux. For macOS and Windows it is only compiled and
 // vetted.

@@ -41,12 +41,9 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 // isAt reports whether the locked file is still the one at path. If another
 // process has replaced it, the lock is worthless.
 func isAt(l *flock.Flock, path string) bool {
-	locked, err := l.Stat()
-	if err != nil {
-		return false
-	}
-	found, err := os.Lstat(path)
-	return err == nil && found.Mode().IsRegular() && os.SameFile(locked, found)
+	locked, err1 := l.Stat()
+	found, err2 := os.Lstat(path)
+	return err1 == nil && err2 == nil && found.Mode().IsRegular() && os.SameFile(locked, found)
 }
 
 // removeUnusable removes what is at path if it cannot be a lock file. Only one
@@ -54,7 +51,7 @@ func isAt(l *flock.Flock, path string) bool {
 // made and locked. The lock for that is on the folder. Windows has no such
 // locks; there the worst case is two Updates at once.
 func removeUnusable(ctx context.Context, path string) error {
-	if usable, err := probe(path); usable || err != nil {
+	if err := probe(path); !errors.Is(err, errUnusable) {
 		return err
 	}
 	folder := flock.New(filepath.Dir(path), flock.SetFlag(os.O_RDONLY))
@@ -63,22 +60,20 @@ func removeUnusable(ctx context.Context, path string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if usable, err := probe(path); usable || err != nil {
+	if err := probe(path); !errors.Is(err, errUnusable) {
 		return err
 	}
 	return remove(path)
 }
 
-// probe reports whether path is free, or has a file that can be locked.
-func probe(path string) (usable bool, err error) {
+// probe returns errUnusable if what is at path cannot be a lock file.
+func probe(path string) error {
 	f, err := open(path, os.O_RDWR)
 	switch {
 	case err == nil:
-		return true, f.Close()
+		return f.Close()
 	case errors.Is(err, os.ErrNotExist):
-		return true, nil
-	case errors.Is(err, errUnusable):
-		return false, nil
+		return nil
 	}
-	return false, err
+	return err
 }

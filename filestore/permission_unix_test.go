@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 
@@ -16,16 +15,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// userVariable is the environment variable with the user that a child becomes.
-const userVariable = "FILESTORE_TEST_USER"
-
 func init() {
 	becomeUser = func() error {
-		user, err := strconv.Atoi(os.Getenv(userVariable))
-		if err != nil {
-			return nil // it stays what it is
+		if os.Getuid() != 0 {
+			return nil
 		}
-		return errors.Join(syscall.Setgroups(nil), syscall.Setgid(user), syscall.Setuid(user))
+		const nobody = 65534
+		return errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody))
 	}
 	obstacles["a link"] = func(path, precious string) error { return os.Symlink(precious, path) }
 	obstacles["a link to nothing"] = func(path, precious string) error { return os.Symlink(precious+".new", path) }
@@ -49,7 +45,6 @@ func TestStoreModes(t *testing.T) {
 }
 
 func assertMode(t *testing.T, want os.FileMode, path string) {
-	t.Helper()
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	assert.Equal(t, want, info.Mode().Perm(), path)
@@ -58,22 +53,21 @@ func assertMode(t *testing.T, want os.FileMode, path string) {
 // One run as root left its files behind. A test without root makes files that
 // nobody may open instead.
 func TestStoreReplacesFilesOfRoot(t *testing.T) {
-	srv, dir := newServer(t), filepath.Join(t.TempDir(), "store")
-	root := start(t, 1, dir, srv.Config())
+	srv, dir := apivideotest.NewServer(), filepath.Join(t.TempDir(), "store")
+	defer srv.Close()
+	root := start(t, 1, "child", dir, srv.Config())
 	root.begin()
 	root.line(t)
 	for parent := filepath.Dir(dir); parent != filepath.Clean(os.TempDir()); parent = filepath.Dir(parent) {
 		require.NoError(t, os.Chmod(parent, 0o711))
 	}
 	require.NoError(t, os.Chmod(dir, 0o777))
-	if os.Getuid() == 0 {
-		t.Setenv(userVariable, "65534")
-	} else {
-		for _, f := range list(t, dir) {
-			require.NoError(t, os.Chmod(filepath.Join(dir, f.Name()), 0))
+	for _, f := range list(t, dir) {
+		if path := filepath.Join(dir, f.Name()); os.Getuid() != 0 {
+			require.NoError(t, os.Chmod(path, 0))
 		}
 	}
-	users := start(t, 10, dir, srv.Config())
+	users := start(t, 10, "user", dir, srv.Config())
 	users.begin()
 	users.line(t)
 	assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 2}, srv.Counters())
