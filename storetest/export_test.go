@@ -1,27 +1,19 @@
 package storetest
 
 import (
-	"os"
+	"testing"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
 )
 
-// BrokenStore is the environment variable that names a broken store to run
-// the suite against, in a process of its own.
-const BrokenStore = "STORETEST_BROKEN_STORE"
+func init() { longHold = time.Second }
 
-func init() {
-	if os.Getenv(BrokenStore) != "" {
-		patience, longHold = 3*time.Second, time.Second
-	}
-}
-
-// Names returns the names of the subtests.
-func Names() []string {
-	var names []string
-	for _, checks := range allChecks {
-		for _, c := range checks {
-			names = append(names, c.name)
+// Checks yields the checks of TestStore and their names.
+func Checks(yield func(string, func(testing.TB, func() apivideo.Store)) bool) {
+	for _, c := range checks {
+		if !yield(c.name, c.run) {
+			return
 		}
 	}
-	return names
 }
