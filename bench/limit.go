@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/oauth2"
 )
 
-// fixedHeader does the least that the contract of http.RoundTripper allows to
-// one who adds a header: the request and its header map are the caller's, so
-// both are copied, but not the values in the map. It never renews its token.
+// fixedHeader is the least that the contract of http.RoundTripper allows for an
+// additional header. The request and its header map belong to the caller, so it
+// copies both, but not the values in the map. It never renews its token.
 type fixedHeader struct {
 	authorization string
 	base          http.RoundTripper
@@ -27,26 +29,14 @@ func (t *fixedHeader) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.base.RoundTrip(out)
 }
 
-// AtomicCache does the least that a shared token with an expiry takes: it loads
-// a pointer and looks at the clock.
-type AtomicCache struct {
-	current atomic.Pointer[expiring]
-}
-
-type expiring struct {
-	token  string
-	expiry time.Time
-}
-
-// Set replaces the token.
-func (c *AtomicCache) Set(token string, expiry time.Time) {
-	c.current.Store(&expiring{token, expiry})
-}
+// atomicCache is the least that a shared token with an expiry costs: it loads a
+// pointer and reads the clock.
+type atomicCache struct{ current atomic.Pointer[oauth2.Token] }
 
 // Token returns the token unless it has expired.
-func (c *AtomicCache) Token() (string, error) {
-	if e := c.current.Load(); e != nil && time.Now().Before(e.expiry) {
-		return e.token, nil
+func (c *atomicCache) Token() (*oauth2.Token, error) {
+	if tok := c.current.Load(); tok != nil && time.Now().Before(tok.Expiry) {
+		return tok, nil
 	}
-	return "", errors.New("expired")
+	return nil, errors.New("expired")
 }

@@ -1,14 +1,14 @@
-// Rollover shows what requests feel when a token is renewed, and when the auth
-// service is down: it drives this library and its peers side by side under a
-// steady load, prints how long requests took, and draws it.
+// Rollover shows how renewals and an outage of the auth service change the time
+// that requests take. It drives this library and its peers side by side under a
+// steady load, prints their latencies, and draws them.
 //
 //	go run ./cmd/rollover
 //
-// It takes a minute and a half of real time, and is to be run in the module's
-// folder. Lives of tokens and the outage are scaled: an hour is 36 seconds. The
-// time that an auth call takes is not. The API has no network and takes 5
-// milliseconds; with -api 0 it takes none, and what is drawn is mostly what
-// the scheduler and the garbage collector do to microseconds.
+// Run it in the module's folder, on an idle machine. It takes a minute and a
+// half. The lifetimes of tokens and the outage are scaled: an hour is 36
+// seconds. The time of an auth call is not scaled. The API has no network and
+// takes 5 milliseconds. With -api 0 it takes none, and the plot mostly shows the
+// scheduler and the garbage collector.
 package main
 
 import (
@@ -23,33 +23,32 @@ import (
 // authLatency is how long every auth call takes.
 const authLatency = 500 * time.Millisecond
 
-// phase is a part of the experiment, with tokens of its own.
+// phase is a part of the experiment, with its own tokens.
 type phase struct {
-	title    string
-	lifetime time.Duration // of the tokens
-	length   time.Duration
-	from, to time.Duration // the outage; both 0: none
+	title, axis string
+	lifetime    time.Duration // of the tokens
+	length      time.Duration
+	from, to    time.Duration // the outage; both 0: none
 }
 
 // phases are those of the plot, from left to right.
 //
-// In the first, package oauth2 renews every 6 seconds, being always 10 seconds
-// early, and the others every 12. In the second, every library would renew
-// during the outage. An outage that meets no renewal is felt by none.
+// In the first, package oauth2 renews every 6 seconds, always 10 seconds early,
+// and the others every 12. In the second, every library would renew during the
+// outage: an outage without a renewal changes nothing.
 //
-// Two things do not scale: the 10 seconds of package oauth2, which meets the
-// outage as if it had struck at the end of the hour; and that this library
-// uses no token in its last tenth, which leaves it less time than it has with
-// a token of an hour, whose last 10 seconds it does not use.
+// Two things do not scale. Package oauth2 stays 10 seconds early, so for it the
+// outage comes at the end of the hour. This library does not use the last tenth
+// of a token; of a token of an hour it does not use the last 10 seconds.
 var phases = []phase{
-	{title: "Renewals", lifetime: 16 * time.Second, length: 42 * time.Second},
+	{title: "Renewals", axis: "seconds", lifetime: 16 * time.Second, length: 42 * time.Second},
 	{
-		title: "Auth service down for 10 minutes (1 h = 36 s)", lifetime: 36 * time.Second, length: 42 * time.Second,
-		from: 24 * time.Second, to: 30 * time.Second,
+		title: "Auth service down for 10 minutes", axis: "seconds; 36 stand for an hour",
+		lifetime: 36 * time.Second, length: 42 * time.Second, from: 24 * time.Second, to: 30 * time.Second,
 	},
 }
 
-// subjects are the peers that are driven, and what they are called.
+// subjects are the peers under load, and their titles.
 var subjects = []struct{ by, title string }{
 	{bench.Apivideo, "apivideo"},
 	{bench.OAuth2, "x/oauth2"},

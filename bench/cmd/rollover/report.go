@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"golang.org/x/perf/benchunit"
 )
 
 // report prints a table for each phase. Failed requests count with the time
@@ -48,15 +50,5 @@ func (s summary) quantile(q float64) time.Duration {
 	return s.took[max(int(math.Ceil(q*float64(len(s.took))))-1, 0)]
 }
 
-// short has three digits.
-func short(d time.Duration) string {
-	for _, u := range []struct {
-		name string
-		unit time.Duration
-	}{{"s", time.Second}, {"ms", time.Millisecond}, {"µs", time.Microsecond}} {
-		if d >= u.unit {
-			return fmt.Sprintf("%.3g %s", float64(d)/float64(u.unit), u.name)
-		}
-	}
-	return fmt.Sprintf("%d ns", d.Nanoseconds())
-}
+// short has four digits.
+func short(d time.Duration) string { return benchunit.Scale(d.Seconds(), benchunit.Decimal) + "s" }

@@ -2,8 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,9 +27,8 @@ func TestQuantile(t *testing.T) {
 	assert.Equal(t, 3, s.failed)
 }
 
-// A moment of the load, with no renewal in it: the table and the plot are made
-// of what it measured.
-func TestWhatIsMeasuredIsReportedAndDrawn(t *testing.T) {
+// A second of the load, without a renewal.
+func TestRolloverReportsAndDraws(t *testing.T) {
 	var runs [][]run
 	for _, ph := range phases {
 		brief := phase{title: ph.title, lifetime: time.Hour, length: time.Second}
@@ -47,6 +51,29 @@ func TestWhatIsMeasuredIsReportedAndDrawn(t *testing.T) {
 	require.NoError(t, paint(name, runs))
 	svg, err := os.ReadFile(name)
 	require.NoError(t, err)
-	assert.Contains(t, string(svg), "x/oauth2")
 	assert.NotContains(t, string(svg), "NaN")
+	assertTextFits(t, string(svg))
+}
+
+var textElement = regexp.MustCompile(`(?s)<text x="([\d.]+)" y="(-[\d.]+)".*?font-size:(\d+)px.*?>(.*?)</text>`)
+
+// assertTextFits checks that no text leaves the picture or meets the next one in
+// its line, in a font much wider than Arial.
+func assertTextFits(t *testing.T, svg string) {
+	ends := map[string]float64{} // of the last text, by line
+	texts := textElement.FindAllStringSubmatch(svg, -1)
+	slices.SortFunc(texts, func(a, b []string) int { return cmp.Compare(number(t, a[1]), number(t, b[1])) })
+	assert.Len(t, texts, strings.Count(svg, "<text"))
+	for _, m := range texts {
+		start := number(t, m[1])
+		assert.LessOrEqual(t, ends[m[2]], start, "what stands before %q", m[4])
+		ends[m[2]] = start + 0.68*number(t, m[3])*float64(len(m[4]))
+		assert.LessOrEqual(t, ends[m[2]], float64(width), "%q", m[4])
+	}
+}
+
+func number(t *testing.T, s string) float64 {
+	f, err := strconv.ParseFloat(s, 64)
+	require.NoError(t, err)
+	return f
 }
