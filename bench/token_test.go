@@ -3,6 +3,10 @@ package bench
 import (
 	"context"
 	"testing"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
+	"github.com/stretchr/testify/require"
 )
 
 // newCache returns a token cache, and a function that gets a token from it. Its
@@ -46,4 +50,43 @@ func BenchmarkToken(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkStore is a cold start: a new Source and its first token. "alone" has
+// no Store and exchanges the API key. "seal" stores the token, too. "open" finds
+// a stored token and makes no auth call. The Store is in memory and almost free.
+func BenchmarkStore(b *testing.B) {
+	ctx := (&Service{}).Context(context.Background())
+	filled := memstore.New()
+	coldStart(b, ctx, filled)
+	for op, store := range map[string]func() apivideo.Store{
+		"alone": func() apivideo.Store { return nil },
+		"seal":  func() apivideo.Store { return memstore.New() },
+		"open":  func() apivideo.Store { return filled },
+	} {
+		b.Run("op="+op+"/by="+Apivideo, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				coldStart(b, ctx, store())
+			}
+		})
+	}
+}
+
+func coldStart(tb testing.TB, ctx context.Context, store apivideo.Store) string {
+	conf := Config()
+	conf.Store = store
+	tok, err := conf.Source(ctx).Token()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return tok.AccessToken
+}
+
+func TestColdStartAdoptsStoredToken(t *testing.T) {
+	service, store := &Service{}, memstore.New()
+	ctx := service.Context(t.Context())
+	first := coldStart(t, ctx, store)
+	require.Equal(t, first, coldStart(t, ctx, store))
+	require.EqualValues(t, 1, service.Calls())
 }

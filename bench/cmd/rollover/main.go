@@ -7,21 +7,21 @@
 // Run it in the module's folder, on an idle machine. It takes a minute and a
 // half. The lifetimes of tokens and the outage are scaled: an hour is 36
 // seconds. The time of an auth call is not scaled. The API has no network and
-// takes 5 milliseconds. With -api 0 it takes none, and the plot mostly shows the
-// scheduler and the garbage collector.
+// takes 5 milliseconds.
 package main
 
 import (
 	"flag"
+	"fmt"
+	"image/color"
+	"io"
 	"log"
 	"os"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/bench"
+	"golang.org/x/perf/benchunit"
 )
-
-// authLatency is how long every auth call takes.
-const authLatency = 500 * time.Millisecond
 
 // phase is a part of the experiment, with its own tokens.
 type phase struct {
@@ -48,34 +48,52 @@ var phases = []phase{
 	},
 }
 
-// subjects are the peers under load, and their titles.
-var subjects = []struct{ by, title string }{
-	{bench.Apivideo, "apivideo"},
-	{bench.OAuth2, "x/oauth2"},
-	{bench.CloudAuth, "cloud.google.com/go/auth"},
-	{bench.Bare, "bare client, no authorization"},
+// subjects are the peers under load, from top to bottom.
+var subjects = []struct {
+	by, title string
+	hue       color.NRGBA
+}{
+	{bench.Apivideo, "apivideo", color.NRGBA{0x08, 0x7f, 0x5b, 0xff}},
+	{bench.OAuth2, "x/oauth2", color.NRGBA{0xd9, 0x48, 0x0f, 0xff}},
+	{bench.CloudAuth, "cloud.google.com/go/auth", color.NRGBA{0x1c, 0x5f, 0xc4, 0xff}},
+	{bench.Bare, "bare client, no authorization", grey},
 }
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("rollover: ")
 	out := flag.String("o", "rollover.svg", "write the plot to this `file`")
-	var l load
-	flag.IntVar(&l.workers, "workers", 20, "`n` workers for each library")
-	flag.DurationVar(&l.interval, "interval", 20*time.Millisecond, "each makes a request every `d`")
-	flag.DurationVar(&l.api, "api", 5*time.Millisecond, "the API takes `d` to answer")
 	flag.Parse()
 
 	runs := make([][]run, len(phases))
 	for i, ph := range phases {
 		log.Printf("%s: %v", ph.title, ph.length)
 		var err error
-		if runs[i], err = measure(ph, l); err != nil {
+		if runs[i], err = measure(ph); err != nil {
 			log.Fatal(err)
 		}
 	}
 	report(os.Stdout, runs)
 	if err := paint(*out, runs); err != nil {
 		log.Fatal(err)
+	}
+}
+
+// report prints a table for each phase. Failed requests count with the time
+// that they took to fail.
+func report(w io.Writer, runs [][]run) {
+	for i, ph := range phases {
+		fmt.Fprintf(w, "\n%s\n\n", ph.title)
+		fmt.Fprintln(w, "| | p50 | p99 | p99.9 | slowest | p99.9 ÷ bare | failed | requests | auth calls |")
+		fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+		bare, _ := latencies(runs[i][len(runs[i])-1].samples)
+		for _, r := range runs[i] {
+			took, failed := latencies(r.samples)
+			fmt.Fprintf(w, "| %s |", r.title)
+			for _, q := range []float64{0.5, 0.99, 0.999, 1} {
+				fmt.Fprintf(w, " %ss |", benchunit.Scale(took.Quantile(q), benchunit.Decimal))
+			}
+			fmt.Fprintf(w, " %.2f | %d | %d | %d |\n", took.Quantile(0.999)/bare.Quantile(0.999), failed, len(r.samples), r.authCalls)
+		}
 	}
 }

@@ -15,18 +15,11 @@ import (
 // slot is the time that one point of a curve stands for.
 const slot = 250 * time.Millisecond
 
-// hues are the colours of the libraries. Their rows tell them apart, too.
-var hues = []color.NRGBA{
-	{0x08, 0x7f, 0x5b, 0xff},
-	{0xd9, 0x48, 0x0f, 0xff},
-	{0x1c, 0x5f, 0xc4, 0xff},
-	{0x5c, 0x63, 0x70, 0xff},
-}
-
 var (
-	faint  = color.NRGBA{0xdf, 0xe3, 0xe8, 0xff}
-	failed = color.NRGBA{0xc6, 0x1f, 0x2b, 0xff}
-	outage = color.NRGBA{0xf9, 0xdf, 0xe1, 0xff}
+	grey  = color.NRGBA{0x5c, 0x63, 0x70, 0xff}
+	faint = color.NRGBA{0xdf, 0xe3, 0xe8, 0xff}
+	red   = color.NRGBA{0xc6, 0x1f, 0x2b, 0xff}
+	pink  = color.NRGBA{0xf9, 0xdf, 0xe1, 0xff}
 )
 
 // pale is a light tint of a colour. It is opaque, to look the same over the
@@ -37,38 +30,33 @@ func pale(c color.NRGBA) color.NRGBA {
 }
 
 // newPanel draws one run. All panels have the same scale of latency.
-func newPanel(row, col int, r run, low, high time.Duration) *plot.Plot {
-	ph := phases[col]
+func newPanel(row, col int, r run) *plot.Plot {
+	ph, hue := phases[col], subjects[row].hue
 	p := plot.New()
-	p.Title.Text = r.title
-	p.Title.TextStyle.Font = font.From(plot.DefaultFont, 10)
-	p.Title.TextStyle.Font.Weight = xfont.WeightBold
-	p.Title.TextStyle.Color = hues[row]
-	p.Title.Padding = 2
 	p.BackgroundColor = nil // the picture has one
+	p.Title.Text, p.Title.Padding = r.title, 2
+	p.Title.TextStyle.Color, p.Title.TextStyle.Font = hue, font.From(plot.DefaultFont, 10)
+	p.Title.TextStyle.Font.Weight = xfont.WeightBold
+	p.Y.Scale, p.Y.Min, p.Y.Max = plot.LogScale{}, 0.003, 20
+	p.Y.Tick.Marker = plot.ConstantTicks{{Value: 0.01, Label: "10 ms"}, {Value: 0.1, Label: "100 ms"}, {Value: 1, Label: "1 s"}, {Value: 10, Label: "10 s"}}
 	p.X.Min, p.X.Max = 0, ph.length.Seconds()
-	p.Y.Min, p.Y.Max = low.Seconds()/1.5, high.Seconds()*4
-	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, decades{}
-	p.X.Label.Text = ph.axis
-	if row < len(subjects)-1 {
+	if p.X.Label.Text = ph.axis; row < len(subjects)-1 {
 		p.X.Label.Text, p.X.Tick.Marker = "", plot.ConstantTicks{}
 	}
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.LineStyle = draw.LineStyle{Color: faint, Width: 0.75}
 		a.Tick.LineStyle = a.LineStyle
-		a.Label.TextStyle.Font = plot.DefaultFont
-		a.Tick.Label.Font = plot.DefaultFont
+		a.Label.TextStyle.Font, a.Tick.Label.Font = plot.DefaultFont, plot.DefaultFont
 		a.Padding = 0
 	}
 	grid := plotter.NewGrid()
-	grid.Vertical.Width = 0
-	grid.Horizontal = p.Y.LineStyle
+	grid.Vertical.Width, grid.Horizontal = 0, p.Y.LineStyle
 
-	p.Add(area(box(ph.from, ph.to, p.Y.Min, p.Y.Max), outage), grid) // of no width without an outage
+	p.Add(area(box(ph.from, ph.to, p.Y.Min, p.Y.Max), pink), grid) // of no width without an outage
 	outline, median, failures := curves(r.samples, ph.length)
-	p.Add(area(outline, pale(hues[row])), line(median, hues[row]))
+	p.Add(area(outline, pale(hue)), line(median, hue))
 	for _, at := range failures {
-		p.Add(area(box(at-slot, at+slot, p.Y.Max/2, p.Y.Max), failed))
+		p.Add(area(box(at-slot, at+slot, p.Y.Max/2, p.Y.Max), red))
 	}
 	return p
 }
@@ -87,14 +75,13 @@ func curves(samples []sample, length time.Duration) (outline, median plotter.XYs
 		if len(ss) == 0 {
 			continue
 		}
-		at, sum := time.Duration(i)*slot, newSummary(ss)
-		point := func(q float64) plotter.XY {
-			return plotter.XY{X: (at + slot/2).Seconds(), Y: sum.quantile(q).Seconds()}
-		}
-		outline = append(outline, point(1))
-		median = append(median, point(0.5))
-		fastest = append(fastest, point(0))
-		if sum.failed > 0 {
+		at := time.Duration(i) * slot
+		x := (at + slot/2).Seconds()
+		took, failed := latencies(ss)
+		outline = append(outline, plotter.XY{X: x, Y: took.Quantile(1)})
+		median = append(median, plotter.XY{X: x, Y: took.Quantile(0.5)})
+		fastest = append(fastest, plotter.XY{X: x, Y: took.Quantile(0)})
+		if failed > 0 {
 			failures = append(failures, at)
 		}
 	}
@@ -116,17 +103,4 @@ func area(outline plotter.XYs, c color.Color) *plotter.Polygon {
 // line draws a curve. Without points it is only good for a legend.
 func line(points plotter.XYs, c color.Color) *plotter.Line {
 	return &plotter.Line{XYs: points, LineStyle: draw.LineStyle{Color: c, Width: 1.25}}
-}
-
-// decades marks the powers of ten.
-type decades struct{}
-
-func (decades) Ticks(low, high float64) []plot.Tick {
-	var ticks []plot.Tick
-	for d := 100 * time.Nanosecond; d.Seconds() <= high; d *= 10 {
-		if d.Seconds() >= low {
-			ticks = append(ticks, plot.Tick{Value: d.Seconds(), Label: d.String()})
-		}
-	}
-	return ticks
 }

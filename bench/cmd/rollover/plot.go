@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"image/color"
 	"os"
-	"time"
 
 	xfont "golang.org/x/image/font"
 	"gonum.org/v1/plot"
@@ -18,7 +17,7 @@ import (
 // The picture is about as wide as a README shows it, so text keeps its size.
 const (
 	width      = vg.Length(640)
-	headHeight = vg.Length(66)
+	headHeight = vg.Length(60)
 	rowHeight  = vg.Length(112)
 	gap        = vg.Length(12)
 )
@@ -26,14 +25,13 @@ const (
 // paint writes the plot: a row for each library and a column for each phase.
 func paint(name string, runs [][]run) error {
 	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans", Size: 9}
-	low, high := extent(runs)
 	panels := make([][]*plot.Plot, len(subjects))
 	for row := range subjects {
 		for col := range phases {
-			panels[row] = append(panels[row], newPanel(row, col, runs[col][row], low, high))
+			panels[row] = append(panels[row], newPanel(row, col, runs[col][row]))
 		}
 	}
-	canvas := vgsvg.NewWith(vgsvg.UseWH(width, headHeight+rowHeight*vg.Length(len(subjects))))
+	canvas := vgsvg.New(width, headHeight+rowHeight*vg.Length(len(subjects)))
 	whole := draw.New(canvas)
 	whole.SetColor(color.White)
 	whole.Fill(whole.Rectangle.Path())
@@ -44,11 +42,11 @@ func paint(name string, runs [][]run) error {
 			panels[row][col].Draw(c)
 		}
 	}
+	title := text.Style{Font: font.From(plot.DefaultFont, 11), YAlign: text.YTop, Handler: plot.DefaultTextHandler}
+	title.Font.Weight = xfont.WeightBold
 	for col, legend := range legends() {
 		over := panels[0][col].DataCanvas(canvases[0][col])
 		over.Max.Y = whole.Max.Y - gap/2
-		title := text.Style{Font: font.From(plot.DefaultFont, 11), YAlign: text.YTop, Handler: plot.DefaultTextHandler}
-		title.Font.Weight = xfont.WeightBold
 		over.FillText(title, vg.Point{X: over.Min.X, Y: over.Max.Y}, phases[col].title)
 		over.Max.Y -= 18
 		legend.Draw(over)
@@ -64,19 +62,6 @@ func paint(name string, runs [][]run) error {
 	return os.WriteFile(name, portable, 0o666)
 }
 
-// extent is the range of all latencies.
-func extent(runs [][]run) (low, high time.Duration) {
-	low = time.Hour
-	for _, phase := range runs {
-		for _, r := range phase {
-			for _, s := range r.samples {
-				low, high = min(low, s.took), max(high, s.took)
-			}
-		}
-	}
-	return low, high
-}
-
 // legends explain the marks of all panels. There is one above each column: side
 // by side, entries would overlap where the viewer's font is wider than ours.
 func legends() []plot.Legend {
@@ -85,10 +70,9 @@ func legends() []plot.Legend {
 		both[i].Top, both[i].Left, both[i].Padding = true, true, 3
 		both[i].TextStyle.Font = font.From(plot.DefaultFont, 10)
 	}
-	grey := hues[len(hues)-1]
 	both[0].Add("median latency in each quarter second", line(nil, grey))
 	both[0].Add("fastest to slowest request", area(nil, pale(grey)))
-	both[1].Add("requests failed", area(nil, failed))
-	both[1].Add("auth service down", area(nil, outage))
+	both[1].Add("requests failed", area(nil, red))
+	both[1].Add("auth service down", area(nil, pink))
 	return both
 }
