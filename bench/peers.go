@@ -12,10 +12,8 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/auth"
@@ -129,16 +127,4 @@ func (t *fixedHeader) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	out.Header["Authorization"] = []string{t.authorization}
 	return t.base.RoundTrip(out)
-}
-
-// atomicCache is the least that a shared token with an expiry costs: it loads a
-// pointer and reads the clock.
-type atomicCache struct{ current atomic.Pointer[oauth2.Token] }
-
-// Token returns the token unless it has expired.
-func (c *atomicCache) Token() (*oauth2.Token, error) {
-	if tok := c.current.Load(); tok != nil && time.Now().Before(tok.Expiry) {
-		return tok, nil
-	}
-	return nil, errors.New("expired")
 }

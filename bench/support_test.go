@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime"
 	"testing"
@@ -23,7 +24,7 @@ func onOneAndMany(b *testing.B, by string, loop func(next func() bool)) {
 }
 
 func countAllocs(b *testing.B, run func()) {
-	b.ReportAllocs()
+	b.ReportAllocs() // for the bytes
 	allocs, _ := heapUse(run)
 	b.ReportMetric(allocs/float64(b.N), "allocs/op")
 }
@@ -70,10 +71,13 @@ func mustTransport(tb testing.TB, peer string, o Options) http.RoundTripper {
 	return rt
 }
 
-// mustRoundTrip sends a request.
+// mustRoundTrip sends a request and reads its answer.
 func mustRoundTrip(tb testing.TB, rt http.RoundTripper, req *http.Request) {
 	resp, err := rt.RoundTrip(req)
 	if err != nil || resp.StatusCode != 200 {
 		tb.Error(resp, err)
+		return
 	}
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
 }

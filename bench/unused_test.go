@@ -4,28 +4,21 @@ import (
 	"runtime"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 )
 
-// newUsed returns n sources that are used once, each with its own tokens.
-func newUsed(tb testing.TB, by string, n int, s *Service) []any {
-	sources := make([]any, n)
+// idleSize returns the bytes that each of n sources takes after one use.
+func idleSize(tb testing.TB, by string, n int) float64 {
+	service, sources := &Service{}, make([]any, n)
+	before := heap()
 	for i := range sources {
-		cache, token := newCache(tb, by, s)
+		cache, token := newCache(by, service)
 		if _, err := token(); err != nil {
 			tb.Fatal(err)
 		}
 		sources[i] = cache
 	}
-	return sources
-}
-
-// idleSize returns the bytes that one of n idle sources takes.
-func idleSize(tb testing.TB, by string, n int) float64 {
-	before := heap()
-	sources := newUsed(tb, by, n, &Service{})
 	bytes := float64(int64(heap())-int64(before)) / float64(n)
 	runtime.KeepAlive(sources)
 	return bytes
@@ -64,15 +57,4 @@ func TestIdleSourceTakes4KiBAndNoGoroutine(t *testing.T) {
 		assert.Less(t, bytes, float64(4<<10))
 		t.Logf("%.0f B each", bytes)
 	})
-}
-
-func TestIdleSourceIsRenewedAtMostOnce(t *testing.T) {
-	const n = 1000
-	service := &Service{}
-	synctest.Test(t, func(t *testing.T) {
-		sources := newUsed(t, Apivideo, n, service)
-		time.Sleep(7 * 24 * time.Hour)
-		runtime.KeepAlive(sources)
-	})
-	assert.LessOrEqual(t, service.Calls(), int64(2*n))
 }

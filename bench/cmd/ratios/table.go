@@ -80,16 +80,15 @@ func collect(results io.Reader) (map[measure][]float64, error) {
 	samples := map[measure][]float64{}
 	r := benchfmt.NewReader(results, "results")
 	for r.Scan() {
-		switch rec := r.Result().(type) {
-		case *benchfmt.SyntaxError:
-			return nil, rec
-		case *benchfmt.Result:
-			benchmark, by, _ := strings.Cut(rec.Name.String(), "/by=")
-			by, _, _ = strings.Cut(by, "-")
-			for _, v := range rec.Values {
-				m := measure{benchmark, by, v.Unit}
-				samples[m] = append(samples[m], v.Value)
-			}
+		rec, ok := r.Result().(*benchfmt.Result)
+		if !ok {
+			continue
+		}
+		benchmark, by, _ := strings.Cut(rec.Name.String(), "/by=")
+		by, _, _ = strings.Cut(by, "-")
+		for _, v := range rec.Values {
+			m := measure{benchmark, by, v.Unit}
+			samples[m] = append(samples[m], v.Value)
 		}
 	}
 	return samples, r.Err()

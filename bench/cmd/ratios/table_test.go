@@ -13,7 +13,7 @@ BenchmarkRoundTrip/goroutines=1/by=oauth2-2      100  700.0 ns/op  1968 B/op  7 
 BenchmarkRoundTrip/goroutines=1/by=bare-2        100  8.25 ns/op  0 B/op  0 allocs/op
 BenchmarkRoundTrip/goroutines=1/by=apivideo-2    100  340.0 ns/op  720 B/op  3 allocs/op
 BenchmarkRoundTrip/goroutines=1/by=oauth2-2      100  680.0 ns/op  1968 B/op  7 allocs/op
-BenchmarkRoundTrip/goroutines=1/by=apivideo-2    100  990.0 ns/op  720 B/op  3 allocs/op
+BenchmarkRoundTrip/goroutines=1/by=apivideo-2    100  3000 ns/op  720 B/op  3 allocs/op
 BenchmarkRoundTrip/goroutines=1/by=oauth2-2      100  980.0 ns/op  1968 B/op  7 allocs/op
 BenchmarkToken/goroutines=1/by=apivideo-2        100  90.0 ns/op  14 B/op  0.1250 allocs/op
 BenchmarkToken/goroutines=1/by=oauth2-2          100  80.0 ns/op  0 B/op  0 allocs/op

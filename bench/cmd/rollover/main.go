@@ -11,7 +11,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"image/color"
 	"io"
@@ -37,9 +36,9 @@ type phase struct {
 // and the others every 12. In the second, every library would renew during the
 // outage: an outage without a renewal changes nothing.
 //
-// Two things do not scale. Package oauth2 stays 10 seconds early, so for it the
-// outage comes at the end of the hour. This library does not use the last tenth
-// of a token; of a token of an hour it does not use the last 10 seconds.
+// Two things do not scale. Package oauth2 stays 10 seconds early, so it meets the
+// outage sooner. This library leaves the last tenth of a token unused; of an
+// hour it would be the last 10 seconds.
 var phases = []phase{
 	{title: "Renewals", axis: "seconds", lifetime: 16 * time.Second, length: 42 * time.Second},
 	{
@@ -62,9 +61,6 @@ var subjects = []struct {
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("rollover: ")
-	out := flag.String("o", "rollover.svg", "write the plot to this `file`")
-	flag.Parse()
-
 	runs := make([][]run, len(phases))
 	for i, ph := range phases {
 		log.Printf("%s: %v", ph.title, ph.length)
@@ -74,7 +70,7 @@ func main() {
 		}
 	}
 	report(os.Stdout, runs)
-	if err := paint(*out, runs); err != nil {
+	if err := paint("rollover.svg", runs); err != nil {
 		log.Fatal(err)
 	}
 }

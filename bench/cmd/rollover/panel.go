@@ -22,12 +22,8 @@ var (
 	pink  = color.NRGBA{0xf9, 0xdf, 0xe1, 0xff}
 )
 
-// pale is a light tint of a colour. It is opaque, to look the same over the
-// outage.
-func pale(c color.NRGBA) color.NRGBA {
-	tint := func(v uint8) uint8 { return uint8((int(v) + 2*255) / 3) }
-	return color.NRGBA{tint(c.R), tint(c.G), tint(c.B), 0xff}
-}
+// pale is a tint of a colour, through which the grid and the outage show.
+func pale(c color.NRGBA) color.NRGBA { return color.NRGBA{c.R, c.G, c.B, 0x55} }
 
 // newPanel draws one run. All panels have the same scale of latency.
 func newPanel(row, col int, r run) *plot.Plot {

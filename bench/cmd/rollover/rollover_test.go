@@ -49,19 +49,14 @@ var textElement = regexp.MustCompile(`(?s)<text x="([\d.]+)" y="(-[\d.]+)".*?fon
 // its line, in a font much wider than Arial.
 func assertTextFits(t *testing.T, svg string) {
 	ends := map[string]float64{} // of the last text, by line
+	number := func(s string) float64 { f, _ := strconv.ParseFloat(s, 64); return f }
 	texts := textElement.FindAllStringSubmatch(svg, -1)
-	slices.SortFunc(texts, func(a, b []string) int { return cmp.Compare(number(t, a[1]), number(t, b[1])) })
+	slices.SortFunc(texts, func(a, b []string) int { return cmp.Compare(number(a[1]), number(b[1])) })
 	assert.Len(t, texts, strings.Count(svg, "<text"))
 	for _, m := range texts {
-		start := number(t, m[1])
+		start := number(m[1])
 		assert.LessOrEqual(t, ends[m[2]], start, "what stands before %q", m[4])
-		ends[m[2]] = start + 0.68*number(t, m[3])*float64(len(m[4]))
+		ends[m[2]] = start + 0.68*number(m[3])*float64(len(m[4]))
 		assert.LessOrEqual(t, ends[m[2]], float64(width), "%q", m[4])
 	}
-}
-
-func number(t *testing.T, s string) float64 {
-	f, err := strconv.ParseFloat(s, 64)
-	require.NoError(t, err)
-	return f
 }
