@@ -117,7 +117,6 @@ type fixedHeader struct {
 	base          http.RoundTripper
 }
 
-// RoundTrip implements [http.RoundTripper].
 func (t *fixedHeader) RoundTrip(req *http.Request) (*http.Response, error) {
 	out := new(http.Request)
 	*out = *req

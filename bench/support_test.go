@@ -61,7 +61,6 @@ func newRequest(n int) *http.Request {
 	return req
 }
 
-// mustTransport returns a peer's RoundTripper.
 func mustTransport(tb testing.TB, peer string, o Options) http.RoundTripper {
 	tb.Helper()
 	rt, err := NewTransport(peer, o)

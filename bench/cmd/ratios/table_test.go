@@ -17,8 +17,6 @@ BenchmarkRoundTrip/goroutines=1/by=apivideo-2    100  3000 ns/op  720 B/op  3 al
 BenchmarkRoundTrip/goroutines=1/by=oauth2-2      100  980.0 ns/op  1968 B/op  7 allocs/op
 BenchmarkToken/goroutines=1/by=apivideo-2        100  90.0 ns/op  14 B/op  0.1250 allocs/op
 BenchmarkToken/goroutines=1/by=oauth2-2          100  80.0 ns/op  0 B/op  0 allocs/op
-BenchmarkIdleSources/by=apivideo-2  1  5000000000 ns/op  3226 B/source
-BenchmarkIdleSources/by=oauth2-2    1  500000000 ns/op  2456 B/source
 `))
 	fmt.Println(err)
 	// Output:
@@ -29,6 +27,5 @@ BenchmarkIdleSources/by=oauth2-2    1  500000000 ns/op  2456 B/source
 	// | its bytes | **0.37** |  |  | 720 B | 1968 B |  |  | 0 B |
 	// | `TokenContext`, with x/oauth2 `ReuseTokenSource`, 1 goroutine | **1.13** |  |  | 90.00ns ±∞ | 80.00ns ±∞ |  |  |  |
 	// | its allocations, 1 goroutine |  |  |  | 0.125 | 0 |  |  |  |
-	// | idle source with its tokens | **1.31** |  |  | 3226 B | 2456 B |  |  |  |
 	// <nil>
 }
