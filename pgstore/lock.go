@@ -83,9 +83,13 @@ func (s *Store) await(ctx context.Context, key string) (*lock, error) {
 // try returns nil if somebody else holds the lock. The transaction outlives
 // ctx, since fn may.
 func (s *Store) try(ctx context.Context, key string) (*lock, error) {
-	if err := ctx.Err(); err != nil {
+	leave, err := enter(ctx, s.queue.slot)
+	if err != nil {
 		return nil, locking(err)
 	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, queryTime)
+	defer cancel()
 	working, quit := context.WithCancel(context.WithoutCancel(ctx))
 	detach := context.AfterFunc(ctx, quit)
 	// A stricter isolation level would read the value as it was before the lock.
@@ -118,9 +122,11 @@ func locking(err error) error { return fmt.Errorf("pgstore: locking: %w", err) }
 
 // read returns the value, nil if there is none.
 func (l *lock) read(ctx context.Context) (value []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	err = l.tx.QueryRowContext(ctx, valueQuery, l.key).Scan(&value)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("pgstore: reading the value: %w", err)
+		return nil, reading(err)
 	}
 	return value, nil
 }

@@ -112,8 +112,7 @@ func TestLockLostAndTakenByAnother(t *testing.T) {
 
 func TestLockWaitEndsWithContext(t *testing.T) {
 	t.Parallel()
-	db, waiting := newDB(t), newDB(t)
-	mustExec(t, waiting, "SELECT 1")
+	db := newDB(t)
 	s, other := pgstore.New(db), pgstore.New(db)
 	require.NoError(t, s.Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) {
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -129,11 +128,11 @@ func TestLockWaitEndsWithContext(t *testing.T) {
 	expect(t, other, "value")
 }
 
-// Those who wait for the lock need no connection for that.
-func TestLockWaitInPoolOfTwo(t *testing.T) {
+// One for the holder, and one for all others.
+func TestLockWaitNeedsTwoConnections(t *testing.T) {
 	t.Parallel()
 	db := newDB(t)
-	db.SetMaxOpenConns(2)
+	db.SetMaxIdleConns(30)
 	s := pgstore.New(db)
 	together(30, func(int) {
 		assert.NoError(t, s.Update(t.Context(), key, func(ctx context.Context, old []byte) ([]byte, error) {
@@ -150,6 +149,7 @@ func TestLockWaitInPoolOfTwo(t *testing.T) {
 	value, err := s.Load(t.Context(), key)
 	require.NoError(t, err)
 	assert.Len(t, value, 30)
+	assert.LessOrEqual(t, db.Stats().OpenConnections, 2)
 }
 
 func TestLockReleasedWhateverHappens(t *testing.T) {

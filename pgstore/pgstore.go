@@ -35,21 +35,24 @@
 // query every second. If the server gets none for 10 seconds, for example
 // because a machine lost power, it ends the session and thereby the lock.
 //
+// Monitoring shows a renewal as a session that is idle in transaction, usually
+// for less than a second, and for 30 seconds at worst. A transaction_timeout
+// that is shorter ends the lock.
+//
 // If the server is slow or down, usable tokens stay in use. A renewal then goes
 // on without the Store after about a second. Each process makes its own auth
 // calls until the server is back.
 //
 // # Connections
 //
-// The Store uses one connection for a read and one for the time of a renewal,
-// and none while it waits for the lock. Give it a pool of at least two
-// connections, so that others need not wait for a renewal. Keep the sum of all
-// pools below the server's max_connections: a process that gets no connection
-// makes its own auth call.
+// A Store uses one connection for each renewal, none while it waits for the
+// lock, and one for everything else. A program with one account needs two. Keep the sum of all pools below the server's max_connections: a
+// process that gets no connection makes its own auth call. With a small pool,
+// leave a connection for others during a renewal:
 //
-//	db.SetMaxOpenConns(2) // if this pool is only for the Store
+//	db.SetMaxOpenConns(2) // enough if this pool is only for the Store
 //
-// It must be connected to the primary. A read replica, or a session that is
+// The pool must lead to the primary. A read replica, or a session that is
 // read-only, is an error on every call.
 //
 // # PgBouncer
@@ -88,39 +91,47 @@ const (
 // apivideo and is safe for concurrent use. Make one with [New]; every call on
 // the zero Store is an error.
 type Store struct {
-	db *sql.DB // nil if there is none
+	db    *sql.DB // nil if there is none
+	queue *queue
 }
 
 // New returns a Store in the database of db. The caller keeps db, and closes it
 // when the Store is no longer used. If db is nil, every call on the Store is an
 // error.
-func New(db *sql.DB) *Store { return &Store{db} }
+func New(db *sql.DB) *Store { return &Store{db, newQueue()} }
 
 // Load returns the value of key, or nil if there is none, or no table. It does
-// not wait for locks.
+// not wait for the lock, and returns when ctx ends.
 func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	if s.db == nil {
 		return nil, errNoDB
 	}
+	value, err := s.queue.load(ctx, key, func(ctx context.Context) ([]byte, error) { return s.get(ctx, key) })
+	if err != nil && err != errReadOnly {
+		err = reading(err)
+	}
+	return value, err
+}
+
+func (s *Store) get(ctx context.Context, key string) (value []byte, err error) {
 	var readOnly bool
-	var value []byte
-	err := s.db.QueryRowContext(ctx, loadQuery, key).Scan(&readOnly, &value)
+	err = s.db.QueryRowContext(ctx, loadQuery, key).Scan(&readOnly, &value)
 	switch {
 	case undefinedTable(err):
 		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("pgstore: reading the value: %w", err)
-	case readOnly:
+	case err == nil && readOnly:
 		return nil, errReadOnly
 	}
-	return value, nil
+	return value, err
 }
 
+func reading(err error) error { return fmt.Errorf("pgstore: reading the value: %w", err) }
+
 // Update calls fn with the value of key, nil if there is none, while it holds
-// the lock on key. It tries to get the lock several times a second until ctx
-// ends, and creates the table if there is none. What fn returns is stored for
-// 24 hours, unless it is nil, which leaves the value. An error of fn is
-// returned as it is.
+// the lock on key. It waits for the lock until ctx ends: goroutines that share
+// a Store queue, and processes try several times a second. It creates the table
+// if there is none. What fn returns is stored for 24 hours, unless it is nil,
+// which leaves the value. An error of fn is returned as it is.
 //
 // The context of fn ends with ctx, and also when the lock is lost, which its
 // [context.Cause] says. Then nothing is stored and Update returns an error.
@@ -134,6 +145,11 @@ func (s *Store) Update(ctx context.Context, key string, fn func(ctx context.Cont
 	if s.db == nil {
 		return errNoDB
 	}
+	leave, err := enter(ctx, s.queue.of(key).turn)
+	if err != nil {
+		return locking(err)
+	}
+	defer leave()
 	l, err := s.lock(ctx, key)
 	if err != nil {
 		return err
