@@ -7,6 +7,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -57,8 +58,8 @@ func getToken(url string) (r report) {
 	conf := &apivideo.Config{APIKey: os.Getenv(apiKeyVar), BaseURL: os.Getenv(baseURLVar), Store: pgstore.New(db)}
 	// A new connection costs the server so much that two cores need seconds for
 	// a hundred at once, and a Source waits for its Store no longer than one.
-	if _, err := conf.Store.Load(context.Background(), key); err != nil {
-		return report{Error: err.Error()}
+	for err := errors.New("not yet loaded"); err != nil; {
+		_, err = conf.Store.Load(context.Background(), key)
 	}
 	fmt.Println("ready")
 	bufio.NewReader(os.Stdin).ReadString('\n')
