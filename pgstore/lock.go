@@ -21,10 +21,14 @@ const (
 )
 
 const (
-	// The last column makes the lock a lease. It is valid for this transaction.
-	lockQuery = `SELECT current_setting('transaction_read_only') = 'on',
+	// The lock that this takes ends with the query, and is shared, so that those
+	// who wait do not hinder each other.
+	freeQuery = `SELECT current_setting('transaction_read_only') = 'on',
 	to_regclass('apivideo_tokens') IS NULL,
-	pg_try_advisory_xact_lock($1),
+	pg_try_advisory_xact_lock_shared($1)`
+
+	// The second column makes the lock a lease, for this transaction.
+	lockQuery = `SELECT pg_try_advisory_xact_lock($1),
 	set_config('idle_in_transaction_session_timeout', '10s', true)`
 
 	writeQuery = `WITH expired AS (
@@ -80,8 +84,8 @@ func (s *Store) await(ctx context.Context, key string) (*lock, error) {
 	}
 }
 
-// try returns nil if somebody else holds the lock. The transaction outlives
-// ctx, since fn may.
+// try returns nil if somebody else holds the lock. It finds that out with one
+// query, which is what most tries of a fleet need.
 func (s *Store) try(ctx context.Context, key string) (*lock, error) {
 	leave, err := enter(ctx, s.queue.slot)
 	if err != nil {
@@ -90,6 +94,23 @@ func (s *Store) try(ctx context.Context, key string) (*lock, error) {
 	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, queryTime)
 	defer cancel()
+	var readOnly, missing, free bool
+	err = s.db.QueryRowContext(ctx, freeQuery, lockID(key)).Scan(&readOnly, &missing, &free)
+	switch {
+	case err != nil:
+		return nil, locking(cmp.Or(ctx.Err(), err))
+	case readOnly:
+		return nil, errReadOnly
+	case missing:
+		return nil, errNoTable
+	case !free:
+		return nil, nil
+	}
+	return s.begin(ctx, key)
+}
+
+// begin begins the transaction of a lock. It outlives ctx, since fn may.
+func (s *Store) begin(ctx context.Context, key string) (*lock, error) {
 	working, quit := context.WithCancel(context.WithoutCancel(ctx))
 	detach := context.AfterFunc(ctx, quit)
 	// A stricter isolation level would read the value as it was before the lock.
@@ -99,23 +120,20 @@ func (s *Store) try(ctx context.Context, key string) (*lock, error) {
 		return nil, locking(cmp.Or(ctx.Err(), err))
 	}
 	l := &lock{tx, key, quit}
-	var readOnly, missing, locked bool
+	var locked bool
 	var lease string
-	err = tx.QueryRowContext(working, lockQuery, lockID(key)).Scan(&readOnly, &missing, &locked, &lease)
-	switch {
-	case !detach():
-		err = locking(ctx.Err())
-	case err != nil:
-		err = locking(err)
-	case readOnly:
-		err = errReadOnly
-	case missing:
-		err = errNoTable
-	case locked:
+	err = tx.QueryRowContext(working, lockQuery, lockID(key)).Scan(&locked, &lease)
+	if !detach() {
+		err = ctx.Err()
+	}
+	if err == nil && locked {
 		return l, nil
 	}
 	l.release()
-	return nil, err
+	if err != nil {
+		return nil, locking(err)
+	}
+	return nil, nil
 }
 
 func locking(err error) error { return fmt.Errorf("pgstore: locking: %w", err) }
