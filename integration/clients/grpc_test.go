@@ -30,7 +30,7 @@ import (
 
 // A gRPC client asks a Source for the token of each call, but does not tell it
 // that one was refused. An interceptor does, and makes the call again.
-func TestAGRPCClientThatReportsRefusalsNeverMeetsOne(t *testing.T) {
+func TestGRPCWithInvalidateSeesNoRefusal(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	src := srv.Config().Source(t.Context())
@@ -41,7 +41,7 @@ func TestAGRPCClientThatReportsRefusalsNeverMeetsOne(t *testing.T) {
 	})
 }
 
-func TestAGRPCClientByItselfKeepsARevokedToken(t *testing.T) {
+func TestGRPCAloneKeepsRevokedToken(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	src := srv.Config().Source(t.Context())

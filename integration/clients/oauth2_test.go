@@ -17,7 +17,7 @@ import (
 
 // A program that puts a Source under oauth2's Transport reports each 401, and
 // sends the request again itself.
-func TestTheTransportOfOauth2NeedsToBeToldOfA401(t *testing.T) {
+func TestOAuth2TransportNeedsInvalidate(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	src := srv.Config().Source(t.Context())
@@ -38,7 +38,7 @@ func TestTheTransportOfOauth2NeedsToBeToldOfA401(t *testing.T) {
 
 // The cache of oauth2.NewClient has a token renewed when it ends, but keeps
 // one that is revoked before.
-func TestAClientOfOauth2KeepsARevokedToken(t *testing.T) {
+func TestOAuth2ClientKeepsRevokedToken(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	client := oauth2.NewClient(t.Context(), srv.Config().TokenSource(t.Context()))
@@ -55,7 +55,7 @@ func TestAClientOfOauth2KeepsARevokedToken(t *testing.T) {
 
 // The refresh token is ended after each request, so that the renewal needs the
 // API key.
-func TestAClientOfOauth2OutlivesAnEndedRefreshToken(t *testing.T) {
+func TestOAuth2ClientOutlivesRefreshToken(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	client := oauth2.NewClient(t.Context(), srv.Config().TokenSource(t.Context()))
@@ -69,7 +69,7 @@ func TestAClientOfOauth2OutlivesAnEndedRefreshToken(t *testing.T) {
 	}, srv.Counters())
 }
 
-func TestAClientOfOauth2DoesNotAskTheSourceThatKnowsBetter(t *testing.T) {
+func TestOAuth2ClientIgnoresInvalidate(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	src := srv.Config().Source(t.Context())
@@ -86,7 +86,7 @@ func TestAClientOfOauth2DoesNotAskTheSourceThatKnowsBetter(t *testing.T) {
 }
 
 // Package oauth2 asks for a token without the context of the request.
-func TestOnlyOurTransportWaitsNoLongerThanTheContextOfARequest(t *testing.T) {
+func TestTransportWaitEndsWithRequestContext(t *testing.T) {
 	t.Parallel()
 	for name, ours := range map[string]bool{"apivideo": true, "oauth2": false} {
 		t.Run(name, func(t *testing.T) {

@@ -36,7 +36,7 @@ func newProxy(t *testing.T, srv *apivideotest.Server, rewrite func(*httputil.Pro
 	return proxy.URL
 }
 
-func TestAReverseProxyHealsRequestsWithoutABody(t *testing.T) {
+func TestReverseProxyReplaysRequestWithoutBody(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	srv.HandleFunc("GET /videos", func(w http.ResponseWriter, _ *http.Request) { respond(w, http.StatusCreated, video) })
@@ -51,7 +51,7 @@ func TestAReverseProxyHealsRequestsWithoutABody(t *testing.T) {
 }
 
 // What comes in over the network cannot be had again.
-func TestAReverseProxyPassesOnThe401OfARequestWithABody(t *testing.T) {
+func TestReverseProxyPassesOn401OfUpload(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	create := creating(http.DefaultClient, newProxy(t, srv, nil)+"/videos")
@@ -65,7 +65,7 @@ func TestAReverseProxyPassesOnThe401OfARequestWithABody(t *testing.T) {
 	}, srv.Counters())
 }
 
-func TestAReverseProxyLeavesTheAuthorizationOfItsClients(t *testing.T) {
+func TestReverseProxyKeepsClientAuthorization(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	srv.HandleFunc("GET /videos", func(http.ResponseWriter, *http.Request) {})
@@ -86,7 +86,7 @@ func TestAReverseProxyLeavesTheAuthorizationOfItsClients(t *testing.T) {
 }
 
 // The answer comes in two parts, the second only once the first was read.
-func TestAReverseProxyStreams(t *testing.T) {
+func TestReverseProxyStreams(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	read := make(chan struct{})
@@ -113,7 +113,7 @@ func TestAReverseProxyStreams(t *testing.T) {
 	assert.Equal(t, "playable\n", string(rest))
 }
 
-func TestAnAnswerThatAClientAbortsEndsAtTheAPI(t *testing.T) {
+func TestReverseProxyPassesOnAbort(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	ended := make(chan error, 1)

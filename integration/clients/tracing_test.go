@@ -138,7 +138,7 @@ func eachWayToTrace(t *testing.T, test func(t *testing.T, srv *apivideotest.Serv
 	}
 }
 
-func TestAllCallsAreTracedAndNoSecret(t *testing.T) {
+func TestTracingSeesAllCallsAndNoSecret(t *testing.T) {
 	eachWayToTrace(t, func(t *testing.T, srv *apivideotest.Server, tr *tracing, client *http.Client) {
 		acrossTheLifeOfTokens(t, srv, creating(client, srv.URL+"/videos"))
 		auth, api := tr.ended()
@@ -156,7 +156,7 @@ func TestAllCallsAreTracedAndNoSecret(t *testing.T) {
 
 // A refresh and an exchange fail, with answers that repeat all there is to
 // keep secret.
-func TestAFailureIsTracedWithoutTheSecretsThatTheServerRepeats(t *testing.T) {
+func TestTracingOfFailureHasNoSecret(t *testing.T) {
 	eachWayToTrace(t, func(t *testing.T, srv *apivideotest.Server, tr *tracing, client *http.Client) {
 		create := creating(client, srv.URL+"/videos")
 		require.NoError(t, create())
@@ -179,7 +179,7 @@ func TestAFailureIsTracedWithoutTheSecretsThatTheServerRepeats(t *testing.T) {
 	})
 }
 
-func TestARequestAndItsRepetitionBelongToTheTraceOfTheirCaller(t *testing.T) {
+func TestTracingKeepsTraceOfCaller(t *testing.T) {
 	eachWayToTrace(t, func(t *testing.T, srv *apivideotest.Server, tr *tracing, client *http.Client) {
 		require.NoError(t, creating(client, srv.URL+"/videos")())
 		srv.RevokeAccessTokens()

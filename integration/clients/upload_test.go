@@ -120,7 +120,7 @@ func heap() uint64 {
 }
 
 // It does not run beside other tests, which would add to the heap.
-func TestALargeUploadIsStreamed(t *testing.T) {
+func TestUploadIsStreamed(t *testing.T) {
 	const size = 300 << 20
 	srv := newUploadServer(t)
 	runtime.GC()
@@ -132,7 +132,7 @@ func TestALargeUploadIsStreamed(t *testing.T) {
 	t.Logf("the heap grew by %d KiB at most", (int64(body.heap)-int64(before))>>10)
 }
 
-func TestAnUploadThatCannotBeSentAgainHasTheTokenRenewedForTheNext(t *testing.T) {
+func TestUploadWithoutGetBodyRenewsForNext(t *testing.T) {
 	t.Parallel()
 	const size = 64 << 20
 	patient := http.DefaultTransport.(*http.Transport).Clone()
@@ -166,7 +166,7 @@ func TestAnUploadThatCannotBeSentAgainHasTheTokenRenewedForTheNext(t *testing.T)
 	}
 }
 
-func TestAnUploadThatCanBeSentAgainIsReplayedWholeAfterARevocation(t *testing.T) {
+func TestUploadWithGetBodyIsReplayed(t *testing.T) {
 	t.Parallel()
 	const size = 8 << 20
 	content, err := io.ReadAll(film(size))

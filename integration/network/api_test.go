@@ -48,7 +48,7 @@ func (n *network) post(ctx context.Context, t *testing.T, path string) (req *htt
 	return req, opened, closed
 }
 
-func TestANetworkErrorGoesToTheCallerAndNothingIsSentAgain(t *testing.T) {
+func TestAPINetworkErrorIsNotRetried(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		begin func(*testing.T, *path)
@@ -89,7 +89,7 @@ func TestANetworkErrorGoesToTheCallerAndNothingIsSentAgain(t *testing.T) {
 	}
 }
 
-func TestAResponseIsDeliveredAsFarAsItCame(t *testing.T) {
+func TestAPIResponseCutShortIsDelivered(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	whole := strings.Repeat("made-up video ", 100)
@@ -107,7 +107,7 @@ func TestAResponseIsDeliveredAsFarAsItCame(t *testing.T) {
 	assert.EqualValues(t, 1, n.auth.trips.Load())
 }
 
-func TestARequestPassesASlowOrDrippingPathOnce(t *testing.T) {
+func TestAPISlowPathIsPassedOnce(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{slowness, dripping} {
 		t.Run(fault, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestARequestPassesASlowOrDrippingPathOnce(t *testing.T) {
 	}
 }
 
-func TestA401IsHealedHoweverItComes(t *testing.T) {
+func Test401SlowOrCutIsReplayed(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{slowness, dripping, cutShort} {
 		t.Run(fault, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestA401IsHealedHoweverItComes(t *testing.T) {
 	}
 }
 
-func TestA401ThatWasCutIsHandedOnIfThereIsNoNewToken(t *testing.T) {
+func Test401CutShortIsDeliveredWithoutToken(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.get(t)
@@ -165,7 +165,7 @@ func TestA401ThatWasCutIsHandedOnIfThereIsNoNewToken(t *testing.T) {
 	n.get(t)
 }
 
-func TestA401ThatNeverEndsIsLeftWhenTheContextEnds(t *testing.T) {
+func Test401WithoutEndIsLeftWithContext(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.get(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestATokenServesOnWhileRenewalsFailAndTheNextSucceeds(t *testing.T) {
+func TestRenewalFailsWhileTokenServes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		begin func(*testing.T, *path)
@@ -57,7 +57,7 @@ func (n *network) servesWhile(t *testing.T, holds func() bool) {
 	}
 }
 
-func TestARenewalThatHangsDelaysNoRequest(t *testing.T) {
+func TestRenewalThatHangsDelaysNoRequest(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.get(t)
@@ -73,7 +73,7 @@ func TestARenewalThatHangsDelaysNoRequest(t *testing.T) {
 	assert.NoError(t, n.servesUntil(t, renewed))
 }
 
-func TestASlowAuthCallIsWaitedForByThoseWithoutATokenAlone(t *testing.T) {
+func TestAuthSlowDelaysOnlyCallersWithoutToken(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.auth.play(t, slowness)
@@ -86,7 +86,7 @@ func TestASlowAuthCallIsWaitedForByThoseWithoutATokenAlone(t *testing.T) {
 	assert.Equal(t, []string{"/auth/api-key", "/auth/refresh"}, n.authPaths())
 }
 
-func TestARenewalAheadOfExpiryThatFailsIsTriedAgainUnnoticed(t *testing.T) {
+func TestRenewalAheadOfExpiryIsRetried(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.SetLifetime(26 * time.Second) // renewed after 19.5 to 20.8, usable for 23.4
@@ -104,7 +104,7 @@ func TestARenewalAheadOfExpiryThatFailsIsTriedAgainUnnoticed(t *testing.T) {
 	assert.Zero(t, n.Counters().Unauthorized)
 }
 
-func TestACallerLeavesAServiceThatIsSilentAndTheNextIsServedWhenItSpeaks(t *testing.T) {
+func TestAuthSilentIsLeftThenServesNext(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.auth.play(t, silence)
@@ -130,7 +130,7 @@ func TestACallerLeavesAServiceThatIsSilentAndTheNextIsServedWhenItSpeaks(t *test
 	assert.Equal(t, []string{"/auth/api-key"}, n.authPaths())
 }
 
-func TestARefreshWhoseAnswerIsCutGivesWayToTheKeyUnnoticed(t *testing.T) {
+func TestRefreshCutShortFallsBackToAPIKey(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.get(t)
@@ -146,7 +146,7 @@ func TestARefreshWhoseAnswerIsCutGivesWayToTheKeyUnnoticed(t *testing.T) {
 	n.get(t)
 }
 
-func TestAnAnswerMayComeOneByteAtATime(t *testing.T) {
+func TestAuthAnswerByteByByte(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.auth.play(t, dripping)
@@ -155,7 +155,7 @@ func TestAnAnswerMayComeOneByteAtATime(t *testing.T) {
 	assert.EqualValues(t, 2, n.auth.trips.Load())
 }
 
-func TestAConnectionThatClosesSlowlyDelaysNothing(t *testing.T) {
+func TestAuthSlowCloseDelaysNothing(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.host.Config.SetKeepAlivesEnabled(false)
@@ -167,7 +167,7 @@ func TestAConnectionThatClosesSlowlyDelaysNothing(t *testing.T) {
 	assert.EqualValues(t, 2, n.auth.trips.Load())
 }
 
-func TestAClosedPortIsTriedSeldomHoweverManyAsk(t *testing.T) {
+func TestAuthClosedPortIsTriedSeldom(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	shuts(t, n.auth)

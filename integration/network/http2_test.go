@@ -36,7 +36,7 @@ func newDetour(t *testing.T, s *secured) *detour {
 
 func (d *detour) leadTo(l net.Listener) { d.address.Store(l.Addr().String()) }
 
-func TestAServerThatShutsDownAmidstARenewalCostsNothing(t *testing.T) {
+func TestHTTP2ShutdownDuringRenewalCostsNothing(t *testing.T) {
 	t.Parallel()
 	s := newSecured(t)
 	successor := httptest.NewUnstartedServer(s.host.Config.Handler)
@@ -87,7 +87,7 @@ func load(f func()) (stop func()) {
 	}
 }
 
-func TestARenewalOutlivesAServerThatGoesAway(t *testing.T) {
+func TestHTTP2GoAwayDuringRenewal(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		processed uint32 // the last stream that the server says it has looked at

@@ -94,7 +94,7 @@ func (g *gateway) way(t *testing.T) *path {
 	return p
 }
 
-func TestAnHTTPProxyLearnsTheHostAlone(t *testing.T) {
+func TestHTTPProxySeesOnlyHost(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	resp, err := g.conf.Client(over(t, g.way(t))).Get(g.conf.BaseURL + "/videos")
@@ -104,7 +104,7 @@ func TestAnHTTPProxyLearnsTheHostAlone(t *testing.T) {
 	g.assertConnectsAlone(t)
 }
 
-func TestAnHTTPProxyThatRefusesIsNamedAndSeldomAskedHoweverManyAsk(t *testing.T) {
+func TestHTTPProxyRefusalIsNamedAndSeldomTried(t *testing.T) {
 	t.Parallel()
 	refuses := func(status int64) func(*testing.T, *gateway, *path) {
 		return func(_ *testing.T, g *gateway, p *path) {
@@ -175,7 +175,7 @@ func (g *gateway) run(t *testing.T) (string, error) {
 	return string(output), err
 }
 
-func TestTheEnvironmentNamesTheHTTPProxy(t *testing.T) {
+func TestHTTPProxyOfEnvironmentIsUsed(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	output, err := g.run(t)
@@ -185,7 +185,7 @@ func TestTheEnvironmentNamesTheHTTPProxy(t *testing.T) {
 	g.assertConnectsAlone(t)
 }
 
-func TestAnHTTPProxyOfTheEnvironmentThatRefusesIsNamed(t *testing.T) {
+func TestHTTPProxyOfEnvironmentIsNamed(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	g.refusal.Store(407)

@@ -64,7 +64,7 @@ func transport(t *testing.T, conf *tls.Config) *http.Transport {
 	return tr
 }
 
-func TestAPrivateAuthorityIsTrustedWhereTheClientOfTheContextDoes(t *testing.T) {
+func TestTLSPrivateAuthorityOfContextClient(t *testing.T) {
 	t.Parallel()
 	s := newSecured(t)
 	client := s.conf.Client(over(t, transport(t, s.trusted())))
@@ -75,7 +75,7 @@ func TestAPrivateAuthorityIsTrustedWhereTheClientOfTheContextDoes(t *testing.T) 
 	assert.EqualValues(t, 1, s.connections.Load())
 }
 
-func TestABadCertificateIsNamedAndSeldomSeenHoweverManyAsk(t *testing.T) {
+func TestTLSBadCertificateIsNamedAndSeldomTried(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		host    string
@@ -111,7 +111,7 @@ func TestABadCertificateIsNamedAndSeldomSeenHoweverManyAsk(t *testing.T) {
 	}
 }
 
-func TestARefreshTokenIsKeptFromABadCertificate(t *testing.T) {
+func TestTLSBadCertificateKeepsRefreshToken(t *testing.T) {
 	t.Parallel()
 	s := newSecured(t)
 	tr := transport(t, s.trusted())
@@ -129,7 +129,7 @@ func TestARefreshTokenIsKeptFromABadCertificate(t *testing.T) {
 	assert.Equal(t, []string{"/auth/api-key", "/auth/refresh"}, s.authPaths())
 }
 
-func TestABadCertificateOfTheAPICostsNoAuthCall(t *testing.T) {
+func TestTLSBadAPICertificateCostsNoAuthCall(t *testing.T) {
 	t.Parallel()
 	s := newSecured(t)
 	source := s.conf.Source(over(t, transport(t, s.trusted())))

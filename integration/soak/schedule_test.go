@@ -186,7 +186,7 @@ var (
 )
 
 // The library's own jitter is in no schedule: a failure may need some tries.
-func TestRandomSchedules(t *testing.T) {
+func TestSoakRandomSchedules(t *testing.T) {
 	if *schedule != "" {
 		steps, err := hex.DecodeString(*schedule)
 		require.NoError(t, err)

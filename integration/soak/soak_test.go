@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	soakTime = flag.Duration("soak", time.Minute, "how long TestManyGoroutinesForAMinute takes")
+	soakTime = flag.Duration("soak", time.Minute, "how long TestSoakForAMinute takes")
 	soakSeed = flag.Uint64("seed", rand.Uint64(), "what decides on its requests and troubles")
 )
 
@@ -56,9 +56,9 @@ func (c *counted) Close() error {
 	return c.Conn.Close()
 }
 
-// TestManyGoroutinesForAMinute: requests over the network with tokens of two
+// TestSoakForAMinute: requests over the network with tokens of two
 // seconds, while whatever may happen happens.
-func TestManyGoroutinesForAMinute(t *testing.T) {
+func TestSoakForAMinute(t *testing.T) {
 	t.Parallel()
 	const callers = 64
 	seed := *soakSeed

@@ -36,7 +36,7 @@ func play(t *testing.T, s scenario, check func(t *testing.T, sum tally)) {
 	}
 }
 
-func TestAFleetLivesThroughAYear(t *testing.T) {
+func TestFleetForAYear(t *testing.T) {
 	s := scenario{seeds: 1, length: year, pace: 16 * time.Hour, calm: 4 * day, skew: time.Hour}
 	play(t, s, func(t *testing.T, sum tally) {
 		eventful(t, sum)
@@ -45,11 +45,11 @@ func TestAFleetLivesThroughAYear(t *testing.T) {
 	})
 }
 
-func TestAFleetLivesThroughAWeekOfIncidents(t *testing.T) {
+func TestFleetForAWeekOfIncidents(t *testing.T) {
 	play(t, scenario{seeds: 2, length: 7 * day, pace: 2 * time.Hour, calm: 12 * time.Hour, skew: time.Hour}, eventful)
 }
 
-func TestAFleetWithGoodClocksLivesThroughAWeekOfIncidents(t *testing.T) {
+func TestFleetForAWeekOfIncidentsWithGoodClocks(t *testing.T) {
 	play(t, scenario{seeds: 2, length: 7 * day, pace: 2 * time.Hour, calm: 12 * time.Hour}, eventful)
 }
 
@@ -61,7 +61,7 @@ func eventful(t *testing.T, sum tally) {
 	assert.NotZero(t, sum.revocations)
 }
 
-func TestAFleetWithoutIncidentsMakesOneAuthCallAnHour(t *testing.T) {
+func TestFleetWithoutIncidentsCallsOnceAnHour(t *testing.T) {
 	s := scenario{seeds: 1, length: 10 * day, pace: 5 * time.Hour}
 	play(t, s, func(t *testing.T, sum tally) {
 		assert.Equal(t, sum.authCalls, sum.issued)
