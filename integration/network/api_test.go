@@ -121,7 +121,7 @@ func TestAPISlowPathIsPassedOnce(t *testing.T) {
 	}
 }
 
-func Test401SlowOrCutIsReplayed(t *testing.T) {
+func TestAPI401SlowOrCutIsReplayed(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{slowness, dripping, cutShort} {
 		t.Run(fault, func(t *testing.T) {
@@ -144,7 +144,7 @@ func Test401SlowOrCutIsReplayed(t *testing.T) {
 	}
 }
 
-func Test401CutShortIsDeliveredWithoutToken(t *testing.T) {
+func TestAPI401CutShortIsDelivered(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.get(t)
@@ -165,7 +165,7 @@ func Test401CutShortIsDeliveredWithoutToken(t *testing.T) {
 	n.get(t)
 }
 
-func Test401WithoutEndIsLeftWithContext(t *testing.T) {
+func TestAPI401WithoutEndIsLeftWithContext(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.get(t)
