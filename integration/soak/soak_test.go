@@ -3,8 +3,8 @@ package soak_test
 import (
 	"context"
 	"flag"
+	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/integration/internal/leftover"
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/model"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -34,26 +35,19 @@ func within(d time.Duration, ok func() bool) bool {
 	return true
 }
 
-// connections counts those that are open.
-type connections struct{ open atomic.Int64 }
+// echo is the path of a handler that answers with the body.
+const echo = "/echo"
 
-func (c *connections) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	c.open.Add(1)
-	return &counted{Conn: conn, closed: sync.OnceFunc(func() { c.open.Add(-1) })}, nil
+func newRun(srv *apivideotest.Server, slack time.Duration) *model.Run {
+	srv.HandleFunc(echo, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	return &model.Run{Server: srv, Slack: slack}
 }
 
-type counted struct {
-	net.Conn
-	closed func()
-}
+// soak is one Source on the network.
+type soak struct{ *model.Source }
 
-func (c *counted) Close() error {
-	c.closed()
-	return c.Conn.Close()
+func (s soak) get(ctx context.Context, b model.Body) int {
+	return s.Do(ctx, s.Server.URL+echo, b).Status
 }
 
 // TestSoakForAMinute: requests over the network with tokens of two
@@ -66,38 +60,37 @@ func TestSoakForAMinute(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
 	srv.SetLifetime(2 * time.Second)
-	var conns connections
-	base := &http.Transport{DialContext: conns.dial, MaxIdleConnsPerHost: callers}
+	var conns leftover.Connections
+	base := &http.Transport{DialContext: conns.Dial, MaxIdleConnsPerHost: callers}
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
-	g := newRig(ctx, srv, base, 500*time.Millisecond)
+	run := newRun(srv, 500*time.Millisecond)
+	s := soak{run.NewSource(ctx, srv.Config(), base)}
 
 	var all sync.WaitGroup
 	over := time.Now().Add(*soakTime)
 	for i := range callers {
-		all.Go(func() { g.keepCalling(t.Context(), rand.New(rand.NewPCG(seed, uint64(i))), over) })
+		all.Go(func() { s.keepCalling(t.Context(), rand.New(rand.NewPCG(seed, uint64(i))), over) })
 	}
-	all.Go(func() { g.makeTrouble(t.Context(), rand.New(rand.NewPCG(seed, callers)), over) })
+	all.Go(func() { s.makeTrouble(t.Context(), rand.New(rand.NewPCG(seed, callers)), over) })
 	all.Wait()
 
 	srv.FailFunc(nil)
 	srv.SetAuthLatency(0)
-	assert.True(t, within(2*time.Minute, func() bool { return g.call(t.Context(), none) == 200 }), "a request after it all")
+	assert.True(t, within(2*time.Minute, func() bool { return s.get(t.Context(), model.None) == 200 }), "a request after it all")
 	end()
 	before := srv.Counters().AuthCalls
 	time.Sleep(3 * time.Second) // in which the last token expires
 	assert.Equal(t, before, srv.Counters().AuthCalls, "a timer is left")
-	g.client.CloseIdleConnections()
 	base.CloseIdleConnections()
-	assert.True(t, within(5*time.Second, func() bool { return conns.open.Load() == 0 }), "%d connections are left", conns.open.Load())
-	g.report(t)
-	t.Logf("%+v", g.counts)
-	assert.Greater(t, g.counts.requests, callers)
-	assert.Positive(t, g.counts.healed)
+	assert.True(t, within(5*time.Second, func() bool { return conns.Open() == 0 }), "%d connections are left", conns.Open())
+	run.Report(t)
+	assert.Greater(t, run.Counts.Requests, callers)
+	assert.Positive(t, run.Counts.Healed)
 }
 
 // keepCalling makes one request after another, some of which are broken off.
-func (g *rig) keepCalling(ctx context.Context, r *rand.Rand, over time.Time) {
+func (s soak) keepCalling(ctx context.Context, r *rand.Rand, over time.Time) {
 	for time.Now().Before(over) {
 		patience := 10 * time.Second
 		switch r.IntN(10) {
@@ -107,14 +100,14 @@ func (g *rig) keepCalling(ctx context.Context, r *rand.Rand, over time.Time) {
 			patience = time.Duration(r.IntN(1000)) * time.Millisecond
 		}
 		one, cancel := context.WithTimeout(ctx, patience)
-		g.call(one, body(r.IntN(3)))
+		s.get(one, model.AnyBody(r.IntN(3)))
 		cancel()
 		time.Sleep(time.Duration(r.IntN(80)) * time.Millisecond)
 	}
 }
 
 // makeTrouble plays what may happen to the service and the account.
-func (g *rig) makeTrouble(ctx context.Context, r *rand.Rand, over time.Time) {
+func (s soak) makeTrouble(ctx context.Context, r *rand.Rand, over time.Time) {
 	passing := []apivideotest.Fault{
 		apivideotest.BreakBefore, apivideotest.BreakAfter, apivideotest.Status(500), apivideotest.Status(502),
 		apivideotest.Status(503).RetryAfter("1"), apivideotest.Status(403), apivideotest.Answer(200, "text/html", "<html>"),
@@ -125,33 +118,33 @@ func (g *rig) makeTrouble(ctx context.Context, r *rand.Rand, over time.Time) {
 		fault := passing[r.IntN(len(passing))]
 		switch r.IntN(12) {
 		case 0, 1, 2:
-			g.revoke()
+			s.Revoke()
 		case 3, 4:
-			g.srv.EndRefreshToken()
+			s.Server.EndRefreshToken()
 		case 5, 6:
-			g.failOnce(fault)
+			s.failOnce(fault)
 		case 7: // an outage
-			g.srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return fault })
+			s.Server.FailFunc(func(apivideotest.Op) apivideotest.Fault { return fault })
 			time.Sleep(time.Duration(r.IntN(3000)) * time.Millisecond)
-			g.srv.FailFunc(nil)
+			s.Server.FailFunc(nil)
 		case 8:
-			g.srv.SetAuthLatency(time.Duration(r.IntN(300)) * time.Millisecond)
+			s.Server.SetAuthLatency(time.Duration(r.IntN(300)) * time.Millisecond)
 		case 9:
 			if r.IntN(4) == 0 {
-				g.failOnce(long[r.IntN(len(long))])
+				s.failOnce(long[r.IntN(len(long))])
 			}
 		case 10:
-			g.invalidate(ctx)
+			s.Invalidate(ctx)
 		case 11:
-			g.renew(ctx)
+			s.Renew(ctx)
 		}
 	}
 }
 
 // failOnce has the next auth call fail, unless it comes after the next fault.
-func (g *rig) failOnce(f apivideotest.Fault) {
+func (s soak) failOnce(f apivideotest.Fault) {
 	var used atomic.Bool
-	g.srv.FailFunc(func(apivideotest.Op) apivideotest.Fault {
+	s.Server.FailFunc(func(apivideotest.Op) apivideotest.Fault {
 		if used.Swap(true) {
 			return apivideotest.Fault{}
 		}

@@ -13,6 +13,9 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/model"
+	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
 )
 
 // seal opens and makes the values that the library keeps in a Store, as they
@@ -106,12 +109,12 @@ func (s *seal) shift(g *grant, by time.Duration) (*grant, error) {
 // clock is the Store as a replica uses it whose clock is ahead of the others'.
 // A bubble has one clock for all, so the difference is in the values: in what
 // the replica writes they say what its clock would, and what it reads is put
-// back. On the way, the witness learns what the replica is told.
+// back. On the way, the model learns what the replica is told.
 type clock struct {
-	*store
+	*memstore.Store
 	*seal
-	witness *witness
-	ahead   time.Duration
+	source *model.Source
+	ahead  time.Duration
 
 	mu   sync.Mutex // guards what follows
 	raw  []byte     // what was read last
@@ -120,7 +123,7 @@ type clock struct {
 
 // Load implements apivideo.Store.
 func (c *clock) Load(ctx context.Context, key string) ([]byte, error) {
-	raw, err := c.store.Load(ctx, key)
+	raw, err := c.Store.Load(ctx, key)
 	if err != nil || raw == nil {
 		return nil, err
 	}
@@ -129,22 +132,25 @@ func (c *clock) Load(ctx context.Context, key string) ([]byte, error) {
 
 // Update implements apivideo.Store.
 func (c *clock) Update(ctx context.Context, key string, fn func(context.Context, []byte) ([]byte, error)) error {
-	return c.store.Update(ctx, key, func(ctx context.Context, raw []byte) ([]byte, error) {
+	return c.Store.Update(ctx, key, func(ctx context.Context, raw []byte) ([]byte, error) {
 		old := new(grant)
 		if raw != nil {
 			old = c.translate(key, raw)
 		}
+		suffices := c.source.Suffices(old.AccessToken)
 		value, err := fn(ctx, old.sealed)
 		if err != nil || value == nil {
 			return nil, err
 		}
-		c.witness.replaced(old)
+		if suffices {
+			c.wrong("it renews a token that lasts")
+		}
 		g, err := c.open(key, value)
 		if err == nil {
 			g, err = c.shift(g, c.ahead)
 		}
 		if err != nil {
-			c.witness.wrong("it stores what cannot be opened: %v", err)
+			c.wrong("it stores what cannot be opened: %v", err)
 			return nil, err
 		}
 		return g.sealed, nil
@@ -161,11 +167,17 @@ func (c *clock) translate(key string, raw []byte) *grant {
 			g, err = c.shift(g, -c.ahead)
 		}
 		if err != nil {
-			c.witness.wrong("the store has what cannot be opened: %v", err)
+			c.wrong("the store has what cannot be opened: %v", err)
 			g = new(grant)
 		}
 		c.raw, c.read = raw, g
 	}
-	c.witness.told(c.read)
+	c.source.Told(c.read.AccessToken, c.read.Issued, c.read.Lifetime)
 	return c.read
+}
+
+func (c *clock) wrong(format string, args ...any) {
+	c.source.Lock()
+	defer c.source.Unlock()
+	c.source.Fault(format, args...)
 }
