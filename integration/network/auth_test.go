@@ -18,12 +18,12 @@ func TestRenewalFailsWhileTokenServes(t *testing.T) {
 		begin func(*testing.T, *path)
 		end   func(*testing.T, *path)
 		cause error
-		next  string
+		next  op
 	}{
-		"connections are reset":               {plays(reset), mends, syscall.ECONNRESET, "/auth/api-key"},
-		"connections end before the answer":   {plays(noAnswer), mends, io.EOF, "/auth/api-key"},
-		"connections end amidst the answer":   {plays(cut), mends, io.ErrUnexpectedEOF, "/auth/api-key"},
-		"the port is closed, nothing is sent": {shuts, opens, syscall.ECONNREFUSED, "/auth/refresh"},
+		"connections are reset":               {plays(reset), mends, syscall.ECONNRESET, authenticate},
+		"connections end before the answer":   {plays(noAnswer), mends, io.EOF, authenticate},
+		"connections end amidst the answer":   {plays(cut), mends, io.ErrUnexpectedEOF, authenticate},
+		"the port is closed, nothing is sent": {shuts, opens, syscall.ECONNREFUSED, refresh},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -35,7 +35,7 @@ func TestRenewalFailsWhileTokenServes(t *testing.T) {
 			assert.ErrorContains(t, n.failure(t, err), c.cause.Error())
 			assert.EqualValues(t, 1+4, n.auth.trips.Load(), "one with the refresh token, three with the key")
 			c.end(t, n.auth)
-			assert.Equal(t, []string{c.next}, n.renews(t, n.source))
+			assert.Equal(t, []op{c.next}, n.renews(t, n.source))
 			n.get(t)
 		})
 	}
@@ -83,7 +83,7 @@ func TestAuthSlowDelaysOnlyCallersWithoutToken(t *testing.T) {
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 	n.get(t) // waits for the call that the other has left
 	assert.NoError(t, n.servesUntil(t, renewal(n.source)))
-	assert.Equal(t, []string{"/auth/api-key", "/auth/refresh"}, n.authPaths())
+	assert.Equal(t, []op{authenticate, refresh}, n.authCalls())
 }
 
 func TestRenewalAheadOfExpiryIsRetried(t *testing.T) {
@@ -123,11 +123,11 @@ func TestAuthSilentIsLeftThenServesNext(t *testing.T) {
 		_, err := n.source.Token()
 		served <- err
 	}()
-	require.Eventually(t, func() bool { return n.auth.open.Load() == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return n.auth.conns.Open() == 1 }, patience, time.Millisecond)
 	n.auth.mend() // breaks the connection, and the flight makes a second attempt
-	assert.NoError(t, receive(t, served, "the token"))
+	assert.NoError(t, receive(t, served))
 	assert.LessOrEqual(t, n.auth.trips.Load(), int64(2))
-	assert.Equal(t, []string{"/auth/api-key"}, n.authPaths())
+	assert.Equal(t, []op{authenticate}, n.authCalls())
 }
 
 func TestRefreshCutShortFallsBackToAPIKey(t *testing.T) {
@@ -135,14 +135,14 @@ func TestRefreshCutShortFallsBackToAPIKey(t *testing.T) {
 	n := newNetwork(t)
 	n.get(t)
 	n.auth.play(t, cut)
-	n.onAuthCall(func(path string) {
-		if path == "/auth/api-key" {
+	n.onAuthCall(func(called op) {
+		if called == authenticate {
 			n.auth.mend()
 		}
 	})
 	_, err := n.source.Renew(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, []string{"/auth/api-key", "/auth/refresh", "/auth/api-key"}, n.authPaths())
+	assert.Equal(t, []op{authenticate, refresh, authenticate}, n.authCalls())
 	n.get(t)
 }
 
@@ -151,7 +151,7 @@ func TestAuthAnswerByteByByte(t *testing.T) {
 	n := newNetwork(t)
 	n.auth.play(t, dripping)
 	n.get(t)
-	assert.Equal(t, []string{"/auth/refresh"}, n.renews(t, n.source))
+	assert.Equal(t, []op{refresh}, n.renews(t, n.source))
 	assert.EqualValues(t, 2, n.auth.trips.Load())
 }
 
@@ -162,7 +162,7 @@ func TestAuthSlowCloseDelaysNothing(t *testing.T) {
 	n.auth.play(t, lingering)
 	n.api.play(t, lingering)
 	n.get(t)
-	assert.Equal(t, []string{"/auth/refresh"}, n.renews(t, n.source))
+	assert.Equal(t, []op{refresh}, n.renews(t, n.source))
 	n.get(t)
 	assert.EqualValues(t, 2, n.auth.trips.Load())
 }
@@ -183,6 +183,6 @@ func TestAuthClosedPortIsTriedSeldom(t *testing.T) {
 		_, err := n.source.Token()
 		return err == nil
 	}, patience, 10*time.Millisecond)
-	assert.Equal(t, []string{"/auth/api-key"}, n.authPaths())
+	assert.Equal(t, []op{authenticate}, n.authCalls())
 	n.get(t)
 }

@@ -72,14 +72,11 @@ func (s *Source) ended(c *wire.Call, got wire.Answer) {
 	ok := got.Token != "" && c.Context.Err() == nil && c.To.Before(k.unusable)
 	s.pace.took(c, got, ok, s.left(c.To))
 	if got.Token != "" {
-		if !ok { // it is only a secret
-			k.unusable, k.unused = c.From, c.From
-		}
-		s.forget(c.To)
-		s.tokens[got.Token] = k
 		s.issue(c, got.Token)
 	}
 	if ok {
+		s.forget(c.To)
+		s.tokens[got.Token] = k
 		s.Latest, s.wanted = k, false
 		s.keyed = attempts // which none of the key may follow
 	}
