@@ -103,16 +103,20 @@ func TestAPIResponseCutShortIsDelivered(t *testing.T) {
 	assert.EqualValues(t, 1, n.auth.trips.Load())
 }
 
-func TestAPISlowPathIsPassedOnce(t *testing.T) {
+func TestSlowPathsArePassedOnce(t *testing.T) {
 	t.Parallel()
-	for _, fault := range []string{slowness, dripping} {
+	for _, fault := range []string{slowness, dripping, lingering} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			n := newNetwork(t)
+			n.host.Config.SetKeepAlivesEnabled(false)
 			n.api.play(t, fault)
+			n.auth.play(t, fault)
 			n.get(t)
-			assert.EqualValues(t, 1, n.api.trips.Load())
-			assert.EqualValues(t, 1, n.auth.trips.Load())
+			assert.Equal(t, []op{refresh}, n.renews(t, n.source))
+			n.get(t)
+			assert.EqualValues(t, 2, n.api.trips.Load())
+			assert.EqualValues(t, 2, n.auth.trips.Load())
 		})
 	}
 }

@@ -146,27 +146,6 @@ func TestRefreshCutShortFallsBackToAPIKey(t *testing.T) {
 	n.get(t)
 }
 
-func TestAuthAnswerByteByByte(t *testing.T) {
-	t.Parallel()
-	n := newNetwork(t)
-	n.auth.play(t, dripping)
-	n.get(t)
-	assert.Equal(t, []op{refresh}, n.renews(t, n.source))
-	assert.EqualValues(t, 2, n.auth.trips.Load())
-}
-
-func TestAuthSlowCloseDelaysNothing(t *testing.T) {
-	t.Parallel()
-	n := newNetwork(t)
-	n.host.Config.SetKeepAlivesEnabled(false)
-	n.auth.play(t, lingering)
-	n.api.play(t, lingering)
-	n.get(t)
-	assert.Equal(t, []op{refresh}, n.renews(t, n.source))
-	n.get(t)
-	assert.EqualValues(t, 2, n.auth.trips.Load())
-}
-
 func TestAuthClosedPortIsTriedSeldom(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
