@@ -3,11 +3,10 @@ package clients_test
 import (
 	"bytes"
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,19 +24,7 @@ import (
 
 // film returns n bytes without a repetition, the same each time.
 func film(n int64) *io.LimitedReader {
-	block, err := aes.NewCipher([]byte("made-up seed, 16"))
-	if err != nil {
-		panic(err)
-	}
-	stream := cipher.StreamReader{S: cipher.NewCTR(block, make([]byte, aes.BlockSize)), R: zeros{}}
-	return &io.LimitedReader{R: stream, N: n}
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
+	return &io.LimitedReader{R: rand.NewChaCha8([32]byte{1}), N: n}
 }
 
 // receipt is what the service answers to an upload: the hash of what it got.

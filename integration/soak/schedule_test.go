@@ -79,6 +79,23 @@ var steps = []func(p *player, n byte){
 	},
 }
 
+// Those of the steps that are troubles.
+const (
+	revokes = 3 + iota
+	endsRefreshToken
+	fails
+	breaksDown
+	recovers
+	slows
+	renews      = 12
+	invalidates = 13
+)
+
+// get makes a request and returns the status of its answer.
+func (p *player) get(ctx context.Context, b model.Body) int {
+	return p.Do(ctx, p.Server.URL+echo, b).Status
+}
+
 // nextFault says how an auth call goes.
 func (p *player) nextFault(op apivideotest.Op) (f apivideotest.Fault) {
 	p.trouble.Lock()
@@ -119,7 +136,7 @@ func (p *player) bounded(d time.Duration, f func(context.Context)) {
 // calls makes n requests beside what follows.
 func (p *player) calls(n int, d time.Duration, b model.Body) {
 	for range n {
-		p.bounded(d, func(ctx context.Context) { p.Do(ctx, p.Server.URL+echo, b) })
+		p.bounded(d, func(ctx context.Context) { p.get(ctx, b) })
 	}
 }
 
@@ -153,7 +170,7 @@ func (p *player) heals(t *testing.T) {
 	p.Server.SetAuthLatency(0)
 	p.Server.SetLifetime(time.Hour)
 	time.Sleep(6 * time.Minute) // failures are remembered for 5 at most
-	assert.Equal(t, 200, p.Do(p.ctx, p.Server.URL+echo, model.None).Status, "a request after it all")
+	assert.Equal(t, 200, p.get(p.ctx, model.None), "a request after it all")
 }
 
 // rests: an idle Source renews its token once at most, and after the end of
@@ -165,7 +182,7 @@ func (p *player) rests(t *testing.T, end func()) {
 	assert.LessOrEqual(t, issued(), before+1, "idle")
 	end()
 	p.End()
-	assert.Equal(t, 200, p.Do(p.ctx, p.Server.URL+echo, model.None).Status, "a request after the end of the context")
+	assert.Equal(t, 200, p.get(p.ctx, model.None), "a request after the end of the context")
 	before = issued()
 	time.Sleep(3 * 24 * time.Hour)
 	assert.Equal(t, before, issued(), "idle after the end of the context")
