@@ -1,7 +1,6 @@
 package year_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -11,8 +10,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/model"
+	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
 )
 
 // seal opens and makes the values that the library keeps in a Store, as they
@@ -21,24 +22,15 @@ type seal struct {
 	key            string
 	aead           cipher.AEAD
 	additionalData []byte
-
-	mu   sync.Mutex // guards what follows
-	last *grant     // that was opened
 }
 
 const sealVersion = 1
 
 func newSeal(apiKey, baseURL string) (*seal, error) {
-	name, err := hkdf.Key(sha256.New, []byte(apiKey), nil, "apivideo store key\x00"+baseURL, 32)
-	if err != nil {
-		return nil, err
-	}
-	secret, err := hkdf.Key(sha256.New, []byte(apiKey), nil, "apivideo sealing key\x00"+baseURL, 32)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(secret)
-	if err != nil {
+	name, err1 := hkdf.Key(sha256.New, []byte(apiKey), nil, "apivideo store key\x00"+baseURL, 32)
+	secret, err2 := hkdf.Key(sha256.New, []byte(apiKey), nil, "apivideo sealing key\x00"+baseURL, 32)
+	block, err3 := aes.NewCipher(secret)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
 	key := hex.EncodeToString(name)
@@ -55,14 +47,8 @@ type grant struct {
 	sealed, plain []byte
 }
 
-// open takes a value apart. Most often it is the one that another replica has
-// just read.
+// open takes a value apart.
 func (s *seal) open(key string, sealed []byte) (*grant, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.last != nil && bytes.Equal(sealed, s.last.sealed) {
-		return s.last, nil
-	}
 	if key != s.key || len(sealed) == 0 || sealed[0] != sealVersion {
 		return nil, fmt.Errorf("not of version %d under the key %s", sealVersion, s.key)
 	}
@@ -77,7 +63,6 @@ func (s *seal) open(key string, sealed []byte) (*grant, error) {
 	if g.Issued.IsZero() || g.Lifetime <= 0 || g.AccessToken == "" {
 		return nil, errors.New("it lacks a field")
 	}
-	s.last = g
 	return g, nil
 }
 
@@ -106,21 +91,17 @@ func (s *seal) shift(g *grant, by time.Duration) (*grant, error) {
 // clock is the Store as a replica uses it whose clock is ahead of the others'.
 // A bubble has one clock for all, so the difference is in the values: in what
 // the replica writes they say what its clock would, and what it reads is put
-// back. On the way, the witness learns what the replica is told.
+// back. On the way, the model learns what the replica is told.
 type clock struct {
-	*store
+	*memstore.Store
 	*seal
-	witness *witness
-	ahead   time.Duration
-
-	mu   sync.Mutex // guards what follows
-	raw  []byte     // what was read last
-	read *grant     // and what it says
+	source *model.Source
+	ahead  time.Duration
 }
 
 // Load implements apivideo.Store.
 func (c *clock) Load(ctx context.Context, key string) ([]byte, error) {
-	raw, err := c.store.Load(ctx, key)
+	raw, err := c.Store.Load(ctx, key)
 	if err != nil || raw == nil {
 		return nil, err
 	}
@@ -129,22 +110,25 @@ func (c *clock) Load(ctx context.Context, key string) ([]byte, error) {
 
 // Update implements apivideo.Store.
 func (c *clock) Update(ctx context.Context, key string, fn func(context.Context, []byte) ([]byte, error)) error {
-	return c.store.Update(ctx, key, func(ctx context.Context, raw []byte) ([]byte, error) {
+	return c.Store.Update(ctx, key, func(ctx context.Context, raw []byte) ([]byte, error) {
 		old := new(grant)
 		if raw != nil {
 			old = c.translate(key, raw)
 		}
+		suffices := c.source.Suffices(old.AccessToken)
 		value, err := fn(ctx, old.sealed)
 		if err != nil || value == nil {
 			return nil, err
 		}
-		c.witness.replaced(old)
+		if suffices {
+			c.wrong("it renews a token that lasts")
+		}
 		g, err := c.open(key, value)
 		if err == nil {
 			g, err = c.shift(g, c.ahead)
 		}
 		if err != nil {
-			c.witness.wrong("it stores what cannot be opened: %v", err)
+			c.wrong("it stores what cannot be opened: %v", err)
 			return nil, err
 		}
 		return g.sealed, nil
@@ -153,19 +137,20 @@ func (c *clock) Update(ctx context.Context, key string, fn func(context.Context,
 
 // translate returns what a value says by the clock of the replica.
 func (c *clock) translate(key string, raw []byte) *grant {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !bytes.Equal(raw, c.raw) {
-		g, err := c.open(key, raw)
-		if err == nil {
-			g, err = c.shift(g, -c.ahead)
-		}
-		if err != nil {
-			c.witness.wrong("the store has what cannot be opened: %v", err)
-			g = new(grant)
-		}
-		c.raw, c.read = raw, g
+	g, err := c.open(key, raw)
+	if err == nil {
+		g, err = c.shift(g, -c.ahead)
 	}
-	c.witness.told(c.read)
-	return c.read
+	if err != nil {
+		c.wrong("the store has what cannot be opened: %v", err)
+		return new(grant)
+	}
+	c.source.Told(g.AccessToken, g.Issued, g.Lifetime)
+	return g
+}
+
+func (c *clock) wrong(format string, args ...any) {
+	c.source.Lock()
+	defer c.source.Unlock()
+	c.source.Fault(format, args...)
 }
