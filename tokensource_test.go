@@ -202,7 +202,7 @@ func TestSourceRenewsAheadOfExpiry(t *testing.T) {
 			assert.LessOrEqual(t, time.Since(opened), window/5, "in the first fifth of the window")
 			time.Sleep(latency - 1)
 			serves(t, src, first)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 			assert.NotEqual(t, first.AccessToken, atOnce(t, src).AccessToken)
 			assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 1, Refreshed: 1}, w.srv.Counters())
