@@ -98,7 +98,7 @@ func (w *world) troubleTheStore() {
 			w.sleep(outage(random, 2*time.Hour))
 			close(hang)
 		case 4: // a process ended with the lock
-			unlock, _ := w.shared.Lock(context.Background(), w.seal.key)
+			unlock, _ := w.shared.Lock(context.Background(), w.name)
 			w.sleep(outage(random, 5*time.Minute))
 			unlock()
 		}

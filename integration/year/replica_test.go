@@ -40,7 +40,7 @@ func (r *replica) start() {
 	ctx, cancel := context.WithCancel(r.ctx)
 	p.end = cancel
 	conf := *r.config
-	c := &clock{Store: r.shared, seal: r.seal, ahead: r.ahead}
+	c := &clock{Store: r.shared, box: r.box, ahead: r.ahead}
 	r.stores = append(r.stores, weak.Make(c))
 	conf.Store = c
 	p.source = r.NewSource(ctx, &conf, r.Server.Transport())

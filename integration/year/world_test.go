@@ -16,6 +16,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/integration/internal/model"
 	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
+	"github.com/apivideo/api.video-go-oauth2/internal/seal"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -87,7 +88,8 @@ type world struct {
 	latency time.Duration // of an auth call
 	config  *apivideo.Config
 	shared  *memstore.Store
-	seal    *seal
+	name    string // of the account in the store
+	box     *seal.Box
 	fleet   []*replica
 	stores  []weak.Pointer[clock] // one for each Source, which alone keeps it alive
 
@@ -155,7 +157,7 @@ func newWorld(t *testing.T, s scenario, seed uint64) *world {
 	w.ctx, end = context.WithCancel(t.Context())
 	t.Cleanup(end)
 	var err error
-	w.seal, err = newSeal(w.config.APIKey, w.config.BaseURL+":443")
+	w.name, w.box, err = newBox(w.config.APIKey, w.config.BaseURL+":443")
 	require.NoError(t, err)
 	for i := range fleetSize {
 		w.fleet = append(w.fleet, &replica{world: w, number: i, random: w.random(1 + uint64(i)), ahead: s.someSkew(random)})

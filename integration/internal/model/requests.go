@@ -143,9 +143,7 @@ func (s *Source) judgeRefusal(r *Request) {
 		s.Fault("a 401 reached a caller")
 	case last.Issued.Before(r.first401):
 		s.Counts.Unlucky++
-		if !oldSuccessorExcused {
-			s.Fault("a 401 reached a caller, whose last token was asked for %v before the first", r.first401.Sub(last.Issued))
-		}
+		s.Fault("a 401 reached a caller, whose last token was asked for %v before the first", r.first401.Sub(last.Issued))
 	}
 }
 

@@ -16,15 +16,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/integration/internal/wire"
 )
 
-const (
-	// oldSuccessorExcused lets a request fail with a second token whose auth call
-	// began before the first 401: one revocation may have ended both. Once the
-	// library sends such a request a third time, delete the constant and its
-	// uses, and let mostSends be 3.
-	oldSuccessorExcused = true
-
-	mostSends = 2 // of one request
-)
+const mostSends = 3 // of one request
 
 // forgotten is how long after its issue nobody can take a token for valid.
 const forgotten = 25 * time.Hour

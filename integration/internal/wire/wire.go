@@ -50,7 +50,7 @@ type Tap struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t Tap) RoundTrip(req *http.Request) (*http.Response, error) {
-	c := newCall(req)
+	c, req := newCall(req)
 	if t.Begin != nil {
 		t.Begin(c)
 	}
@@ -74,18 +74,23 @@ func (t Tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-func newCall(req *http.Request) *Call {
+// newCall reads the body of a request, which is not there to be read again, and
+// returns one that has it.
+func newCall(req *http.Request) (*Call, *http.Request) {
 	c := &Call{Context: req.Context(), Op: apivideotest.Authenticate, From: time.Now()}
 	if strings.HasSuffix(req.URL.Path, "/auth/refresh") {
 		c.Op = apivideotest.Refresh
 	}
-	body, _ := req.GetBody() // of bytes
+	body, _ := io.ReadAll(req.Body)
+	req.Body.Close()
+	req = req.Clone(req.Context())
+	req.Body = io.NopCloser(bytes.NewReader(body))
 	var fields map[string]string
-	json.NewDecoder(body).Decode(&fields)
+	_ = json.Unmarshal(body, &fields)
 	for _, credential := range fields {
 		c.Sent = credential
 	}
-	return c
+	return c, req
 }
 
 // Read understands an answer of the service.
