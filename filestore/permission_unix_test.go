@@ -3,11 +3,14 @@
 package filestore_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/filestore"
@@ -48,6 +51,34 @@ func assertMode(t *testing.T, want os.FileMode, path string) {
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	assert.Equal(t, want, info.Mode().Perm(), path)
+}
+
+// Another user of a folder that everybody may write to puts links and pipes
+// there, at the worst moments.
+func TestStoreRaceWithLinksAndPipes(t *testing.T) {
+	dir, target, key := t.TempDir(), filepath.Join(t.TempDir(), "target"), randomKey()
+	path, s := filepath.Join(dir, key), filestore.New(dir)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, step := range []func(){
+		func() { os.Symlink(target, path+".lock") },
+		func() { os.Remove(path + ".lock") },
+		func() { s.Update(ctx, key, func(context.Context, []byte) ([]byte, error) { return nil, nil }) },
+		func() { syscall.Mkfifo(path+".pipe", 0o600) },
+		func() { os.Rename(path+".pipe", path) },
+		func() { os.WriteFile(path+".file", nil, 0o600) },
+		func() { os.Rename(path+".file", path) },
+		func() { s.Load(ctx, key) },
+	} {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				step()
+			}
+		})
+	}
+	all.Wait()
+	assert.NoFileExists(t, target)
 }
 
 // One run as root left its files behind. A test without root makes files that

@@ -13,6 +13,7 @@ var contextChecks = []check{
 	{"an ended context is an error", testEndedContext},
 	{"a context that ends while waiting for the lock ends the wait", testEndedWait},
 	{"fn has the values of the caller's context", func(t testing.TB, newStore func() apivideo.Store) {
+		type contextKey struct{}
 		var got any
 		ctx := context.WithValue(t.Context(), contextKey{}, "value")
 		err := tryUpdate(ctx, t, newStore(), randomKey(), func(ctx context.Context, _ []byte) ([]byte, error) {
@@ -30,8 +31,6 @@ var contextChecks = []check{
 		})
 	}},
 }
-
-type contextKey struct{}
 
 func testEndedContext(t testing.TB, newStore func() apivideo.Store) {
 	s, key := newStore(), randomKey()

@@ -100,20 +100,15 @@ func testWholeValues(t testing.TB, newStore func() apivideo.Store) {
 		}
 		return err
 	})
-	for readers := []apivideo.Store{s, newStore()}; ; {
+	for readers := []apivideo.Store{s, newStore()}; len(stored) == 0; {
 		for _, r := range readers {
 			value := mustLoad(t, r, key)
 			if len(value) == 0 || !bytes.Equal(value, bytes.Repeat(value[:1], max(1, int(value[0])<<10))) {
 				t.Fatalf("between updates, Load returned %s", brief(value))
 			}
 		}
-		select {
-		case err := <-stored:
-			if err != nil {
-				t.Errorf("Update: %v", err)
-			}
-			return
-		default:
-		}
+	}
+	if err := <-stored; err != nil {
+		t.Errorf("Update: %v", err)
 	}
 }

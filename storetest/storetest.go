@@ -10,45 +10,36 @@
 //
 // # The lock
 //
-// Because of the lock, a hundred processes get one token and not a hundred. Use
-// one lock for each key. All processes that use the store must respect it, on
-// all machines, so a mutex is not enough. A row lock, an advisory lock or a
-// lease will do.
+// The lock makes a hundred processes get one token and not a hundred. Use one
+// lock for each key. All processes on all machines must respect it, so a mutex
+// is not enough. A row lock, an advisory lock or a lease will do.
 //
-// The context of Update may have no deadline, and may end at any time. Stop
+// The context of Update may have no deadline, and may end at any time: stop
 // waiting for the lock then. fn calls the service and can take 30 seconds. A
-// process that dies in fn must not keep the lock: use a lock that ends with the
+// process that dies in fn must not keep the lock. Use a lock that ends with the
 // connection, or a lease of a few seconds that Update extends while fn runs.
 //
 // A lock can be lost: the connection breaks, or the lease of a suspended
 // process expires. End the context of fn then, and do not store what fn
-// returns: another process may have stored a newer value. Let the database
-// decide this. Write in the transaction that holds the lock, or check the lease
-// and write in one step, with compare-and-set or a script.
-//
-// # Reading
-//
-// Load must not wait for the lock. While Update waits for its lock, the
-// [apivideo.Source] calls Load ten times a second and stops waiting when the
-// new token is there. Read from the primary. A replica that lags makes the
-// Source renew a token again.
+// returns: another process may have stored a newer value. Write in the
+// transaction that holds the lock, or check the lease and write in one step.
 //
 // # Values
 //
 // Keys are 64 lower-case hexadecimal digits. Values are arbitrary bytes,
-// usually a few thousand, at most 64 KiB. They are sealed, so you need not
-// encrypt them. You may delete a value at any time, at the price of one auth
-// call. A value that was not updated for 24 hours is useless: let it expire.
+// usually a few thousand, at most 64 KiB. They are encrypted already. You may
+// delete a value at any time, at the price of one auth call. A value that was
+// not updated for 24 hours is useless: let it expire.
+//
+// Load must not wait for the lock: while Update waits, the [apivideo.Source]
+// calls Load ten times a second. Read from the primary, because a replica that
+// lags makes the Source renew a token again.
 //
 // Other programs may write under the key. Never read more than 64 KiB of a
-// value, or one bad entry costs every process its memory. Treat anything that
-// cannot be a value as missing, and let Update replace it. If you return an
-// error instead, no process can share a token until somebody repairs the entry.
-//
-// # Errors
-//
-// Return errors, and return them soon. A Source whose Store fails makes its own
-// auth calls. Its requests do not fail.
+// value. Treat what cannot be a value as missing, and let Update replace it; if
+// you return an error, no process can share a token until somebody repairs the
+// entry. Return other errors, and soon: a Source whose Store fails makes its own
+// auth calls.
 //
 // # What TestStore cannot check
 //
@@ -58,9 +49,9 @@
 //   - Kill a process while its fn runs. The others must get the lock within
 //     seconds.
 //   - Stop the database. Calls must end when their contexts end.
-//   - Write 2 MiB under the key, and something of a wrong type if there is such
-//     a thing: a list, a folder, a link. Load must return nil soon, without
-//     reading it all, and Update must replace it.
+//   - Write 2 MiB under the key, and something of a wrong type: a list, a folder,
+//     a link. Load must return nil without reading it all, and Update must
+//     replace it.
 //   - Read a value from another machine.
 package storetest
 
@@ -73,8 +64,7 @@ import (
 )
 
 const (
-	// patience limits a call that should return at once. It is long because
-	// machines that run tests are busy.
+	// patience limits a call that should return at once, on a busy machine.
 	patience = 30 * time.Second
 
 	// settling is the time a call gets to start waiting for a lock. If it is
@@ -85,15 +75,14 @@ const (
 	maxValue = 64 << 10
 )
 
-// longHold is how long a lock must last: longer than most leases. The tests of
-// this package make it shorter.
+// longHold is how long a lock must last: longer than most leases.
 var longHold = 5 * time.Second
 
 // check is one thing that every Store must do. newStore returns a new instance
 // over the same storage.
 type check struct {
-	name string
-	run  func(t testing.TB, newStore func() apivideo.Store)
+	Name string
+	Run  func(t testing.TB, newStore func() apivideo.Store)
 }
 
 var checks = slices.Concat(valueChecks, updateChecks, lockChecks, contextChecks)
@@ -107,6 +96,6 @@ var checks = slices.Concat(valueChecks, updateChecks, lockChecks, contextChecks)
 // A value that is empty but not nil may come back as empty or as nil.
 func TestStore(t *testing.T, newStore func() apivideo.Store) {
 	for _, c := range checks {
-		t.Run(c.name, func(t *testing.T) { c.run(t, newStore) })
+		t.Run(c.Name, func(t *testing.T) { c.Run(t, newStore) })
 	}
 }

@@ -21,21 +21,19 @@ func TestStoreAcceptsMemstore(t *testing.T) {
 
 // Every check finds its defects, and nothing wrong in a sound Store.
 func TestStoreFindsDefects(t *testing.T) {
-	checked := 0
-	for name, run := range storetest.Checks {
-		assert.NotEmpty(t, defects[name], "no defect for the check %q", name)
-		for _, d := range append(defects[name], defect{name: "none"}) {
-			t.Run(name+"/"+d.name, func(t *testing.T) {
+	assert.Len(t, defects, len(storetest.Checks), "defects of a check that does not exist")
+	for _, c := range storetest.Checks {
+		assert.NotEmpty(t, defects[c.Name], "no defect for the check %q", c.Name)
+		for _, d := range append(defects[c.Name], defect{name: "none"}) {
+			t.Run(c.Name+"/"+d.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					shared := memstore.New()
-					failed := failures(t, run, func() apivideo.Store { return broken{shared, memstore.New(), d} })
+					failed := failures(t, c.Run, func() apivideo.Store { return broken{shared, memstore.New(), d} })
 					assert.Equal(t, d.name != "none", len(failed) > 0, failed)
 				})
 			})
 		}
-		checked++
 	}
-	assert.Len(t, defects, checked, "defects are named under a check that does not exist")
 }
 
 // failures runs a check and returns its failures.
