@@ -22,7 +22,7 @@ const (
 type secrets []string
 
 func newSecrets(all ...string) secrets {
-	ss := slices.DeleteFunc(all, func(s string) bool { return len(s) < minSecret })
+	ss := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return len(s) < minSecret })
 	slices.SortFunc(ss, func(a, b string) int { return len(b) - len(a) })
 	return ss
 }

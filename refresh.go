@@ -70,16 +70,16 @@ func (i *issuer) Account(ctx context.Context) (*tokencache.Account, error) {
 // Issue implements [tokencache.Issuer]. A refresh token of another API key is
 // not sent, nor one that was refused or may be spent.
 func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.Token, error) {
-	key := r.Account.Key()
-	var accessToken, refreshToken string
+	key, refreshToken := r.Account.Key(), ""
+	hidden := []string{key}
 	if old := r.Old; old != nil {
-		accessToken = old.AccessToken
-		if old.Account == nil || old.Account.Name == r.Account.Name {
+		hidden = append(hidden, old.AccessToken, old.RefreshToken, old.Account.Key())
+		if old.Account.Name == r.Account.Name {
 			refreshToken = i.unspent(old.RefreshToken)
 		}
 	}
 	if refreshToken != "" {
-		t, err := i.call(ctx, r, refreshTime, refresh, refreshToken, key, accessToken)
+		t, err := i.call(ctx, r, refreshTime, refresh, refreshToken, hidden...)
 		if err == nil {
 			i.spend("") // the service may issue the same refresh token again
 			return t, nil
@@ -94,7 +94,7 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 		}
 	}
 	for attempt := 1; ; attempt++ {
-		t, err := i.call(ctx, r, exchangeTime, authenticate, key, refreshToken, accessToken)
+		t, err := i.call(ctx, r, exchangeTime, authenticate, key, hidden...)
 		if err == nil {
 			i.spend("")
 			return t, nil
@@ -108,9 +108,9 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 }
 
 // call makes one auth call and counts it.
-func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Duration, op operation, credential string, others ...string) (*tokencache.Token, error) {
+func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Duration, op operation, credential string, hidden ...string) (*tokencache.Token, error) {
 	r.Doing(op.name)
-	t, err := i.keys.service.call(ctx, limit, op, credential, others...)
+	t, err := i.keys.service.call(ctx, limit, op, credential, hidden...)
 	switch {
 	case err != nil:
 		i.failures.Add(1)
