@@ -208,3 +208,18 @@ func TestUpdateReportsFailedWrite(t *testing.T) {
 	assert.ErrorContains(t, s.Update(t.Context(), key, returns([]byte("new"), nil)), "pgstore: storing the value: ")
 	expect(t, s, "old")
 }
+
+// A stricter isolation level, which a role may have as its default, would make
+// the write fail.
+func TestUpdateInSerializableSession(t *testing.T) {
+	t.Parallel()
+	server, database := newDatabase(t)
+	db := open(t, server.url(database, "default_transaction_isolation=serializable"))
+	s := pgstore.New(db)
+	store(t, s, "old")
+	require.NoError(t, s.Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) {
+		mustExec(t, db, "UPDATE apivideo_tokens SET expires_at = expires_at + interval '1 second'")
+		return []byte("new"), nil
+	}))
+	expect(t, s, "new")
+}

@@ -81,16 +81,8 @@ func scan[T any](t *testing.T, db *sql.DB, query string, args ...any) (v T) {
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	for name, params := range map[string][]string{
-		"defaults":     nil,
-		"serializable": {"default_transaction_isolation=serializable"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s, database := newDatabase(t)
-			storetest.TestStore(t, func() apivideo.Store { return pgstore.New(open(t, s.url(database, params...))) })
-		})
-	}
+	s, database := newDatabase(t)
+	storetest.TestStore(t, func() apivideo.Store { return pgstore.New(open(t, s.url(database))) })
 }
 
 func TestStoreWithoutDatabase(t *testing.T) {
@@ -111,6 +103,30 @@ func TestStoreTableCreatedByManyAtOnce(t *testing.T) {
 		assert.NoError(t, pgstore.New(db).Update(t.Context(), strings.Repeat("0", i), returns([]byte("value"), nil)))
 	})
 	assert.Equal(t, 20, scan[int](t, db, "SELECT count(*) FROM apivideo_tokens"))
+}
+
+// CREATE TABLE IF NOT EXISTS fails if another session commits the same.
+func TestStoreTableCreatedMeanwhile(t *testing.T) {
+	t.Parallel()
+	db := newDB(t)
+	s := pgstore.New(db)
+	tx, err := db.Begin()
+	require.NoError(t, err)
+	_, err = tx.Exec(migrationTable(t))
+	require.NoError(t, err)
+	updated := make(chan error, 1)
+	go func() { updated <- s.Update(t.Context(), key, returns([]byte("value"), nil)) }()
+	require.Eventually(t, func() bool {
+		return scan[int](t, db, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") == 1
+	}, 30*time.Second, 10*time.Millisecond)
+	require.NoError(t, tx.Commit())
+	require.NoError(t, <-updated)
+	expect(t, s, "value")
+}
+
+func migrationTable(t *testing.T) string {
+	table, _, _ := strings.Cut(migration(t), "GRANT")
+	return table
 }
 
 // migration is the SQL of the package's documentation.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -48,6 +49,18 @@ func TestLoadManyAtOnceIsFewQueries(t *testing.T) {
 	t.Log(count.queries.Load(), "queries")
 	assert.Less(t, count.queries.Load(), int32(300))
 	assert.Positive(t, count.queries.Load())
+}
+
+func TestLoadOfManyKeysIsOneConnection(t *testing.T) {
+	t.Parallel()
+	db := newDB(t)
+	db.SetMaxIdleConns(30)
+	s := pgstore.New(db)
+	together(30, func(i int) {
+		_, err := s.Load(t.Context(), strings.Repeat("0", i))
+		assert.NoError(t, err)
+	})
+	assert.Equal(t, 1, db.Stats().OpenConnections)
 }
 
 // However many load at once, a value that was stored before is found.
