@@ -16,23 +16,21 @@ const (
 	lockTime     = 20 * time.Second       // for acquiring the Store's lock
 	lastPart     = 8                      // of the time for renewal: one eighth is spent without the Store
 	lookInterval = 100 * time.Millisecond // between looks at the Store while waiting for its lock
+	// While a flight waits for the lock, the Store may leave so many looks in a
+	// row without an answer: it answered before, and may only be busy.
+	maxSilentLooks = 3
 )
 
 // storeError is a failure of the Store. It says nothing about the service.
 type storeError struct {
 	doing string
 	text  string // of a foreign error, which is not asked again
-	crash *foreign.Crash
+	cause error  // a *foreign.Crash or an Overdue; nil otherwise
 }
 
 func (e *storeError) Error() string { return "apivideo: " + e.doing + " the store: " + e.text }
 
-func (e *storeError) Unwrap() error {
-	if e.crash == nil {
-		return nil
-	}
-	return e.crash
-}
+func (e *storeError) Unwrap() error { return e.cause }
 
 // obtainShared gets the token of a flight from the Store if another process
 // has renewed it, else from the service, under the Store's lock. If the Store
@@ -75,8 +73,11 @@ func (c *Cache) look(f *flight) (held, error) {
 	defer cancel()
 	h, err := foreign.Call(ctx, func() (held, error) {
 		sealed, err := c.store.Load(ctx, f.account.Name)
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx) // a Store that honours its context says no more than that
+		}
 		if err != nil {
-			return held{}, &storeError{"reading", err.Error(), nil}
+			return held{}, storeErrorOf("reading", err)
 		}
 		return c.open(f.account, bytes.Clone(sealed), time.Now()), nil
 	})
@@ -88,8 +89,12 @@ func storeErrorOf(doing string, err error) error {
 	if _, ok := errors.AsType[*storeError](err); ok || err == nil {
 		return err
 	}
-	crash, _ := errors.AsType[*foreign.Crash](err)
-	return &storeError{doing, err.Error(), crash}
+	e := &storeError{doing: doing, text: err.Error()}
+	switch err.(type) {
+	case *foreign.Crash, Overdue:
+		e.cause = err
+	}
+	return e
 }
 
 // settled reports whether what the Store holds ends the flight: with a token
@@ -236,7 +241,7 @@ func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen held) 
 	defer cancel()
 	again := time.NewTicker(lookInterval)
 	defer again.Stop()
-	for {
+	for silent := 0; ; {
 		select {
 		case <-u.began:
 			return nil, nil, false
@@ -252,8 +257,11 @@ func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen held) 
 			if h, err = c.look(f); err == nil {
 				var ok bool
 				if t, err, ok = c.settled(f, h, seen); !ok {
+					silent = 0
 					continue
 				}
+			} else if silent++; errors.Is(err, context.DeadlineExceeded) && silent < maxSilentLooks {
+				continue
 			}
 		}
 		return t, err, u.taken.CompareAndSwap(false, true)
