@@ -80,10 +80,13 @@ func (c *Cache) remember(f *flight, err error, now time.Time) {
 
 // left is how much of the wait is left. A failure of another machine counts
 // from when its clock said; one that was wrong ends the wait, not the service.
-func (f *failure) left(now time.Time) time.Duration {
-	age := now.Round(0).Sub(f.at.Round(0))
-	return max(f.wait-age.Abs(), 0)
-}
+func (f *failure) left(now time.Time) time.Duration { return max(f.wait-f.age(now), 0) }
+
+// counts reports whether the failure still counts as the one before the next.
+func (f *failure) counts(now time.Time) bool { return f.age(now) < f.wait+maxCountAge }
+
+// age is how far the wall clock is from the failure, before or after it.
+func (f *failure) age(now time.Time) time.Duration { return now.Round(0).Sub(f.at.Round(0)).Abs() }
 
 // record is a failure as the Store keeps it.
 type record struct {

@@ -219,7 +219,7 @@ func (c *Cache) underLock(f *flight, u *update, seen held, old []byte) ([]byte, 
 		return nil, nil
 	}
 	c.mu.Lock()
-	if p := h.failure; p != nil && time.Since(p.at) < p.wait+maxCountAge {
+	if p := h.failure; p != nil && p.counts(time.Now()) {
 		c.failures.count = max(c.failures.count, p.count)
 	}
 	c.mu.Unlock()
