@@ -6,6 +6,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
@@ -101,15 +102,24 @@ type sharedError struct {
 func (i *issuer) Encode(err error) []byte {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		e = &Error{reason: err.Error(), outcome: passing}
+		e = &Error{Op: authenticate.name, reason: strings.TrimPrefix(err.Error(), "apivideo: "), outcome: passing}
 	}
 	s := sharedError{e.Op, e.Problem, e.RetryAfter, e.reason, e.outcome, e.Timeout(), nil}
 	if e.answer != nil {
 		s.Body = append([]byte{}, e.answer.Body...)
 	}
 	data, _ := json.Marshal(s) // strings and numbers cannot fail
+	if len(data) > maxShared {
+		p := &s.Problem
+		p.Type, p.Title, p.Name = truncate(p.Type, maxText), truncate(p.Title, maxText), truncate(p.Name, maxText)
+		p.Problems = nil
+		data, _ = json.Marshal(s)
+	}
 	return data
 }
+
+// maxShared is how long an encoded error may be before it is cut, in bytes.
+const maxShared = 8 << 10
 
 // Decode implements [tokencache.Issuer].
 func (i *issuer) Decode(encoded []byte) error {

@@ -2,6 +2,7 @@ package tokencache
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
@@ -28,8 +29,9 @@ type failure struct {
 	why   Explanation
 	at    time.Time // by the wall clock, perhaps of another machine
 	wait  time.Duration
-	count int  // with those before it, since the last success
-	other bool // another process shared it
+	count int     // with those before it, since the last success
+	cut   float64 // by which share of the most the wait was shortened; 0 if that is not known
+	other bool    // another process shared it
 }
 
 // failures is what is remembered of failed flights since the last success.
@@ -60,12 +62,24 @@ func (c *Cache) next(err error, why Explanation, count int, now time.Time) failu
 		first, longest, asked = firstFinalWait, longestFinalWait, 0
 	}
 	n := min(count, 8) // more doublings change nothing
-	wait := jittered(min(first<<n, longest), waitJitter)
+	cut := c.failures.cutAfter(count)
+	wait := min(first<<n, longest)
+	wait -= time.Duration(cut * waitJitter * float64(wait))
 	wait = min(max(wait, asked), longestServerWait)
 	if t := c.current(now); t != nil {
 		wait = max(min(wait, t.usableUntil.left(now)/4), shortestWait)
 	}
-	return failure{err: err, why: why, at: now, wait: wait, count: count + 1}
+	return failure{err: err, why: why, at: now, wait: wait, count: count + 1, cut: cut}
+}
+
+// cutAfter draws by how much to cut the wait of a failure that follows count
+// others. Each second one makes up for the one before it: so a long outage
+// costs about the same number of auth calls each time.
+func (f *failure) cutAfter(count int) float64 {
+	if count%2 == 1 && f.cut > 0 {
+		return 1 - f.cut
+	}
+	return rand.Float64()
 }
 
 // remember notes the failure of f, whose error was err. c.mu is held.
@@ -80,10 +94,13 @@ func (c *Cache) remember(f *flight, err error, now time.Time) {
 
 // left is how much of the wait is left. A failure of another machine counts
 // from when its clock said; one that was wrong ends the wait, not the service.
-func (f *failure) left(now time.Time) time.Duration {
-	age := now.Round(0).Sub(f.at.Round(0))
-	return max(f.wait-age.Abs(), 0)
-}
+func (f *failure) left(now time.Time) time.Duration { return max(f.wait-f.age(now), 0) }
+
+// counts reports whether the failure still counts as the one before the next.
+func (f *failure) counts(now time.Time) bool { return f.age(now) < f.wait+maxCountAge }
+
+// age is how far the wall clock is from the failure, before or after it.
+func (f *failure) age(now time.Time) time.Duration { return now.Round(0).Sub(f.at.Round(0)).Abs() }
 
 // record is a failure as the Store keeps it.
 type record struct {

@@ -39,7 +39,8 @@ const quiet = time.Minute
 type logged struct {
 	ended   bool
 	store   bool      // the Store fails
-	failure time.Time // the last line above Debug level about a failure
+	failure time.Time // the last line above Debug level about a failed flight
+	level   slog.Level
 }
 
 // log hands a line to the journal, which delays nobody. c.mu is held.
@@ -71,26 +72,31 @@ func (c *Cache) logFlight(f *flight, before failures, now time.Time) {
 			slog.Time("expiry", f.token.Expiry), slog.Time("usable_until", f.token.usableUntil.t))...)
 		return
 	}
-	level, from := slog.LevelWarn, "service"
-	if f.failure.why.Refused {
-		level = slog.LevelError
-	}
+	from := "service"
 	if f.failure.other {
 		from = "store"
 	}
-	switch {
-	case f.failure.err == nil: // the Store failed, which has a line of its own
-		level, from = slog.LevelDebug, "store"
-	case !c.logged.failure.IsZero() && now.Sub(c.logged.failure) < quiet:
-		level = slog.LevelDebug
-	default:
-		c.logged.failure = now
-	}
-	c.log(level, MessageFailure, append(attrs, slog.String("op", f.failure.why.Op), slog.String("from", from),
+	c.log(c.levelOf(f, now), MessageFailure, append(attrs, slog.String("op", f.failure.why.Op), slog.String("from", from),
 		slog.Any("error", c.failures.last), slog.String("next_attempt_in", rounded(c.failures.until.left(now))))...)
 	if crash, ok := errors.AsType[*foreign.Crash](c.failures.last); ok {
 		c.logCrash(crash)
 	}
+}
+
+// levelOf is the level of the line about a failed flight. c.mu is held.
+func (c *Cache) levelOf(f *flight, now time.Time) slog.Level {
+	level := slog.LevelWarn
+	if f.failure.why.Refused {
+		level = slog.LevelError
+	}
+	switch {
+	case f.failure.err == nil: // the Store failed, which has a line of its own
+		return slog.LevelDebug
+	case now.Sub(c.logged.failure) < quiet && level <= c.logged.level:
+		return slog.LevelDebug
+	}
+	c.logged.failure, c.logged.level = now, level
+	return level
 }
 
 func (c *Cache) logCrash(crash *foreign.Crash) {
@@ -109,10 +115,9 @@ func rounded(d time.Duration) string {
 }
 
 // storeFails logs a failure of the Store, once until it works again.
-func (c *Cache) storeFails(f *flight, err error) {
+func (c *Cache) storeFails(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f.unshared = true
 	c.stats.StoreFailures++
 	if !c.logged.store {
 		c.logged.store = true
@@ -123,11 +128,9 @@ func (c *Cache) storeFails(f *flight, err error) {
 	}
 }
 
-// storeWorks notes that the Store did all that the flight asked of it.
-func (c *Cache) storeWorks(f *flight) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.logged.store && !f.unshared {
+// storeWorks notes that the Store did what it was asked to do. c.mu is held.
+func (c *Cache) storeWorks() {
+	if c.logged.store {
 		c.logged.store = false
 		c.log(slog.LevelInfo, MessageStoreWorks)
 	}

@@ -40,26 +40,20 @@ func (c *Cache) obtainShared(f *flight) (*Token, error) {
 	seen, err := c.look(f)
 	if err == nil {
 		var t *Token
-		var decided bool
-		if !c.isForced(f) { // what was there before will not do
-			t, err, decided = c.settled(f, seen, held{})
-		}
-		if !decided {
+		end, ok := c.settled(f, seen, held{})
+		if ok && !c.isForced(f) { // what was there before will not do
+			t, err = c.take(f, end)
+		} else {
 			t, err = c.renewShared(f, seen)
 		}
 		if err == nil {
-			c.storeWorks(f)
 			return t, nil
 		}
 	}
-	if _, ok := errors.AsType[*storeError](err); !ok {
-		c.storeWorks(f)
+	if _, ok := err.(*storeError); !ok || f.ctx.Err() != nil {
 		return nil, err
 	}
-	if f.ctx.Err() != nil {
-		return nil, err
-	}
-	c.storeFails(f, err)
+	c.storeFails(err)
 	if c.canWait(f) {
 		return nil, err
 	}
@@ -97,22 +91,33 @@ func storeErrorOf(doing string, err error) error {
 	return e
 }
 
-// settled reports whether what the Store holds ends the flight: with a token
-// that will do, or with a failure that is still to be waited for. seen is what
-// the Store held before.
-func (c *Cache) settled(f *flight, h, seen held) (t *Token, err error, ok bool) {
+// settled returns what ends the flight, if the Store holds it: a token that
+// will do, or a failure that is still to be waited for. seen is what the Store
+// held before.
+func (c *Cache) settled(f *flight, h, seen held) (end held, ok bool) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.adoptable(f, h.token, seen.token, now) {
 		h.token.asked = c.refusals.latest(h.token.refusedBefore)
-		return h.token, nil, true
+		return held{token: h.token}, true
 	}
 	if p := h.failure; p != nil && p.err != nil && p.left(now) > 0 && !(f.forced && p.at.Before(f.start)) {
-		f.failure = *p
-		return nil, p.err, true
+		return held{failure: p}, true
 	}
-	return nil, nil, false
+	return held{}, false
+}
+
+// take ends the flight with what settled returned.
+func (c *Cache) take(f *flight, end held) (*Token, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.storeWorks()
+	if end.token != nil {
+		return end.token, nil
+	}
+	f.failure = *end.failure
+	return nil, end.failure.err
 }
 
 func (c *Cache) isForced(f *flight) bool {
@@ -184,21 +189,23 @@ func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
 	defer stop()
 	select {
 	case r := <-u.returned:
-		if u.err == nil {
-			c.stored(f, r.Err)
-		}
+		c.stored(f, r.Err)
 	case <-ctx.Done():
-		if u.err == nil {
-			c.stored(f, context.Cause(ctx))
-		}
+		c.stored(f, context.Cause(ctx))
 	}
 	return u.token, u.err
 }
 
-// stored notes whether a new token could be stored.
+// stored notes whether the outcome of a flight could be stored.
 func (c *Cache) stored(f *flight, err error) {
-	if err != nil {
-		c.storeFails(f, storeErrorOf("writing to", err))
+	switch {
+	case f.ctx.Err() != nil: // an aborted flight stores nothing
+	case err != nil:
+		c.storeFails(storeErrorOf("writing to", err))
+	default:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.storeWorks()
 	}
 }
 
@@ -212,12 +219,12 @@ func (c *Cache) underLock(f *flight, u *update, seen held, old []byte) ([]byte, 
 	close(u.began)
 	defer close(u.ended)
 	h := c.open(f.account, old, time.Now())
-	if t, err, ok := c.settled(f, h, seen); ok {
-		u.token, u.err = t, err
+	if end, ok := c.settled(f, h, seen); ok {
+		u.token, u.err = c.take(f, end)
 		return nil, nil
 	}
 	c.mu.Lock()
-	if p := h.failure; p != nil && time.Since(p.at) < p.wait+maxCountAge {
+	if p := h.failure; p != nil && p.counts(time.Now()) {
 		c.failures.count = max(c.failures.count, p.count)
 	}
 	c.mu.Unlock()
@@ -229,9 +236,10 @@ func (c *Cache) underLock(f *flight, u *update, seen held, old []byte) ([]byte, 
 	}
 	why := c.explain(u.err)
 	c.mu.Lock()
-	f.failure = c.next(u.err, why, c.failures.count, time.Now())
+	failed := c.next(u.err, why, c.failures.count, time.Now())
+	f.failure = failed
 	c.mu.Unlock()
-	return c.seal(f, held{h.token, &f.failure})
+	return c.seal(f, held{h.token, &failed})
 }
 
 // awaitLock waits until fn has begun. decided is true if the flight ended
@@ -253,18 +261,22 @@ func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen held) 
 		case <-patient.Done():
 			err = &storeError{"locking", context.Cause(patient).Error(), nil}
 		case <-again.C:
-			var h held
+			var h, end held
 			if h, err = c.look(f); err == nil {
 				var ok bool
-				if t, err, ok = c.settled(f, h, seen); !ok {
+				if end, ok = c.settled(f, h, seen); !ok {
 					silent = 0
 					continue
 				}
 			} else if silent++; errors.Is(err, context.DeadlineExceeded) && silent < maxSilentLooks {
 				continue
 			}
+			if decided = u.taken.CompareAndSwap(false, true); decided && err == nil {
+				t, err = c.take(f, end)
+			}
+			return t, err, decided
 		}
-		return t, err, u.taken.CompareAndSwap(false, true)
+		return nil, err, u.taken.CompareAndSwap(false, true)
 	}
 }
 

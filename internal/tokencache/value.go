@@ -66,7 +66,10 @@ func (c *Cache) open(a *Account, sealed []byte, now time.Time) (h held) {
 	}
 	if v.Failure != nil {
 		err := c.issuer.Decode(v.Failure.Error)
-		h.failure = &failure{err, c.issuer.Explain(err), v.Failure.At, v.Failure.Wait, v.Failure.Count, true}
+		h.failure = &failure{
+			err: err, why: c.issuer.Explain(err), other: true,
+			at: v.Failure.At, wait: v.Failure.Wait, count: v.Failure.Count,
+		}
 	}
 	if v.AccessToken == "" {
 		return h
