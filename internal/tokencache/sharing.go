@@ -54,7 +54,7 @@ func (c *Cache) obtainShared(f *flight) (*Token, error) {
 			return t, nil
 		}
 	}
-	if _, ok := errors.AsType[*storeError](err); !ok {
+	if _, ok := err.(*storeError); !ok {
 		c.storeWorks()
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (c *Cache) look(f *flight) (held, error) {
 
 // storeErrorOf makes a *storeError of an error of foreign.Call.
 func storeErrorOf(doing string, err error) error {
-	if _, ok := errors.AsType[*storeError](err); ok || err == nil {
+	if _, ok := err.(*storeError); ok || err == nil {
 		return err
 	}
 	crash, _ := errors.AsType[*foreign.Crash](err)
@@ -161,7 +161,7 @@ func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
 	ctx, cancel := context.WithCancel(f.ctx)
 	defer cancel()
 	c.tell(f, "the store's lock")
-	u := &update{began: make(chan struct{}), ended: make(chan struct{})}
+	u := &update{began: make(chan struct{}), ended: make(chan struct{}), err: errNoToken} // until fn sets it
 	u.returned = foreign.Go(func() (struct{}, error) {
 		err := c.store.Update(ctx, f.account.Name, func(_ context.Context, old []byte) ([]byte, error) {
 			return c.underLock(f, u, seen, bytes.Clone(old))

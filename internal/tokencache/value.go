@@ -42,7 +42,7 @@ func (c *Cache) seal(f *flight, h held) ([]byte, error) {
 		v = value{t.Issued, t.Lifetime, t.AccessToken, t.RefreshToken, extra, t.refusedBefore, nil}
 	}
 	if h.failure != nil {
-		v.Failure = &record{h.failure.at, h.failure.wait, h.failure.count, c.issuer.Encode(h.failure.err)}
+		v.Failure = &record{h.failure.at, h.failure.wait, h.failure.count, ask(nil, func() []byte { return c.issuer.Encode(h.failure.err) })}
 	}
 	plain, err := json.Marshal(v)
 	if err == nil && len(plain) > maxValue {
@@ -65,8 +65,8 @@ func (c *Cache) open(a *Account, sealed []byte, now time.Time) (h held) {
 		return held{}
 	}
 	if v.Failure != nil {
-		err := c.issuer.Decode(v.Failure.Error)
-		h.failure = &failure{err, c.issuer.Explain(err), v.Failure.At, v.Failure.Wait, v.Failure.Count, true}
+		err := ask(nil, func() error { return c.issuer.Decode(v.Failure.Error) })
+		h.failure = &failure{err, c.explain(err), v.Failure.At, v.Failure.Wait, v.Failure.Count, true}
 	}
 	if v.AccessToken == "" {
 		return h
