@@ -88,6 +88,15 @@ func (c *Cache) logFlight(f *flight, before failures, now time.Time) {
 	c.logCrash(f.failure.why.Crash)
 }
 
+// LogCrash logs err if it is a crash of foreign code.
+func (c *Cache) LogCrash(err error) {
+	if crash, ok := err.(*foreign.Crash); ok {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.logCrash(crash)
+	}
+}
+
 // logCrash logs a crash, if there was one. c.mu is held.
 func (c *Cache) logCrash(crash *foreign.Crash) {
 	if crash == nil {

@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// maxValue is how long a value may be before it is stored without the
-	// fields of the answer that only programs read, in bytes. A Store reads no
-	// more than 64 KiB.
+	// maxValue is how long a value may be, in bytes: a Store reads no more than
+	// 64 KiB. A longer one is stored without the fields of the answer that only
+	// programs read, then without the failure, then without the refresh token.
 	maxValue = 60 << 10
 	// A value from further in the future is from a clock that was wrong.
 	maxAhead = time.Hour
@@ -45,8 +45,15 @@ func (c *Cache) seal(f *flight, h held) ([]byte, error) {
 		v.Failure = &record{h.failure.at, h.failure.wait, h.failure.count, ask(nil, func() []byte { return c.issuer.Encode(h.failure.err) })}
 	}
 	plain, err := json.Marshal(v)
-	if err == nil && len(plain) > maxValue {
-		v.Extra = nil
+	for _, drop := range []func(){
+		func() { v.Extra = nil },
+		func() { v.Failure = nil },
+		func() { v.RefreshToken = "" },
+	} {
+		if err != nil || len(plain) <= maxValue {
+			break
+		}
+		drop()
 		plain, err = json.Marshal(v)
 	}
 	if err != nil {
