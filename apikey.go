@@ -10,7 +10,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -92,10 +91,11 @@ type exchange struct {
 	credential string
 
 	// The call may still run when its result is not waited for any more.
-	dialing, connected atomic.Bool // a connection was asked for, and had
-	read               atomic.Bool // the body was read, so that it may have been sent
-	elsewhere          atomic.Bool // the base sent a request to another host
-	conn               atomic.Value
+	dialing, connected atomic.Bool            // a connection was asked for, and had
+	read               atomic.Bool            // the body was read, so that it may have been sent
+	elsewhere          atomic.Bool            // the base sent a request to another host
+	conn               atomic.Value           // the latest one's *httptrace.GotConnInfo
+	host               atomic.Pointer[string] // the first Host header
 }
 
 func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
@@ -164,29 +164,6 @@ type watchedReader struct {
 func (r *watchedReader) Read(p []byte) (int, error) {
 	r.read.Store(true)
 	return r.Reader.Read(p)
-}
-
-// trace has x notice whether there was a connection to send anything over, and
-// end the call before its body is written if the request is for another host:
-// a base that follows redirects may have kept a copy of the body.
-func (x *exchange) trace(ctx context.Context, cancel func()) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { x.dialing.Store(true) },
-		GotConn: func(info httptrace.GotConnInfo) {
-			x.connected.Store(true)
-			x.conn.Store(&info)
-		},
-		WroteHeaderField: func(name string, values []string) {
-			if name != "Host" && name != ":authority" || len(values) == 1 && x.service.base.isAuthority(values[0]) {
-				return
-			}
-			x.elsewhere.Store(true)
-			cancel()
-			if info, ok := x.conn.Load().(*httptrace.GotConnInfo); ok && info.Conn != nil {
-				info.Conn.Close() // what is written so far is still in a buffer
-			}
-		},
-	})
 }
 
 // readAnswer reads the body of an answer. When ctx ends it closes the body,

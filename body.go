@@ -24,18 +24,22 @@ const (
 // takeBody reads the body of a 401 and closes it, leaving the response with a
 // body that reads the same. One that is longer than maxRefusal, or not whole in
 // time, it leaves to the caller to read on: whole is false.
-func takeBody(ctx context.Context, resp *http.Response) (read []byte, whole bool) {
+func (a *account) takeBody(ctx context.Context, resp *http.Response) (read []byte, whole bool) {
 	if resp.Body == nil {
 		return nil, true
 	}
 	b := &lateBody{body: resp.Body, want: resp.ContentLength}
+	if b.want == 0 && resp.Header.Get("Content-Length") != "0" {
+		b.want = -1 // not known
+	}
 	b.changed.L = &b.mu
 	resp.Body = b
 	timer := time.NewTimer(refusalTime)
 	defer timer.Stop()
 	closed := foreign.Go(b.readAndClose)
 	select {
-	case <-closed:
+	case r := <-closed:
+		a.cache.LogCrash(r.Err)
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -46,7 +50,7 @@ func takeBody(ctx context.Context, resp *http.Response) (read []byte, whole bool
 // handed over to the caller, who then reads what came, and the rest.
 type lateBody struct {
 	body io.ReadCloser
-	want int64 // its Content-Length; 0 or less if that is not known
+	want int64 // its Content-Length; less than 0 if that is not known
 
 	mu      sync.Mutex // guards what follows; never held while body is called
 	changed sync.Cond  // when any of it changes
@@ -65,10 +69,11 @@ func (b *lateBody) readAndClose() (struct{}, error) {
 	defer func() {
 		if !returned {
 			b.end(errCrashed)
+			b.body.Close()
 		}
 	}()
-	whole := false
-	for more := true; more; {
+	more, whole := b.add(nil, nil) // there may be nothing to read
+	for more {
 		chunk := make([]byte, 4<<10)
 		n, err := b.body.Read(chunk)
 		more, whole = b.add(chunk[:n], err)
@@ -90,7 +95,7 @@ func (b *lateBody) add(p []byte, err error) (more, whole bool) {
 	defer b.changed.Broadcast()
 	b.buf = append(b.buf, p...)
 	b.total += int64(len(p))
-	if b.want > 0 && b.total >= b.want && err == nil {
+	if b.want >= 0 && b.total >= b.want && err == nil {
 		err = io.EOF // an HTTP/2 stream may stay open behind its last byte
 	}
 	b.err = err

@@ -116,7 +116,7 @@ func (e *endpoint) String() string {
 
 // join is the URL of a path below e, which begins with a slash.
 func (e *endpoint) join(p string) string {
-	return e.scheme + "://" + e.literal + e.escaped + p
+	return e.scheme + "://" + strings.ReplaceAll(e.literal, "%", "%25") + e.escaped + p // a % is before an IPv6 zone
 }
 
 // excludes says why a request goes out without a token, "" if it may carry one:

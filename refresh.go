@@ -124,15 +124,21 @@ func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Dura
 
 // Explain implements [tokencache.Issuer].
 func (i *issuer) Explain(err error) tokencache.Explanation {
+	if k, ok := err.(*keyError); ok { // may wrap a foreign error
+		crash, _ := k.err.(*foreign.Crash)
+		return tokencache.Explanation{Temporary: true, Crash: crash}
+	}
+	crash, _ := errors.AsType[*foreign.Crash](err)
 	e, ok := errors.AsType[*Error](err)
-	if !ok { // the API key could not be read, or the like
-		return tokencache.Explanation{Temporary: true}
+	if !ok {
+		return tokencache.Explanation{Temporary: true, Crash: crash}
 	}
 	return tokencache.Explanation{
 		Op:        e.Op,
 		Temporary: e.Temporary(),
 		Wait:      e.RetryAfter,
 		Refused:   e.Is(ErrInvalidAPIKey) || e.Is(ErrAccountSuspended),
+		Crash:     crash,
 	}
 }
 

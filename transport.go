@@ -62,8 +62,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	*authorization = token.Bearer
 	body := gateOf(out)
-	resp, err := t.send(a, out, req, token)
-	if !refusal(resp, req) {
+	resp, refused, err := t.send(a, out, req, token)
+	if !refused {
 		return resp, err
 	}
 	return t.heal(a, req, token, resp, body)
@@ -100,12 +100,6 @@ func (a *account) passedUntouched(req *http.Request, reason string) {
 	a.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", host))
 }
 
-// refusal reports whether resp is a 401 to req itself, and not to one that the
-// base made of it.
-func refusal(resp *http.Response, req *http.Request) bool {
-	return resp != nil && resp.StatusCode == http.StatusUnauthorized && resp.Request == req
-}
-
 // heal answers a 401 to req, sent with token: with the answer to a further
 // attempt if a new token may help, else with the 401.
 func (t *Transport) heal(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *gate) (*http.Response, error) {
@@ -113,7 +107,7 @@ func (t *Transport) heal(a *account, req *http.Request, token *tokencache.Token,
 	for {
 		// The body comes first: its connection may be the only one that the
 		// auth call can use.
-		said, whole := takeBody(req.Context(), resp)
+		said, whole := a.takeBody(req.Context(), resp)
 		if whole && !refusesToken(said) || len(said) > maxRefusal {
 			return resp, nil
 		}
@@ -124,7 +118,7 @@ func (t *Transport) heal(a *account, req *http.Request, token *tokencache.Token,
 		}
 		next, err := a.cache.Replace(req.Context(), token, first)
 		if _, ended := errors.AsType[*tokencache.WaitError](err); ended {
-			resp.Body.Close()
+			foreign.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() }) // it may block
 			return nil, err
 		}
 		if err != nil {
@@ -137,7 +131,8 @@ func (t *Transport) heal(a *account, req *http.Request, token *tokencache.Token,
 		*authorization = next.Bearer
 		body = gateOf(out)
 		a.replays.Add(1)
-		if resp, err = t.send(a, out, req, next); !refusal(resp, req) {
+		var refused bool
+		if resp, refused, err = t.send(a, out, req, next); !refused {
 			return resp, err
 		}
 		if first == 0 {
@@ -152,19 +147,28 @@ func (t *Transport) heal(a *account, req *http.Request, token *tokencache.Token,
 	}
 }
 
-// send sends out, the copy of req that carries the token.
-func (t *Transport) send(a *account, out, req *http.Request, token *tokencache.Token) (*http.Response, error) {
-	resp, err := t.base(a).RoundTrip(out)
+// send sends out, the copy of req that carries the token. refused reports
+// whether the answer is a 401 about that token.
+func (t *Transport) send(a *account, out, req *http.Request, token *tokencache.Token) (resp *http.Response, refused bool, err error) {
+	resp, err = t.base(a).RoundTrip(out)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if resp != nil {
-		resp.Request = answered(resp.Request, out, req)
-		if accepts(resp.StatusCode) && resp.Request == req {
-			token.Accept()
-		}
+	if resp == nil {
+		return nil, false, nil
 	}
-	return resp, nil
+	carried := carries(resp.Request, out)
+	resp.Request = answered(resp.Request, out, req)
+	if carried && accepts(resp.StatusCode) {
+		token.Accept()
+	}
+	return resp, carried && resp.StatusCode == http.StatusUnauthorized, nil
+}
+
+// carries reports whether the request that was answered had the token of out. It
+// has not if the base followed a redirect to another host without it.
+func carries(sent, out *http.Request) bool {
+	return sent == nil || sent == out || sent.Header.Get("Authorization") == out.Header.Get("Authorization")
 }
 
 // accepts reports whether an answer shows that the API took the token. Some

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"time"
-
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
 )
 
 const (
@@ -48,11 +46,7 @@ func (f *failures) block(now time.Time) bool { return f.err != nil && !f.until.p
 
 // explain asks the Issuer what an error means.
 func (c *Cache) explain(err error) Explanation {
-	r := <-foreign.Go(func() (Explanation, error) { return c.issuer.Explain(err), nil })
-	if r.Err != nil {
-		return Explanation{Temporary: true}
-	}
-	return r.Value
+	return ask(Explanation{Temporary: true}, func() Explanation { return c.issuer.Explain(err) })
 }
 
 // next makes a failure of an error that follows count others. c.mu is held.

@@ -136,7 +136,7 @@ func (c *Cache) watch(f *flight) {
 
 // land ends a flight: it publishes the token, or remembers the failure.
 func (c *Cache) land(f *flight, t *Token, err error) {
-	_, unshared := err.(*storeError)
+	_, unshared := err.(*storeError) // others may wrap foreign errors, whose methods are not called
 	aborted := err != nil && f.ctx.Err() != nil
 	var why Explanation
 	if err != nil && !aborted && !unshared && f.failure.err == nil {

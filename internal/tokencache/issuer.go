@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
 	"github.com/apivideo/api.video-go-oauth2/internal/seal"
 )
 
@@ -53,6 +54,22 @@ type Explanation struct {
 	Temporary bool          // asking again later may help
 	Wait      time.Duration // that the service asked for, 0 if it did not
 	Refused   bool          // the service rejects the key or the account
+
+	// Crash is the panic or Goexit that the error tells of, if it does. The
+	// chain of an error may be foreign code, which the Cache does not call.
+	Crash *foreign.Crash
+}
+
+// ask calls a function of an Issuer that has nothing to wait for. If it does not
+// return soon, or crashes, the answer is instead.
+func ask[T any](instead T, f func() T) T {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	answer, err := foreign.Call(ctx, func() (T, error) { return f(), nil })
+	if err != nil {
+		return instead
+	}
+	return answer
 }
 
 // Store is where processes share a token. See apivideo.Store.

@@ -78,7 +78,14 @@ func (c *Cache) logFlight(f *flight, before failures, now time.Time) {
 	}
 	c.log(c.levelOf(f, now), MessageFailure, append(attrs, slog.String("op", f.failure.why.Op), slog.String("from", from),
 		slog.Any("error", c.failures.last), slog.String("next_attempt_in", rounded(c.failures.until.left(now))))...)
-	if crash, ok := errors.AsType[*foreign.Crash](c.failures.last); ok {
+	c.logCrash(f.failure.why.Crash)
+}
+
+// LogCrash logs err if it is a crash of foreign code.
+func (c *Cache) LogCrash(err error) {
+	if crash, ok := err.(*foreign.Crash); ok {
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.logCrash(crash)
 	}
 }
@@ -99,7 +106,11 @@ func (c *Cache) levelOf(f *flight, now time.Time) slog.Level {
 	return level
 }
 
+// logCrash logs a crash, if there was one. c.mu is held.
 func (c *Cache) logCrash(crash *foreign.Crash) {
+	if crash == nil {
+		return
+	}
 	c.log(slog.LevelError, MessageCrash, slog.String("error", crash.Error()), slog.String("stack", string(crash.Stack)))
 }
 
@@ -123,9 +134,8 @@ func (c *Cache) storeFails(err error) {
 		c.logged.store = true
 		c.log(slog.LevelWarn, MessageStoreFails, slog.Any("error", err))
 	}
-	if crash, ok := errors.AsType[*foreign.Crash](err); ok {
-		c.logCrash(crash)
-	}
+	crash, _ := errors.AsType[*foreign.Crash](err)
+	c.logCrash(crash)
 }
 
 // storeWorks notes that the Store did what it was asked to do. c.mu is held.

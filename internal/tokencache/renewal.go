@@ -39,6 +39,10 @@ func (c *Cache) identify(f *flight) error {
 	if err == nil && a == nil {
 		err = errNoAccount
 	}
+	var why Explanation
+	if err != nil {
+		why = c.explain(err)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -47,6 +51,7 @@ func (c *Cache) identify(f *flight) error {
 	case err != nil:
 		f.account = c.account
 		c.log(slog.LevelWarn, MessageKeyFails, slog.Any("error", err))
+		c.logCrash(why.Crash)
 	default:
 		f.account = a
 		c.useAccount(a)

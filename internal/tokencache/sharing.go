@@ -80,7 +80,7 @@ func (c *Cache) look(f *flight) (held, error) {
 
 // storeErrorOf makes a *storeError of an error of foreign.Call.
 func storeErrorOf(doing string, err error) error {
-	if _, ok := errors.AsType[*storeError](err); ok || err == nil {
+	if _, ok := err.(*storeError); ok || err == nil {
 		return err
 	}
 	e := &storeError{doing: doing, text: err.Error()}
@@ -171,7 +171,7 @@ func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
 	ctx, cancel := context.WithCancel(f.ctx)
 	defer cancel()
 	c.tell(f, "the store's lock")
-	u := &update{began: make(chan struct{}), ended: make(chan struct{})}
+	u := &update{began: make(chan struct{}), ended: make(chan struct{}), err: errNoToken} // until fn sets it
 	u.returned = foreign.Go(func() (struct{}, error) {
 		err := c.store.Update(ctx, f.account.Name, func(_ context.Context, old []byte) ([]byte, error) {
 			return c.underLock(f, u, seen, bytes.Clone(old))

@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// maxValue is how long a value may be before it is stored without the
-	// fields of the answer that only programs read, in bytes. A Store reads no
-	// more than 64 KiB.
+	// maxValue is how long a value may be, in bytes: a Store reads no more than
+	// 64 KiB. A longer one is stored without the fields of the answer that only
+	// programs read, then without the failure, then without the refresh token.
 	maxValue = 60 << 10
 	// A value from further in the future is from a clock that was wrong.
 	maxAhead = time.Hour
@@ -42,11 +42,18 @@ func (c *Cache) seal(f *flight, h held) ([]byte, error) {
 		v = value{t.Issued, t.Lifetime, t.AccessToken, t.RefreshToken, extra, t.refusedBefore, nil}
 	}
 	if h.failure != nil {
-		v.Failure = &record{h.failure.at, h.failure.wait, h.failure.count, c.issuer.Encode(h.failure.err)}
+		v.Failure = &record{h.failure.at, h.failure.wait, h.failure.count, ask(nil, func() []byte { return c.issuer.Encode(h.failure.err) })}
 	}
 	plain, err := json.Marshal(v)
-	if err == nil && len(plain) > maxValue {
-		v.Extra = nil
+	for _, drop := range []func(){
+		func() { v.Extra = nil },
+		func() { v.Failure = nil },
+		func() { v.RefreshToken = "" },
+	} {
+		if err != nil || len(plain) <= maxValue {
+			break
+		}
+		drop()
 		plain, err = json.Marshal(v)
 	}
 	if err != nil {
@@ -65,9 +72,9 @@ func (c *Cache) open(a *Account, sealed []byte, now time.Time) (h held) {
 		return held{}
 	}
 	if v.Failure != nil {
-		err := c.issuer.Decode(v.Failure.Error)
+		err := ask(nil, func() error { return c.issuer.Decode(v.Failure.Error) })
 		h.failure = &failure{
-			err: err, why: c.issuer.Explain(err), other: true,
+			err: err, why: c.explain(err), other: true,
 			at: v.Failure.At, wait: v.Failure.Wait, count: v.Failure.Count,
 		}
 	}
