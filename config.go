@@ -13,9 +13,9 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
 )
 
-// ErrInvalidConfig is the error of every mistake in a [Config] and of every
-// unusable key file. Test with [errors.Is]. A program has to be changed, or
-// its settings; asking again does not help.
+// ErrInvalidConfig reports a mistake in a [Config], or a key file that cannot
+// be used. Test with [errors.Is]. Change the program or its settings; a retry
+// does not help.
 var ErrInvalidConfig = errors.New("apivideo: invalid configuration")
 
 // configError says what is wrong with a Config and what to do.
@@ -30,10 +30,10 @@ func (e *configError) Unwrap() error        { return errors.Unwrap(e.error) }
 
 var errNoSource = errors.New("apivideo: there is no Source; make one with Config.Source")
 
-// Product is the name and version of a program, as the service takes them:
-// Name is 1 to 50 of A-Z a-z 0-9 _ -, Version one to three numbers of 1 to 3
-// digits with dots between. The zero Product is none; a name without a
-// version, or the reverse, is an error.
+// Product is the name and version of a program. The formats are those of the
+// official api.video clients: Name is 1 to 50 of A-Z a-z 0-9 _ -, and Version
+// is like 1, 1.2 or 1.2.3, with up to 3 digits in each part. The zero Product
+// means none. A name without a version, or the reverse, is an error.
 type Product struct{ Name, Version string }
 
 var (
@@ -41,7 +41,7 @@ var (
 	productVersion = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{1,3}){0,2}$`)
 )
 
-// check says what is wrong with the product in this field of a Config.
+// check validates the product. field is its name in the Config.
 func (p Product) check(field string) error {
 	switch {
 	case p == Product{}:
@@ -54,10 +54,10 @@ func (p Product) check(field string) error {
 	return nil
 }
 
-// originHeader is a header that identifies the program, its name canonical.
+// originHeader is a header that identifies the program. name is canonical.
 type originHeader struct{ name, value string }
 
-// originHeaders returns what c.Application and c.SDK add to a request.
+// originHeaders returns the headers for c.Application and c.SDK.
 func (c *Config) originHeaders() ([]originHeader, error) {
 	if err := errors.Join(c.Application.check("Application"), c.SDK.check("SDK")); err != nil {
 		return nil, err
@@ -74,16 +74,16 @@ func (c *Config) originHeaders() ([]originHeader, error) {
 	return headers, nil
 }
 
-// service is a checked Config, ready to make auth calls and to tell which
-// requests may be authorized. Nobody writes to it once it is made.
+// service is a validated Config. It makes auth calls and decides which requests
+// may carry a token. It is never written to after it is made.
 type service struct {
 	base        endpoint
 	origins     []originHeader
 	client      *http.Client      // follows no redirect
-	defaultBase http.RoundTripper // http.DefaultTransport as it was then: it may be set to a Transport over this
+	defaultBase http.RoundTripper // http.DefaultTransport when this was made; later it may be a Transport that uses this service
 }
 
-// service checks c. Its errors say what to change and contain no secret.
+// service validates c. Its errors say what to change and contain no secret.
 func (c *Config) service(ctx context.Context) (*service, error) {
 	if err := c.checkKeySource(); err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 	return &service{base, origins, &client, http.DefaultTransport}, nil
 }
 
-// given is base, or nil if it is a nil pointer in an interface.
+// given returns base, or nil if base is a nil pointer in an interface.
 func given(base http.RoundTripper) http.RoundTripper {
 	if foreign.Nil(base) {
 		return nil
@@ -137,8 +137,8 @@ func (c Config) String() string {
 		key, c.printableURL(), c.Application, c.SDK))
 }
 
-// printableURL is the base URL, unless it is one that is refused: that may
-// contain a password, or the API key.
+// printableURL returns the base URL, or "invalid" if it is not accepted: it may
+// contain a password or the API key.
 func (c Config) printableURL() string {
 	base := cmp.Or(c.BaseURL, ProductionURL)
 	if _, err := parseEndpoint(base); err != nil {
@@ -147,12 +147,12 @@ func (c Config) printableURL() string {
 	return newSecrets(c.APIKey).redact(base)
 }
 
-// Format implements [fmt.Formatter], so that every verb prints what String says.
-// Only %p and %w never ask a Formatter.
+// Format implements [fmt.Formatter]: every verb prints what String returns,
+// except %p and %w, for which fmt calls no Formatter.
 func (c Config) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
-// MarshalText implements [encoding.TextMarshaler], so that packages for YAML,
-// XML and their like print what String says.
+// MarshalText implements [encoding.TextMarshaler]: encoders for YAML, XML and
+// other formats print what String returns.
 func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // MarshalJSON leaves out the API key, the Store and the Logger.
