@@ -71,7 +71,6 @@ func TestPeersAuthorize(t *testing.T) {
 	}
 }
 
-// baseFunc is a base made of a function.
 type baseFunc func(*http.Request) (*http.Response, error)
 
 func (f baseFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

@@ -70,7 +70,6 @@ func mustTransport(tb testing.TB, peer string, o Options) http.RoundTripper {
 	return rt
 }
 
-// mustRoundTrip sends a request and reads its answer.
 func mustRoundTrip(tb testing.TB, rt http.RoundTripper, req *http.Request) {
 	resp, err := rt.RoundTrip(req)
 	if err != nil || resp.StatusCode != 200 {

@@ -13,31 +13,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// standIn starts a Redis, and a stand-in for the service, which the returned
-// context puts in its place. It sets APIVIDEO_API_KEY to a key that it takes.
-func standIn() (ctx context.Context, srv *apivideotest.Server, addr string, end func()) {
-	srv = apivideotest.NewUnstartedServer()
-	srv.HandleFunc("GET /videos", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, `{"data":[]}`) })
-	os.Setenv(apiKeyVar, srv.Config().APIKey)
-	dir, err := os.MkdirTemp("", "redisstore")
-	if err != nil {
-		panic(err)
-	}
-	server, err := startRedis(dir)
-	if err != nil {
-		panic(err)
-	}
-	return srv.Context(context.Background()), srv, server.addr, func() {
-		server.kill()
-		os.RemoveAll(dir)
-		os.Unsetenv(apiKeyVar)
-	}
-}
-
 // Two programs with the same API key and the same Redis use one token.
 func Example() {
-	ctx, srv, addr, end := standIn() // a real program has context.Background(), say
-	defer end()
+	// Stand-ins for the service and for your Redis.
+	srv := apivideotest.NewServer()
+	defer srv.Close()
+	srv.HandleFunc("GET /videos", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, `{"data":[]}`) })
+	server, err := startRedis(os.TempDir())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.kill()
+	ctx, addr := srv.Context(context.Background()), server.addr // a real program has its own
+	os.Setenv(apiKeyVar, srv.Config().APIKey)
 
 	for range 2 {
 		client := redis.NewClient(&redis.Options{Addr: addr})

@@ -7,11 +7,11 @@ import (
 )
 
 // reads is how many reads of one key a process makes at a time. With more than
-// one, a connection that does not answer holds up nobody.
+// one, a connection that does not answer blocks nobody.
 const reads = 4
 
-// local is what the goroutines of one process do together, so that a thousand
-// of them that want the same key burden Redis no more than a few.
+// local is what the goroutines of one process share, so that a thousand of them
+// that want one key cost Redis no more than a few.
 type local struct {
 	mu   sync.Mutex // guards what follows, and the fields of each key
 	keys map[string]*localKey
@@ -25,7 +25,7 @@ type localKey struct {
 	next    *read         // one that will begin when another ends
 }
 
-// read is one read of a value, for all who came before it began.
+// read is one read of a value, for all callers that came before it began.
 type read struct {
 	done  chan struct{} // closed when value and err are set
 	value []byte
@@ -50,33 +50,28 @@ func (l *local) drop(key string, k *localKey) {
 	}
 }
 
-// enter waits until it is the caller's turn with key in this process, which
-// lasts until leave, or until ctx ends.
+// enter waits for the caller's turn with key in this process, or until ctx ends.
+// The turn lasts until leave.
 func (l *local) enter(ctx context.Context, key string) (leave func(), err error) {
 	l.mu.Lock()
 	k := l.use(key)
 	l.mu.Unlock()
+	done := func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.drop(key, k)
+	}
 	select {
 	case k.turn <- struct{}{}:
-		return func() {
-			<-k.turn
-			l.leave(key, k)
-		}, nil
+		return func() { <-k.turn; done() }, nil
 	case <-ctx.Done():
-		l.leave(key, k)
+		done()
 		return nil, ctx.Err()
 	}
 }
 
-// leave ends a use that enter began.
-func (l *local) leave(key string, k *localKey) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.drop(key, k)
-}
-
-// load returns the value of key as get reads it after the call, perhaps for
-// others too. It does not wait for get beyond the end of ctx.
+// load returns the value of key, as get reads it after the call began, perhaps
+// for others too. It does not wait for get beyond the end of ctx.
 func (l *local) load(ctx context.Context, key string, get func() ([]byte, error)) ([]byte, error) {
 	r := l.join(key, get)
 	select {
@@ -91,15 +86,15 @@ func (l *local) load(ctx context.Context, key string, get func() ([]byte, error)
 func (l *local) join(key string, get func() ([]byte, error)) *read {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	r := &read{done: make(chan struct{})}
 	if k := l.keys[key]; k != nil && k.running == reads {
 		if k.next == nil {
-			k.next = &read{done: make(chan struct{})}
+			k.next = r
 		}
 		return k.next
 	}
 	k := l.use(key)
 	k.running++
-	r := &read{done: make(chan struct{})}
 	go l.run(key, k, r, get)
 	return r
 }

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -31,18 +32,15 @@ const (
 	apiKeyVar  = "APIVIDEO_API_KEY"
 )
 
-// roles are what a process may do. It begins when it reads a line, and ends with
-// a report when it is done or its standard input ends.
-var roles = map[string]func(conf *apivideo.Config, input io.Reader) report{
+// roles are what a process may do. It begins when it reads a line, and returns a
+// token, or its first error, when it is done or its standard input ends.
+var roles = map[string]func(conf *apivideo.Config, input io.Reader) (token string, err error){
 	"token": getToken,
 	"serve": callAPI,
 }
 
-// report is what a process did.
-type report struct {
-	Token string
-	Error string // the first one
-}
+// report is the output of a process.
+type report struct{ Token, Error string }
 
 func TestMain(m *testing.M) {
 	logging.Disable() // go-redis logs every dial that fails
@@ -59,20 +57,25 @@ func TestMain(m *testing.M) {
 	fmt.Println("ready")
 	input := bufio.NewReader(os.Stdin)
 	input.ReadString('\n')
-	json.NewEncoder(os.Stdout).Encode(role(conf, input))
+	token, err := role(conf, input)
+	r := report{Token: token}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	json.NewEncoder(os.Stdout).Encode(r)
 }
 
 // getToken gets one token, as a command-line tool would.
-func getToken(conf *apivideo.Config, _ io.Reader) report {
+func getToken(conf *apivideo.Config, _ io.Reader) (string, error) {
 	tok, err := conf.Source(context.Background()).Token()
 	if err != nil {
-		return report{Error: err.Error()}
+		return "", err
 	}
-	return report{Token: tok.AccessToken}
+	return tok.AccessToken, nil
 }
 
 // callAPI calls the API every 50 ms, as a service would.
-func callAPI(conf *apivideo.Config, input io.Reader) (r report) {
+func callAPI(conf *apivideo.Config, input io.Reader) (_ string, err error) {
 	ended := make(chan struct{})
 	go func() {
 		io.Copy(io.Discard, input)
@@ -80,13 +83,11 @@ func callAPI(conf *apivideo.Config, input io.Reader) (r report) {
 	}()
 	client := conf.Client(context.Background())
 	for {
-		if err := call(client, conf.BaseURL+"/videos"); err != nil && r.Error == "" {
-			r.Error = err.Error()
-		}
+		err = cmp.Or(err, call(client, conf.BaseURL+"/videos"))
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ended:
-			return r
+			return "", err
 		}
 	}
 }

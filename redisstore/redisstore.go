@@ -31,12 +31,10 @@
 //
 // # Timeouts of the client
 //
-// While it reads or writes, a go-redis client does not notice that a context is
-// canceled, and it ignores deadlines unless ContextTimeoutEnabled is set. By
-// default it waits 5 seconds for an answer and tries four times. Load returns
-// when its context ends, and package apivideo does not wait for Update. But
-// goroutines and their connections do wait. To shorten that, give the Store its
-// own client:
+// While it reads or writes, a go-redis client ignores canceled contexts, and
+// deadlines, too, unless ContextTimeoutEnabled is set. By default it waits 5
+// seconds for an answer and tries four times. No request waits for that, but
+// goroutines and connections do. To shorten it, give the Store its own client:
 //
 //	client := redis.NewClient(&redis.Options{
 //		Addr:                  "redis:6379",

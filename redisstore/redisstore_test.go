@@ -163,8 +163,6 @@ func TestUpdateAlwaysReleasesTheLock(t *testing.T) {
 	store := redisstore.New(client)
 	failure := errors.New("made up")
 	for name, fn := range map[string]func(leave func()) ([]byte, error){
-		"stores":          func(func()) ([]byte, error) { return []byte("value"), nil },
-		"leaves":          func(func()) ([]byte, error) { return nil, nil },
 		"fails":           func(func()) ([]byte, error) { return []byte("another"), failure },
 		"panics":          func(func()) ([]byte, error) { panic("made up") },
 		"ends":            func(func()) ([]byte, error) { runtime.Goexit(); return nil, nil },
