@@ -89,7 +89,7 @@ func (s *Source) answer(r *Request, status int, now time.Time) {
 	switch {
 	case status != 401 && k.met.IsZero():
 		k.met = now
-	case status == 401 && len(r.Sent) < mostSends && (k.Refused.IsZero() || k.doubtful(s.Slack)): // the next request finds out of the last one
+	case status == 401 && !r.last(k) && (k.Refused.IsZero() || k.doubtful(s.Slack)): // the next request finds out of the last one
 		k.Refused = now
 	}
 	if status != 401 {
@@ -102,6 +102,12 @@ func (s *Source) answer(r *Request, status int, now time.Time) {
 	if now.Before(k.ends) && !s.revoked(k, now) {
 		s.Fault("the stand-in refuses a valid token")
 	}
+}
+
+// last reports whether a request that was sent with k is not sent again: k was
+// asked for after its first 401.
+func (r *Request) last(k *Token) bool {
+	return len(r.Sent) == mostSends || len(r.Sent) > 1 && !k.Issued.Before(r.first401)
 }
 
 // finish judges what the caller of a request got.
