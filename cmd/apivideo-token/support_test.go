@@ -23,6 +23,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// patience is longer than anything takes, even on a machine that is busy.
+const patience = 5 * time.Minute
+
 // binary is the program as it is released, built once for all tests.
 var binary string
 
@@ -101,7 +104,7 @@ func (u *user) secrets() []string {
 
 // command returns the program in the user's environment, and in no other.
 func (u *user) command(args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	u.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = u.t.TempDir()

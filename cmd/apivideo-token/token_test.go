@@ -12,7 +12,7 @@ import (
 )
 
 // In the process of the test, since the built program has no virtual time.
-func TestATokenThatIsDueForRenewalIsPrintedAndLeftAlone(t *testing.T) {
+func TestTokenDueForRenewalIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		srv := apivideotest.NewUnstartedServer()
@@ -27,5 +27,10 @@ func TestATokenThatIsDueForRenewalIsPrintedAndLeftAlone(t *testing.T) {
 		assert.Equal(t, first.AccessToken, second.AccessToken)
 		synctest.Wait()
 		assert.Equal(t, 1, srv.Counters().AuthCalls, "a renewal that nobody waits for would be lost with the process")
+
+		time.Sleep(10 * time.Minute)
+		third, err := new(options).token(ctx, conf)
+		require.NoError(t, err)
+		assert.NotEqual(t, first.AccessToken, third.AccessToken, "an expired token is of no use")
 	})
 }
