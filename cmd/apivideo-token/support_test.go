@@ -190,3 +190,6 @@ func (u *user) files() map[string]string {
 	require.NoError(u.t, err)
 	return files
 }
+
+// writeExecutable writes a script.
+func writeExecutable(path, script string) error { return os.WriteFile(path, []byte(script), 0o755) }

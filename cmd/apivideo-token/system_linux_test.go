@@ -77,14 +77,14 @@ func TestTimeoutBoundsKeyFileAndOutput(t *testing.T) {
 	var failure bytes.Buffer
 	cmd.Stdout, cmd.Stderr = w, &failure
 	require.Error(t, cmd.Run())
-	assert.Equal(t, 1, cmd.ProcessState.ExitCode())
+	assert.Equal(t, 75, cmd.ProcessState.ExitCode())
 	assert.Equal(t, line+"\n", failure.String())
 
 	u.keyFile("")
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
 	u.env[keyFileVariable] = fifo
-	assert.Equal(t, line, u.failure(1, "-timeout=500ms"))
+	assert.Equal(t, line, u.failure(75, "-timeout=500ms"))
 }
 
 func TestKeyFileMayBeFIFO(t *testing.T) {
