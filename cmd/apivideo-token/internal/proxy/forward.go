@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log"
@@ -41,10 +42,7 @@ func (p *Proxy) forwarder(t http.RoundTripper) *httputil.ReverseProxy {
 
 // clean removes from a response what is not for the client.
 func (p *Proxy) clean(resp *http.Response) error {
-	token := ""
-	if tok, err := p.source.TokenContext(resp.Request.Context()); err == nil {
-		token = tok.AccessToken
-	}
+	token := p.currentToken()
 	for name, values := range resp.Header {
 		secret := token != "" && strings.Contains(strings.Join(values, "\n"), token)
 		if secret || name == "Set-Cookie" || strings.HasPrefix(name, "Access-Control-") {
@@ -55,6 +53,17 @@ func (p *Proxy) clean(resp *http.Response) error {
 		resp.Header.Set("Location", p.local(at))
 	}
 	return nil
+}
+
+// currentToken is the account's access token, "" if there is none now.
+func (p *Proxy) currentToken() string {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // so that no auth call is made for it
+	tok, err := p.source.TokenContext(ctx)
+	if err != nil {
+		return ""
+	}
+	return tok.AccessToken
 }
 
 // local is a redirect's target as the client reaches it: a URL of the API

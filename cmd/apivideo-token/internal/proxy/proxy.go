@@ -15,6 +15,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
 )
@@ -38,7 +39,8 @@ type Config struct {
 	// a 403. Without a pattern everything is allowed.
 	Allow []string
 
-	// Base sends the requests; nil means a copy of [http.DefaultTransport].
+	// Base sends the requests. If nil, a transport like [http.DefaultTransport]
+	// does.
 	Base http.RoundTripper
 }
 
@@ -69,12 +71,20 @@ func New(c Config) (*Proxy, error) {
 	}
 	base := c.Base
 	if base == nil {
-		base = http.DefaultTransport.(*http.Transport).Clone()
+		base = newTransport()
 	}
 	p := &Proxy{credentials: creds, source: c.Source, target: target, hosts: c.Hosts, allow: allow}
-	p.authorized = p.forwarder(replayer{&apivideo.Transport{Source: c.Source, Base: base}})
+	p.authorized = p.forwarder(&replayer{next: &apivideo.Transport{Source: c.Source, Base: base}})
 	p.anonymous = p.forwarder(base)
 	return p, nil
+}
+
+// newTransport returns http.DefaultTransport for many requests to one host.
+func newTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = t.MaxIdleConns
+	t.ExpectContinueTimeout = 2 * time.Second // see replayer
+	return t
 }
 
 // ServeHTTP answers an auth operation, forwards a request, or refuses it.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
+	"sync/atomic"
 )
 
 // maxReplay is how long a request's body may be to be kept in memory, in bytes.
@@ -13,10 +15,14 @@ const maxReplay = 1 << 20
 
 // replayer lets the Transport below it send a request twice. A body of up to
 // maxReplay is kept. A longer one is streamed: it can be sent again if nothing
-// of it was read, so the API is asked to look at the header first.
-type replayer struct{ next http.RoundTripper }
+// of it was read, so the API is asked to look at the header first. An API that
+// does not answer that question is not asked again: the wait for it takes time.
+type replayer struct {
+	next  http.RoundTripper
+	blind atomic.Bool // the API does not answer "Expect: 100-continue"
+}
 
-func (t replayer) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *replayer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return t.next.RoundTrip(req)
 	}
@@ -34,11 +40,28 @@ func (t replayer) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		rest = io.MultiReader(bytes.NewReader(head), req.Body)
 	}
-	out.Header.Set("Expect", "100-continue")
-	s := &stream{from: rest}
-	out.Body, _ = s.open()
-	out.GetBody = s.open
-	return t.next.RoundTrip(out)
+	return t.stream(out, &stream{from: rest})
+}
+
+// stream sends a request with a body that is not kept.
+func (t *replayer) stream(req *http.Request, s *stream) (*http.Response, error) {
+	if t.blind.Load() {
+		req.Body, _ = s.open()
+		return t.next.RoundTrip(req)
+	}
+	var asked, told atomic.Bool
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		Wait100Continue: func() { asked.Store(true) },
+		Got100Continue:  func() { told.Store(true) },
+	}))
+	req.Header.Set("Expect", "100-continue")
+	req.Body, _ = s.open()
+	req.GetBody = s.open
+	resp, err := t.next.RoundTrip(req)
+	if err == nil && asked.Load() && !told.Load() && s.wasRead() {
+		t.blind.Store(true)
+	}
+	return resp, err
 }
 
 // keep gives req a body in memory.
@@ -61,6 +84,12 @@ type stream struct {
 	mu     sync.Mutex // guards what follows
 	latest *attempt
 	read   bool
+}
+
+func (s *stream) wasRead() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.read
 }
 
 // open returns a reader, unless one before it has read.
