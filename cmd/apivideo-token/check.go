@@ -154,7 +154,7 @@ func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		w.answered = true
 		// It was made between the two, and is cut to the second.
-		w.behind = max(date.Sub(time.Now()), min(date.Add(time.Second).Sub(sent), 0))
+		w.behind = max(time.Until(date), min(date.Add(time.Second).Sub(sent), 0))
 	}
 	return resp, nil
 }

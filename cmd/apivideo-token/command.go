@@ -14,6 +14,8 @@ const defaultTimeout = 30 * time.Second
 
 // options are the flags. What a command does not have stays zero.
 type options struct {
+	began time.Time // when this run began
+
 	help, verbose, sandbox, noCache        bool
 	header, json, refresh, reject, version bool
 	minTTL, timeout                        time.Duration

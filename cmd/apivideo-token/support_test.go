@@ -52,6 +52,8 @@ type user struct {
 	srv *apivideotest.Server
 	env map[string]string
 
+	input string // on standard input
+
 	mu   sync.Mutex
 	seen bytes.Buffer // what the server answered
 }
@@ -108,6 +110,9 @@ func (u *user) command(args ...string) *exec.Cmd {
 	u.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = u.t.TempDir()
+	if u.input != "" {
+		cmd.Stdin = strings.NewReader(u.input)
+	}
 	cmd.Env = []string{"SystemRoot=" + os.Getenv("SystemRoot")}
 	for name, value := range u.env {
 		cmd.Env = append(cmd.Env, name+"="+value)

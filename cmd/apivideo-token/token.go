@@ -17,8 +17,9 @@ import (
 // and one more be refused already.
 const maxTries = 4
 
-// began is when this run began.
-var began = time.Now()
+// gathering is how long -refresh waits before an auth call, for the runs that
+// begin at the same time: a token issued after that is good for all of them.
+const gathering = 250 * time.Millisecond
 
 // printToken is the program without a command.
 func (a *app) printToken(ctx context.Context, _ *cli.Command) error {
@@ -97,6 +98,12 @@ func (a *app) refused() (string, error) {
 func (o *options) token(ctx context.Context, conf *apivideo.Config, refused string) (*oauth2.Token, error) {
 	src := conf.Source(ended(ctx))
 	tok, err := src.TokenContext(ctx)
+	if o.refresh && err == nil && !o.content(tok, refused) {
+		select {
+		case <-time.After(gathering):
+		case <-ctx.Done():
+		}
+	}
 	for try := 1; err == nil && !o.content(tok, refused) && try < maxTries; try++ {
 		src.Invalidate(tok)
 		tok, err = src.TokenContext(ctx)
@@ -117,7 +124,7 @@ func (o *options) token(ctx context.Context, conf *apivideo.Config, refused stri
 // content reports whether tok is what the flags ask for. Even if a new one
 // lives too short, a newer one would not live longer.
 func (o *options) content(tok *oauth2.Token, refused string) bool {
-	fresh := issued(tok).After(began)
+	fresh := issued(tok).After(o.began)
 	return tok.AccessToken != refused && (fresh || !o.refresh && left(tok) >= o.minTTL)
 }
 

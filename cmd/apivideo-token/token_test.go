@@ -1,12 +1,14 @@
 package main
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/filestore"
+	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -32,5 +34,32 @@ func TestTokenDueForRenewalIsLeftAlone(t *testing.T) {
 		third, err := new(options).token(ctx, conf, "")
 		require.NoError(t, err)
 		assert.NotEqual(t, first.AccessToken, third.AccessToken, "an expired token is of no use")
+	})
+}
+
+// One run begins every 10 ms, and an auth call takes 5.
+func TestRefreshFiftyRunsShareTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := apivideotest.NewUnstartedServer()
+		srv.SetAuthLatency(5 * time.Millisecond)
+		conf := srv.Config()
+		conf.Store = memstore.New()
+		ctx := srv.Context(t.Context())
+		refused, err := new(options).token(ctx, conf, "")
+		require.NoError(t, err)
+		var wg sync.WaitGroup
+		for range 50 {
+			time.Sleep(10 * time.Millisecond)
+			wg.Go(func() {
+				o := &options{began: time.Now(), refresh: true}
+				tok, err := o.token(ctx, conf, "")
+				if assert.NoError(t, err) {
+					assert.NotEqual(t, refused.AccessToken, tok.AccessToken)
+					assert.True(t, issued(tok).After(o.began))
+				}
+			})
+		}
+		wg.Wait()
+		assert.LessOrEqual(t, srv.Counters().AuthCalls, 1+3)
 	})
 }
