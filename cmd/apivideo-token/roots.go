@@ -19,16 +19,24 @@ func bringRoots() {
 			return
 		}
 	}
-	pool := x509.NewCertPool()
+	pool, _ := roots()
+	x509.SetFallbackRoots(pool) // they count only if the system has none
+}
+
+// roots returns the root certificates in this program, and how many there are.
+func roots() (pool *x509.CertPool, n int) {
+	pool = x509.NewCertPool()
 	for root := range bundle.Roots() {
 		cert, err := x509.ParseCertificate(root.Certificate)
-		switch {
-		case err != nil:
-		case root.Constraint == nil:
+		if err != nil {
+			continue // one that this version of Go does not take
+		}
+		n++
+		if root.Constraint == nil {
 			pool.AddCert(cert)
-		default:
+		} else {
 			pool.AddCertWithConstraint(cert, root.Constraint)
 		}
 	}
-	x509.SetFallbackRoots(pool) // they count only if the system has none
+	return pool, n
 }

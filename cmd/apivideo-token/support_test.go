@@ -38,7 +38,9 @@ func build(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "apivideo-token.exe") // other systems take any name
-	out, err := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", binary, ".").CombinedOutput()
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s%v\n", out, err)
 		return 1
@@ -52,7 +54,8 @@ type user struct {
 	srv *apivideotest.Server
 	env map[string]string
 
-	input string // on standard input
+	input string        // on standard input
+	date  func() string // the server's Date header, if it is not the true one
 
 	mu   sync.Mutex
 	seen bytes.Buffer // what the server answered
@@ -74,6 +77,9 @@ func newUser(t *testing.T) *user {
 
 // record serves a request and keeps the answer.
 func (u *user) record(w http.ResponseWriter, r *http.Request) {
+	if u.date != nil {
+		w.Header().Set("Date", u.date())
+	}
 	u.srv.ServeHTTP(recorder{w, u}, r)
 }
 

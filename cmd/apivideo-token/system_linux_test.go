@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"debug/elf"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestTokenEndsOnSignal(t *testing.T) {
@@ -108,4 +111,57 @@ func TestShellScriptSeesStatus(t *testing.T) {
 	out, err := cmd.Output()
 	require.NoError(t, err)
 	assert.Equal(t, "failed: 2\n", string(out))
+}
+
+// terminal returns both ends of a pseudo-terminal.
+func terminal(t *testing.T) (screen, program *os.File) {
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { screen.Close() })
+	require.NoError(t, unix.IoctlSetPointerInt(int(screen.Fd()), unix.TIOCSPTLCK, 0))
+	n, err := unix.IoctlGetInt(int(screen.Fd()), unix.TIOCGPTN)
+	require.NoError(t, err)
+	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { program.Close() })
+	return screen, program
+}
+
+func TestTokenOnTerminalWarns(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	screen, program := terminal(t)
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer null.Close()
+	for stdout, want := range map[*os.File]string{
+		program: "apivideo-token: warning: this terminal shows a secret; use a pipe\n",
+		null:    "",
+	} {
+		var failure bytes.Buffer
+		cmd := u.command()
+		cmd.Stdout, cmd.Stderr = stdout, &failure
+		require.NoError(t, cmd.Run())
+		assert.Equal(t, want, failure.String())
+	}
+	shown := make([]byte, 4096)
+	n, err := screen.Read(shown)
+	require.NoError(t, err)
+	assert.Contains(t, string(shown[:n]), u.token())
+}
+
+// What needs no dynamic linker runs in an image that is built from scratch.
+func TestBinaryIsStatic(t *testing.T) {
+	t.Parallel()
+	f, err := elf.Open(binary)
+	require.NoError(t, err)
+	defer f.Close()
+	for _, p := range f.Progs {
+		assert.NotEqual(t, elf.PT_INTERP, p.Type)
+	}
+	_, n := roots() // such an image has none
+	assert.Greater(t, n, 100)
+	dockerfile, err := os.ReadFile("Dockerfile")
+	require.NoError(t, err)
+	assert.Equal(t, "FROM scratch\nCOPY apivideo-token /\nENTRYPOINT [\"/apivideo-token\"]\n", string(dockerfile))
 }

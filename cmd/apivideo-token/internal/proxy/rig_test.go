@@ -22,14 +22,14 @@ const secret = "made-up-secret-of-the-proxy"
 
 // rig is a proxy in front of a stand-in for the service.
 type rig struct {
-	t     *testing.T
+	t     testing.TB
 	srv   *apivideotest.Server
 	api   *httptest.Server // where the proxy sends requests
 	open  *http.ServeMux   // what the API serves without a token
 	proxy *httptest.Server
 }
 
-func newRig(t *testing.T, allow ...string) *rig {
+func newRig(t testing.TB, allow ...string) *rig {
 	r := &rig{t: t, srv: apivideotest.NewServer(), open: http.NewServeMux()}
 	t.Cleanup(r.srv.Close)
 	r.api = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
