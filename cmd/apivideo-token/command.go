@@ -60,6 +60,10 @@ func (a *app) command() *cli.Command {
 }
 
 func (a *app) commands() []*cli.Command {
+	return append(a.proxyCommands(), a.otherCommands()...)
+}
+
+func (a *app) proxyCommands() []*cli.Command {
 	o := &a.opts
 	return []*cli.Command{
 		{
@@ -78,6 +82,12 @@ func (a *app) commands() []*cli.Command {
 			},
 			Action: a.action(a.serve),
 		},
+	}
+}
+
+func (a *app) otherCommands() []*cli.Command {
+	o := &a.opts
+	return []*cli.Command{
 		{
 			Name: "status", Usage: "show the account, the key and the cache, without a call",
 			UsageText: "apivideo-token status [flags]",

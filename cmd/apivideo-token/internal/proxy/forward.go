@@ -17,9 +17,10 @@ import (
 
 // dropped are the request headers that end here. The client's credential is
 // for this proxy only, and so are cookies, which a browser sends to every port
-// of a host. A method in a header would pass by the patterns of -allow.
+// of a host. A method in a header would pass by the patterns of -allow. Expect
+// is the replayer's.
 var dropped = []string{
-	"Authorization", "Cookie", "Connection", "Upgrade",
+	"Authorization", "Cookie", "Connection", "Upgrade", "Expect",
 	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
 }
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -50,20 +52,50 @@ func TestReplayAfterRevocation(t *testing.T) {
 	}
 }
 
-// What was read cannot be sent again: the client gets the 401 of the API.
-func TestReplayImpossibleOnceRead(t *testing.T) {
+// An API may look at the token when it has read the body. Then only a body that
+// was kept can be sent again; else the client gets the 401.
+func TestReplayOfBodyThatWasRead(t *testing.T) {
 	r := newRig(t)
-	r.srv.HandleFunc("GET /videos", func(http.ResponseWriter, *http.Request) {})
-	require.Equal(t, 200, r.get("/videos").status)
+	r.echo("POST /videos/vi1/source")
 	r.open.HandleFunc("POST /videos/vi1/source", func(w http.ResponseWriter, req *http.Request) {
 		io.Copy(io.Discard, req.Body)
 		r.srv.ServeHTTP(w, req)
 	})
-	r.srv.RevokeAccessTokens()
-	got := r.do(r.request("POST", "/videos/vi1/source", bytes.NewReader(make([]byte, 2<<20))))
-	assert.Equal(t, 401, got.status)
-	assert.Equal(t, "authentication-invalid-access-token", got.problem())
-	assert.Equal(t, 200, r.get("/videos").status)
+	for size, status := range map[int]int{1 << 20: 200, 1<<20 + 1: 401} {
+		r.srv.HandleFunc("GET /"+strconv.Itoa(size), func(http.ResponseWriter, *http.Request) {})
+		require.Equal(t, 200, r.get("/"+strconv.Itoa(size)).status)
+		for _, body := range []io.Reader{bytes.NewReader(make([]byte, size)), unsized{bytes.NewReader(make([]byte, size))}} {
+			r.srv.RevokeAccessTokens()
+			got := r.do(r.request("POST", "/videos/vi1/source", body))
+			assert.Equal(t, status, got.status)
+			if status == 401 {
+				assert.Equal(t, "authentication-invalid-access-token", got.problem())
+			}
+		}
+	}
+}
+
+// The wait for an API that does not know "Expect" takes its time only once.
+func TestReplayAsksUnawareAPIOnce(t *testing.T) {
+	r := newRig(t)
+	r.base.ExpectContinueTimeout = 10 * time.Millisecond
+	var asked []string
+	r.open.HandleFunc("POST /videos/vi1/source", func(w http.ResponseWriter, req *http.Request) {
+		asked = append(asked, req.Header.Get("Expect"))
+		conn, rw, err := http.NewResponseController(w).Hijack() // which sends no "100 Continue"
+		if !assert.NoError(t, err) {
+			return
+		}
+		defer conn.Close()
+		_, err = io.CopyN(io.Discard, rw, req.ContentLength)
+		assert.NoError(t, err)
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	})
+	for range 3 {
+		got := r.do(r.request("POST", "/videos/vi1/source", bytes.NewReader(make([]byte, 2<<20))))
+		assert.Equal(t, 200, got.status)
+	}
+	assert.Equal(t, []string{"100-continue", "", ""}, asked)
 }
 
 // The client sends the second half only when the first has arrived.

@@ -26,6 +26,7 @@ type rig struct {
 	srv   *apivideotest.Server
 	api   *httptest.Server // where the proxy sends requests
 	open  *http.ServeMux   // what the API serves without a token
+	base  *http.Transport  // of the proxy
 	proxy *httptest.Server
 }
 
@@ -45,14 +46,14 @@ func newRig(t testing.TB, allow ...string) *rig {
 }
 
 func (r *rig) start(conf *apivideo.Config, allow []string) {
-	base := http.DefaultTransport.(*http.Transport).Clone()
-	base.ExpectContinueTimeout = time.Minute // a busy machine answers late
-	r.t.Cleanup(base.CloseIdleConnections)
+	r.base = http.DefaultTransport.(*http.Transport).Clone()
+	r.base.ExpectContinueTimeout = time.Minute // a busy machine answers late
+	r.t.Cleanup(r.base.CloseIdleConnections)
 	r.proxy = httptest.NewUnstartedServer(nil)
 	host := r.proxy.Listener.Addr().String()
 	p, err := proxy.New(proxy.Config{
 		Source: conf.Source(r.t.Context()), BaseURL: conf.BaseURL, Secret: secret,
-		Hosts: []string{host}, Allow: allow, Base: base,
+		Hosts: []string{host}, Allow: allow, Base: r.base,
 	})
 	require.NoError(r.t, err)
 	r.proxy.Config.Handler = p
