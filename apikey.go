@@ -2,6 +2,7 @@ package apivideo
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,17 +10,24 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
 
 const (
-	callTime  = 30 * time.Second // the auth calls of one flight together, or of one Config.Token
+	// The service documents tokens of an hour, which is assumed of an answer
+	// that does not say.
+	defaultLifetime = time.Hour
+
+	callTime  = 30 * time.Second // of one Config.Token or Config.Refresh
+	keyTime   = 5 * time.Second  // for Config.APIKeyFunc
+	maxToken  = 16 << 10         // bytes of an access token; a real one has about 1,000
 	maxAnswer = 1 << 20          // bytes of an answer; a real one has about 2,000
 )
 
@@ -31,82 +39,85 @@ var (
 	refresh      = operation{"refresh", "/auth/refresh", "refreshToken"}
 )
 
-// once makes one auth call for c, outside any Source.
-func (c *Config) once(ctx context.Context, op operation, credential string) (*oauth2.Token, error) {
-	if ctx == nil {
-		ctx = context.Background()
-	}
+// Token exchanges the API key for an access token: one call, of 30 seconds at
+// most, with no cache. Errors of the exchange are of type [*Error]. A nil ctx is
+// [context.Background].
+//
+// Most users will use [Config.Client] or [Config.Source] instead. The context
+// may choose the HTTP client, see [oauth2.HTTPClient].
+func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
+	ctx, stop := foreign.Context(cmp.Or(ctx, context.Background()))
+	defer stop()
 	s, err := c.service(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return handOut(s.call(ctx, callTime, op, credential))
+	a, err := newKeys(c, s).account(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return handOut(s.call(ctx, callTime, authenticate, a.Key()))
 }
 
 // call trades a credential for a token, in one request that takes no longer
 // than limit, even if the HTTP client does not honour its context. The error
-// is an [*Error]; other secrets that the answer might echo are kept out of it
+// is an [*Error]. Other secrets that the answer might echo are kept out of it
 // too.
-func (s *service) call(ctx context.Context, limit time.Duration, op operation, credential string, others ...string) (*entry, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, overdue(limit))
+func (s *service) call(ctx context.Context, limit time.Duration, op operation, credential string, others ...string) (*tokencache.Token, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, tokencache.Overdue(limit))
 	defer cancel()
-	x := &exchange{service: s, op: op, credential: credential}
-	x.secrets = append(secrets{s.apiKey, credential}, others...)
-	var e *entry
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		e, err = x.do(x.trace(ctx))
-	}()
-	select {
-	case <-done:
-		if err == nil || ctx.Err() == nil {
-			return e, err
-		}
-	case <-ctx.Done():
+	x := &exchange{service: s, op: op, credential: credential, secrets: newSecrets(append(others, credential)...)}
+	t, err := foreign.Call(ctx, func() (*tokencache.Token, error) { return x.do(ctx) })
+	if err == nil {
+		return t, nil
 	}
-	return nil, x.noAnswer(endOf(ctx))
+	if x.elsewhere.Load() {
+		return nil, x.fromElsewhere()
+	}
+	if ctx.Err() != nil {
+		return nil, x.noAnswer(context.Cause(ctx))
+	}
+	if failed, ok := errors.AsType[*Error](err); ok {
+		return nil, failed
+	}
+	return nil, x.noAnswer(err)
 }
 
 // exchange is one auth call.
 type exchange struct {
-	*service
-	secrets
-	op           operation
-	credential   string
-	dialing, got atomic.Bool // whether a connection was asked for, and had
+	service    *service
+	secrets    secrets
+	op         operation
+	credential string
+
+	// The call may still run when its result is not waited for any more.
+	dialing, connected atomic.Bool            // a connection was asked for, and had
+	read               atomic.Bool            // the body was read, so that it may have been sent
+	elsewhere          atomic.Bool            // the base sent a request to another host
+	conn               atomic.Value           // the latest one's *httptrace.GotConnInfo
+	host               atomic.Pointer[string] // the first Host header
 }
 
-// trace has x notice whether there was a connection to send anything over.
-func (x *exchange) trace(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { x.dialing.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { x.got.Store(true) },
-	})
-}
-
-func (x *exchange) do(ctx context.Context) (*entry, error) {
-	// Encoding a map of strings cannot fail.
-	body, _ := json.Marshal(map[string]string{x.op.field: x.credential})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, x.base.join(x.op.path), bytes.NewReader(body))
+func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	req, err := x.request(x.trace(ctx, cancel))
 	if err != nil {
 		return nil, x.noAnswer(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json")
-	for _, h := range x.origins {
-		req.Header[h.name] = []string{h.value}
 	}
 	// The lifetime counts from here: the service may have issued the token at
 	// any time after.
 	issued := time.Now()
-	resp, err := x.client.Do(req)
+	resp, err := x.service.client.Do(req)
 	if err != nil {
 		return nil, x.noAnswer(err)
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if r := resp.Request; r != nil && r.URL != nil && r.URL.String() != req.URL.String() {
+		x.elsewhere.Store(true)
+		return nil, x.fromElsewhere()
+	}
+	data, err := readAnswer(ctx, resp)
 	if err != nil {
 		return nil, x.noAnswer(fmt.Errorf("reading the answer: %w", err))
 	}
@@ -117,48 +128,83 @@ func (x *exchange) do(ctx context.Context) (*entry, error) {
 	if err != nil {
 		return nil, x.unusable(resp, err, later)
 	}
-	now := time.Now()
-	e := newEntry(g, issued, g.lifetime-elapsed(issued, now), now)
-	if e.unusable.passed(now) {
+	t := tokencache.NewToken(g, issued)
+	t.Op = x.op.name
+	if !t.Usable() {
 		return nil, x.unusable(resp, errors.New("its token has expired on the way"), passing)
 	}
-	return e, nil
+	return t, nil
 }
 
-// grant is what an auth call returns.
-type grant struct {
-	accessToken  string
-	refreshToken string // may be empty
-	lifetime     time.Duration
-	extra        map[string]any // the whole answer, for oauth2.Token.Extra
+// request makes the request of the call. It has no GetBody, with which a base
+// could send the credential to another host.
+func (x *exchange) request(ctx context.Context) (*http.Request, error) {
+	// Encoding a map of strings cannot fail.
+	body, _ := json.Marshal(map[string]string{x.op.field: x.credential})
+	u := x.service.base.join(x.op.path)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u, &watchedReader{bytes.NewReader(body), &x.read})
+	if err != nil {
+		return nil, err
+	}
+	req.ContentLength = int64(len(body))
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	for _, h := range x.service.origins {
+		req.Header[h.name] = []string{h.value}
+	}
+	return req, nil
+}
+
+// watchedReader notes that it was read.
+type watchedReader struct {
+	io.Reader
+	read *atomic.Bool
+}
+
+func (r *watchedReader) Read(p []byte) (int, error) {
+	r.read.Store(true)
+	return r.Reader.Read(p)
+}
+
+// readAnswer reads the body of an answer. When ctx ends it closes the body,
+// since some bodies do not honour a context. A 101 has a body without an end.
+func readAnswer(ctx context.Context, resp *http.Response) ([]byte, error) {
+	if resp.StatusCode < http.StatusOK {
+		return nil, nil
+	}
+	ended := context.AfterFunc(ctx, func() {
+		foreign.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() })
+	})
+	defer ended()
+	return io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 }
 
 // decodeGrant reads an AccessToken of the service. Its errors contain nothing
 // of data, which may be full of secrets.
-func decodeGrant(data []byte) (g grant, err error) {
+func decodeGrant(data []byte) (g tokencache.Grant, err error) {
 	if len(data) > maxAnswer {
 		return g, fmt.Errorf("it is longer than %d bytes", maxAnswer)
 	}
-	if err := json.Unmarshal(data, &g.extra); err != nil || g.extra == nil {
+	if err := json.Unmarshal(data, &g.Extra); err != nil || g.Extra == nil {
 		return g, errors.New("it is not one JSON object")
 	}
-	if g.accessToken, err = text(g.extra, "access_token"); err != nil {
+	if g.AccessToken, err = text(g.Extra, "access_token"); err != nil {
 		return g, err
 	}
-	if err := checkAccessToken(g.accessToken); err != nil {
+	if err := checkAccessToken(g.AccessToken); err != nil {
 		return g, err
 	}
-	kind, err := text(g.extra, "token_type")
+	kind, err := text(g.Extra, "token_type")
 	if err != nil {
 		return g, err
 	}
 	if kind != "" && !strings.EqualFold(kind, "bearer") {
 		return g, errors.New("its token_type is not Bearer")
 	}
-	if g.refreshToken, err = text(g.extra, "refresh_token"); err != nil {
+	if g.RefreshToken, err = text(g.Extra, "refresh_token"); err != nil {
 		return g, err
 	}
-	g.lifetime, err = lifetime(g.extra)
+	g.Lifetime, err = lifetime(g.Extra)
 	return g, err
 }
 
@@ -175,8 +221,11 @@ func text(fields map[string]any, name string) (string, error) {
 
 // checkAccessToken reports why a token cannot stand in a header.
 func checkAccessToken(token string) error {
-	if token == "" {
+	switch {
+	case token == "":
 		return errors.New("it has no access_token")
+	case len(token) > maxToken:
+		return fmt.Errorf("its access_token is longer than %d bytes", maxToken)
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r < '!' || r > '~' }) {
 		return errors.New("its access_token has other than visible ASCII characters")
@@ -184,21 +233,24 @@ func checkAccessToken(token string) error {
 	return nil
 }
 
-// lifetime reads expires_in: seconds, as a number or a numeric string.
+// lifetime reads expires_in: seconds, as a number or a numeric string. Missing,
+// null and empty mean the documented lifetime.
 func lifetime(fields map[string]any) (time.Duration, error) {
-	v, ok := fields["expires_in"]
-	if !ok {
-		return defaultLifetime, nil
-	}
+	v := fields["expires_in"]
 	seconds, ok := v.(float64)
 	if s, isString := v.(string); isString {
-		n, err := strconv.ParseFloat(s, 64)
-		seconds, ok = n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
+		if v = strings.TrimSpace(s); v != "" {
+			n, err := strconv.ParseFloat(v.(string), 64)
+			seconds, ok = n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
+		}
+	}
+	if v == nil || v == "" {
+		return defaultLifetime, nil
 	}
 	if !ok {
 		return 0, errors.New("its expires_in is not a number")
 	}
-	d := time.Duration(min(seconds, maxLifetime.Seconds()) * float64(time.Second))
+	d := time.Duration(min(seconds, tokencache.MaxLifetime.Seconds()) * float64(time.Second))
 	if d <= 0 {
 		return 0, errors.New("its expires_in is not positive")
 	}

@@ -9,17 +9,31 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
 )
+
+// ErrInvalidConfig reports a mistake in a [Config], or a key file that cannot
+// be used. Test with [errors.Is]. Change the program or its settings; a retry
+// does not help.
+var ErrInvalidConfig = errors.New("apivideo: invalid configuration")
+
+// configError says what is wrong with a Config and what to do.
+type configError struct{ error }
+
+func configErrorf(format string, args ...any) error {
+	return &configError{fmt.Errorf("apivideo: "+format, args...)}
+}
+
+func (e *configError) Is(target error) bool { return target == ErrInvalidConfig }
+func (e *configError) Unwrap() error        { return errors.Unwrap(e.error) }
 
 var errNoSource = errors.New("apivideo: there is no Source; make one with Config.Source")
 
-// Product is the name and version of a program, as the service takes them:
-// Name is 1 to 50 of A-Z a-z 0-9 _ -, Version one to three numbers of 1 to 3
-// digits with dots between. The zero Product is none; a name without a
-// version, or the reverse, is an error.
+// Product is the name and version of a program. The formats are those of the
+// official api.video clients: Name is 1 to 50 of A-Z a-z 0-9 _ -, and Version
+// is like 1, 1.2 or 1.2.3, with up to 3 digits in each part. The zero Product
+// means none. A name without a version, or the reverse, is an error.
 type Product struct{ Name, Version string }
 
 var (
@@ -27,23 +41,23 @@ var (
 	productVersion = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{1,3}){0,2}$`)
 )
 
-// check says what is wrong with the product in this field of a Config.
+// check validates the product. field is its name in the Config.
 func (p Product) check(field string) error {
 	switch {
 	case p == Product{}:
 		return nil
 	case !productName.MatchString(p.Name):
-		return fmt.Errorf("apivideo: Config.%s.Name must be 1 to 50 letters, digits, underscores or hyphens", field)
+		return configErrorf("Config.%s.Name must be 1 to 50 letters, digits, underscores or hyphens", field)
 	case !productVersion.MatchString(p.Version):
-		return fmt.Errorf("apivideo: Config.%s.Version must be like 1, 1.2 or 1.2.3, with up to 3 digits in each part", field)
+		return configErrorf("Config.%s.Version must be like 1, 1.2 or 1.2.3, with up to 3 digits in each part", field)
 	}
 	return nil
 }
 
-// originHeader is a header that identifies the program, its name canonical.
+// originHeader is a header that identifies the program. name is canonical.
 type originHeader struct{ name, value string }
 
-// originHeaders returns what c.Application and c.SDK add to a request.
+// originHeaders returns the headers for c.Application and c.SDK.
 func (c *Config) originHeaders() ([]originHeader, error) {
 	if err := errors.Join(c.Application.check("Application"), c.SDK.check("SDK")); err != nil {
 		return nil, err
@@ -60,18 +74,18 @@ func (c *Config) originHeaders() ([]originHeader, error) {
 	return headers, nil
 }
 
-// service is a checked Config, ready to make auth calls and to tell which
-// requests may be authorized. Nobody writes to it once it is made.
+// service is a validated Config. It makes auth calls and decides which requests
+// may carry a token. It is never written to after it is made.
 type service struct {
-	apiKey  string
-	base    endpoint
-	origins []originHeader
-	client  *http.Client // sees no redirect
+	base        endpoint
+	origins     []originHeader
+	client      *http.Client      // follows no redirect
+	defaultBase http.RoundTripper // http.DefaultTransport when this was made; later it may be a Transport that uses this service
 }
 
-// service checks c. Its errors say what to change and contain no secret.
+// service validates c. Its errors say what to change and contain no secret.
 func (c *Config) service(ctx context.Context) (*service, error) {
-	if err := checkKey(c.APIKey); err != nil {
+	if err := c.checkKeySource(); err != nil {
 		return nil, err
 	}
 	base, err := parseEndpoint(cmp.Or(c.BaseURL, ProductionURL))
@@ -82,59 +96,64 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Store != nil && foreign.Nil(c.Store) {
+		return nil, configErrorf("Config.Store is a nil %T; make one, or leave the field out", c.Store)
+	}
 	client := *contextClient(ctx)
-	client.Transport = unredirected{client.Transport}
-	return &service{c.APIKey, base, origins, &client}, nil
+	client.Transport = unredirected{cmp.Or(given(client.Transport), http.DefaultTransport)}
+	return &service{base, origins, &client, http.DefaultTransport}, nil
+}
+
+// given returns base, or nil if base is a nil pointer in an interface.
+func given(base http.RoundTripper) http.RoundTripper {
+	if foreign.Nil(base) {
+		return nil
+	}
+	return base
 }
 
 // unredirected hides from http.Client where an answer redirects to, for a
-// redirect would hand the API key to whomever it names. A nil base is
-// http.DefaultTransport.
+// redirect would hand the API key to whomever it names.
 type unredirected struct{ base http.RoundTripper }
 
 func (u unredirected) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := cmp.Or(u.base, http.DefaultTransport).RoundTrip(req)
+	resp, err := u.base.RoundTrip(req)
 	if resp != nil {
 		resp.Header.Del("Location")
 	}
 	return resp, err
 }
 
-func checkKey(key string) error {
-	switch {
-	case key == "":
-		return errors.New("apivideo: Config.APIKey is empty; set it to the API key from the api.video dashboard")
-	case !utf8.ValidString(key) || strings.ContainsFunc(key, unicode.IsControl):
-		return errors.New("apivideo: Config.APIKey has control characters, perhaps a line break; remove them")
-	case strings.TrimSpace(key) != key:
-		return errors.New("apivideo: Config.APIKey has spaces around it; remove them")
-	}
-	return nil
-}
-
 // String describes c without its API key.
 func (c Config) String() string {
 	key := "unset"
-	if c.APIKey != "" {
+	switch {
+	case c.APIKey != "":
 		key = redacted
+	case c.APIKeyFunc != nil:
+		key = "from APIKeyFunc"
 	}
-	return secrets{c.APIKey}.redact(fmt.Sprintf("apivideo.Config{APIKey:%s BaseURL:%s Application:%s SDK:%s}",
+	return newSecrets(c.APIKey).redact(fmt.Sprintf("apivideo.Config{APIKey:%s BaseURL:%s Application:%s SDK:%s}",
 		key, c.printableURL(), c.Application, c.SDK))
 }
 
-// printableURL is the base URL, unless it is one that is refused: that may
-// contain a password, or the API key.
+// printableURL returns the base URL, or "invalid" if it is not accepted: it may
+// contain a password or the API key.
 func (c Config) printableURL() string {
 	base := cmp.Or(c.BaseURL, ProductionURL)
 	if _, err := parseEndpoint(base); err != nil {
 		return "invalid"
 	}
-	return secrets{c.APIKey}.redact(base)
+	return newSecrets(c.APIKey).redact(base)
 }
 
-// Format implements [fmt.Formatter], so that every verb prints what String says.
-// Only %p and %w never ask a Formatter.
+// Format implements [fmt.Formatter]: every verb prints what String returns,
+// except %p and %w, for which fmt calls no Formatter.
 func (c Config) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
+
+// MarshalText implements [encoding.TextMarshaler]: encoders for YAML, XML and
+// other formats print what String returns.
+func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // MarshalJSON leaves out the API key, the Store and the Logger.
 func (c Config) MarshalJSON() ([]byte, error) {
@@ -143,6 +162,3 @@ func (c Config) MarshalJSON() ([]byte, error) {
 		Application, SDK Product
 	}{c.printableURL(), c.Application, c.SDK})
 }
-
-// Format implements [fmt.Formatter], so that no verb prints a token.
-func (s Source) Format(f fmt.State, _ rune) { io.WriteString(f, "apivideo.Source") }

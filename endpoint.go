@@ -1,8 +1,8 @@
 package apivideo
 
 import (
-	"errors"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"path"
@@ -27,26 +27,26 @@ func parseEndpoint(raw string) (endpoint, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return endpoint{}, errors.New("apivideo: Config.BaseURL is not a URL; it should be like " + ProductionURL)
+		return endpoint{}, configErrorf("Config.BaseURL is not a URL; it should be like %s", ProductionURL)
 	case u.User != nil:
-		return endpoint{}, errors.New("apivideo: Config.BaseURL has a user name; remove it, the API key is all that is needed")
+		return endpoint{}, configErrorf("Config.BaseURL has a user name; remove it, the API key is all that is needed")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):
-		return endpoint{}, errors.New("apivideo: Config.BaseURL has a query or a fragment; remove it")
+		return endpoint{}, configErrorf("Config.BaseURL has a query or a fragment; remove it")
 	case u.Opaque != "" || u.Hostname() == "":
-		return endpoint{}, errors.New("apivideo: Config.BaseURL has no host; it should be like " + ProductionURL)
+		return endpoint{}, configErrorf("Config.BaseURL has no host; it should be like %s", ProductionURL)
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		return endpoint{}, errors.New("apivideo: Config.BaseURL must begin with https://; http is for loopback hosts alone")
+		return endpoint{}, configErrorf("Config.BaseURL must begin with https://; http is for loopback hosts alone")
 	case !validPort(u):
-		return endpoint{}, errors.New("apivideo: Config.BaseURL has a port outside 1 to 65535; correct or remove it")
+		return endpoint{}, configErrorf("Config.BaseURL has a port outside 1 to 65535; correct or remove it")
 	}
 	escaped := strings.TrimSuffix(path.Clean("/"+u.EscapedPath()), "/")
 	decoded, err := url.PathUnescape(escaped)
 	if err != nil || strings.Contains(strings.ToLower(escaped), "%2f") || strings.TrimSuffix(path.Clean("/"+decoded), "/") != decoded {
-		return endpoint{}, errors.New("apivideo: Config.BaseURL has dots or slashes escaped in its path; write them plainly")
+		return endpoint{}, configErrorf("Config.BaseURL has dots or slashes escaped in its path; write them plainly")
 	}
 	return endpoint{
-		scheme: u.Scheme, host: strings.ToLower(u.Hostname()), port: portOf(u),
-		path: decoded, escaped: escaped, literal: u.Host,
+		scheme: u.Scheme, host: canonicalHost(u.Hostname()), port: portOf(u),
+		path: decoded, escaped: canonicalEscapes(escaped), literal: u.Host,
 	}, nil
 }
 
@@ -57,20 +57,56 @@ func validPort(u *url.URL) bool {
 
 func loopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
+	return lower(host) == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// portOf is the URL's port, its scheme's default if it names none.
+// portOf is the URL's port without leading zeros, its scheme's default if it
+// names none.
 func portOf(u *url.URL) string {
-	switch {
-	case u.Port() != "":
-		return u.Port()
-	case strings.EqualFold(u.Scheme, "https"):
+	switch port := strings.TrimLeft(u.Port(), "0"); {
+	case port != "" || u.Port() != "":
+		return port
+	case lower(u.Scheme) == "https":
 		return "443"
-	case strings.EqualFold(u.Scheme, "http"):
+	case lower(u.Scheme) == "http":
 		return "80"
 	}
 	return ""
+}
+
+// lower is s with ASCII letters in lower case. Package strings also folds
+// letters that only look like ASCII ones.
+func lower(s string) string {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			return strings.Map(func(r rune) rune {
+				if 'A' <= r && r <= 'Z' {
+					r += 'a' - 'A'
+				}
+				return r
+			}, s)
+		}
+	}
+	return s
+}
+
+// canonicalHost is the same for every spelling of a host name or address.
+func canonicalHost(host string) string {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.String()
+	}
+	return lower(host)
+}
+
+// canonicalEscapes writes the escapes of a path in upper case.
+func canonicalEscapes(p string) string {
+	b := []byte(p)
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == '%' {
+			copy(b[i:], strings.ToUpper(p[i:i+3]))
+		}
+	}
+	return string(b)
 }
 
 // String is the same for every spelling of one endpoint.
@@ -80,36 +116,73 @@ func (e *endpoint) String() string {
 
 // join is the URL of a path below e, which begins with a slash.
 func (e *endpoint) join(p string) string {
-	return e.scheme + "://" + e.literal + e.escaped + p
+	return e.scheme + "://" + strings.ReplaceAll(e.literal, "%", "%25") + e.escaped + p // a % is before an IPv6 zone
 }
 
-// authorizes reports whether a request to u may carry a token: u is of e's
-// origin, below e's path, and neither of the auth operations.
-func (e *endpoint) authorizes(u *url.URL) bool {
-	if u == nil || u.Opaque != "" || !e.sameOrigin(u) {
-		return false
+// excludes says why a request goes out without a token, "" if it may carry one:
+// it is for e's origin, below e's path, and for neither of the auth operations.
+func (e *endpoint) excludes(req *http.Request) string {
+	switch {
+	case !e.authorizes(req.URL):
+		return "its URL is outside the BaseURL, or is one of the auth operations"
+	case req.Host != "" && !e.isAuthority(req.Host):
+		return "its Host field names another host"
 	}
+	for r := req.Response; r != nil; r = r.Request.Response {
+		if r.Request == nil || !e.contains(r.Request.URL) {
+			return "it continues a redirect that came from outside the BaseURL"
+		}
+	}
+	return ""
+}
+
+// authorizes reports whether a request to u may carry a token.
+func (e *endpoint) authorizes(u *url.URL) bool {
 	// Most base URLs have no path, and most requests are for nothing like an
 	// auth operation: that is told without cleaning the path.
-	if e.path == "" && strings.HasPrefix(u.Path, "/") && !strings.Contains(u.Path, "/auth") {
-		return true
+	if u != nil && e.path == "" && u.Opaque == "" && strings.HasPrefix(u.Path, "/") && !strings.Contains(u.Path, "/auth") {
+		return e.sameOrigin(u)
 	}
-	rest, ok := below(u.Path, e.path)
-	if !ok || rest == authenticate.path || rest == refresh.path {
-		return false
-	}
-	// A server may take an escaped slash or dot for a literal one, or not.
-	if u.RawPath != "" {
-		_, ok = below(u.EscapedPath(), e.escaped)
-	}
+	rest, ok := e.rest(u)
+	return ok && rest != authenticate.path && rest != refresh.path
+}
+
+// contains reports whether u is of e's origin and below e's path.
+func (e *endpoint) contains(u *url.URL) bool {
+	_, ok := e.rest(u)
 	return ok
+}
+
+// rest is what the path of u has after e's, if e contains u.
+func (e *endpoint) rest(u *url.URL) (rest string, ok bool) {
+	if u == nil || u.Opaque != "" || !e.sameOrigin(u) {
+		return "", false
+	}
+	rest, ok = below(u.Path, e.path)
+	// A server may take an escaped slash or dot for a literal one, or not.
+	if ok && u.RawPath != "" {
+		_, ok = below(canonicalEscapes(u.EscapedPath()), e.escaped)
+	}
+	return rest, ok
+}
+
+// isOtherEnvironment reports whether host is one of the service's that e is
+// not: a key of the sandbox is used with a URL of production, or the reverse.
+func (e *endpoint) isOtherEnvironment(host string) bool {
+	known := host == strings.TrimPrefix(ProductionURL, "https://") || host == strings.TrimPrefix(SandboxURL, "https://")
+	return known && !e.isAuthority(host)
 }
 
 func (e *endpoint) sameOrigin(u *url.URL) bool {
 	if u.Host == e.literal && u.Scheme == e.scheme {
 		return true
 	}
-	return strings.EqualFold(u.Scheme, e.scheme) && strings.EqualFold(u.Hostname(), e.host) && portOf(u) == e.port
+	return lower(u.Scheme) == e.scheme && canonicalHost(u.Hostname()) == e.host && portOf(u) == e.port
+}
+
+// isAuthority reports whether a Host header names e.
+func (e *endpoint) isAuthority(host string) bool {
+	return host == e.literal || e.sameOrigin(&url.URL{Scheme: e.scheme, Host: host})
 }
 
 // below returns what p has after base, "" or beginning with a slash, and

@@ -1,8 +1,8 @@
 package apivideo
 
 import (
+	"bytes"
 	"cmp"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -75,20 +76,7 @@ func (e *Error) Timeout() bool {
 }
 
 // Is reports whether target is the sentinel of e's problem.
-func (e *Error) Is(target error) bool {
-	switch e.id() {
-	case "authentication-invalid-api-key":
-		return target == ErrInvalidAPIKey
-	case "authentication-invalid-refresh-token":
-		return target == ErrInvalidRefreshToken
-	case "authentication-invalid-user-credentials": // of whichever was sent
-		return target == ErrInvalidAPIKey && e.Op == authenticate.name ||
-			target == ErrInvalidRefreshToken && e.Op == refresh.name
-	case "authorization-suspended-account":
-		return target == ErrAccountSuspended
-	}
-	return false
-}
+func (e *Error) Is(target error) bool { return target != nil && target == sentinel(e.id(), e.Op) }
 
 // Unwrap returns what [Error] says the chain contains.
 func (e *Error) Unwrap() []error {
@@ -107,29 +95,43 @@ func (e *Error) unspent() bool { return e.Status == http.StatusTooManyRequests |
 
 // noAnswer is the error of a call that got no answer, or not all of it.
 func (x *exchange) noAnswer(err error) *Error {
-	e := &Error{Op: x.op.name, outcome: passing, err: x.error(err)}
+	e := &Error{Op: x.op.name, outcome: passing, err: x.secrets.known(err)}
 	// A client that is not package net/http's tells of a failed dial only so.
 	dial, _ := errors.AsType[*net.OpError](err)
-	e.unsent = x.dialing.Load() && !x.got.Load() || dial != nil && dial.Op == "dial"
+	failed := x.dialing.Load() || dial != nil && dial.Op == "dial" && !x.read.Load()
+	e.unsent = failed && !x.connected.Load()
 	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
 		e.outcome = later
 	}
 	if at, ok := errors.AsType[*url.Error](err); ok {
-		e.reason = x.brief(strings.ToUpper(at.Op)+" "+at.URL) + ": "
+		e.reason = x.secrets.brief(strings.ToUpper(at.Op)+" "+at.URL) + ": "
 		err = at.Err
 	}
-	e.reason += x.brief(err.Error())
+	e.reason += x.secrets.brief(err.Error())
 	return e
+}
+
+// fromElsewhere is the error of a call that was answered by another host than
+// the service, or by another path: the base follows redirects by itself.
+func (x *exchange) fromElsewhere() *Error {
+	return &Error{
+		Op:      x.op.name,
+		outcome: later,
+		reason: "the answer came from elsewhere than " + x.secrets.brief(x.service.base.join(x.op.path)) +
+			": the HTTP client follows redirects by itself; have its transport follow none",
+	}
 }
 
 // unusable is the error of an answer that says success but has no token to
 // use. Nothing of its body is kept, which may be full of secrets.
 func (x *exchange) unusable(resp *http.Response, why error, outcome outcome) *Error {
+	answer := x.secrets.retrieveError(resp, nil)
+	answer.Response.Header = x.secrets.header(plainHeader(resp.Header))
 	return &Error{
 		Op:      x.op.name,
 		Problem: Problem{Status: resp.StatusCode},
-		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", x.describe(resp), why),
-		answer:  x.retrieveError(resp, nil),
+		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", x.secrets.describe(resp), why),
+		answer:  answer,
 		outcome: outcome,
 	}
 }
@@ -139,20 +141,35 @@ func (x *exchange) refusal(resp *http.Response, data []byte) *Error {
 	p, explained := parseProblem(data)
 	e := &Error{
 		Op:      x.op.name,
-		Problem: x.problem(p),
-		answer:  x.retrieveError(resp, data),
+		Problem: x.secrets.problem(p),
+		answer:  x.secrets.retrieveError(resp, data),
 		outcome: outcomeOf(resp.StatusCode, explained),
 	}
 	e.Status = resp.StatusCode
-	said := string(data)
-	if explained {
-		said = cmp.Or(p.Title, p.id())
+	said := cmp.Or(e.Title, e.id())
+	if !explained {
+		said = textOf(data)
 	}
-	e.reason = strings.TrimSuffix(x.describe(resp)+": "+x.brief(said), ": ")
+	e.reason = strings.TrimSuffix(x.secrets.describe(resp)+": "+x.secrets.brief(said), ": ")
 	if e.outcome == passing {
 		e.RetryAfter = retryAfter(resp, time.Now())
 	}
 	return e
+}
+
+// pageTitle is the title of an HTML page.
+var pageTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+
+// textOf is what an answer without a problem says: the text, or of a page of
+// the CDN its title.
+func textOf(data []byte) string {
+	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("<")) {
+		return string(data)
+	}
+	if m := pageTitle.FindSubmatch(data[:min(len(data), 64<<10)]); m != nil {
+		return string(m[1])
+	}
+	return ""
 }
 
 // outcomeOf classifies an answer that is no success.
@@ -181,15 +198,19 @@ func (ss secrets) describe(resp *http.Response) string {
 // at most 1 KiB, without the request, which had the credential.
 func (ss secrets) retrieveError(resp *http.Response, data []byte) *oauth2.RetrieveError {
 	body := ss.redact(string(data))
-	return &oauth2.RetrieveError{
-		Response: &http.Response{
-			Status:     strings.TrimSpace(strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode)),
-			StatusCode: resp.StatusCode,
-			Proto:      resp.Proto, ProtoMajor: resp.ProtoMajor, ProtoMinor: resp.ProtoMinor,
-			Header: ss.header(resp.Header),
-			Body:   http.NoBody,
-		},
-		Body: []byte(body[:min(len(body), 1<<10)]),
+	answer := responseOf(resp.StatusCode)
+	answer.Proto, answer.ProtoMajor, answer.ProtoMinor = resp.Proto, resp.ProtoMajor, resp.ProtoMinor
+	answer.Header = ss.header(resp.Header)
+	return &oauth2.RetrieveError{Response: answer, Body: []byte(body[:min(len(body), 1<<10)])}
+}
+
+// responseOf is a response of which only the status is known.
+func responseOf(status int) *http.Response {
+	return &http.Response{
+		Status:     strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status)),
+		StatusCode: status,
+		Header:     make(http.Header),
+		Body:       http.NoBody,
 	}
 }
 
@@ -213,31 +234,3 @@ func parseWait(value string, now time.Time) time.Duration {
 	}
 	return 0
 }
-
-// endOf is why ctx has ended: its error and, if it has one of its own, its
-// cause.
-func endOf(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, ctx.Err()) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", ctx.Err(), cause)
-}
-
-// waitError is the error of a caller whose context ended before the token was
-// there. It is a time-out for package net if the context's deadline passed.
-type waitError struct{ err error }
-
-func waitErrorOf(ctx context.Context) error { return &waitError{endOf(ctx)} }
-
-func (e *waitError) Error() string   { return "apivideo: waiting for an access token: " + e.err.Error() }
-func (e *waitError) Unwrap() error   { return e.err }
-func (e *waitError) Timeout() bool   { return errors.Is(e.err, context.DeadlineExceeded) }
-func (e *waitError) Temporary() bool { return true }
-
-// overdue is the error of an auth call that took longer than it may.
-type overdue time.Duration
-
-func (o overdue) Error() string        { return "no answer within " + time.Duration(o).String() }
-func (o overdue) Is(target error) bool { return target == context.DeadlineExceeded }
-func (o overdue) Timeout() bool        { return true }

@@ -178,5 +178,5 @@ func Example_testing() {
 	// Output:
 	// 200 [] <nil>
 	// 200 [] <nil>
-	// {AuthCalls:2 Authenticated:1 Refreshed:1 Refused:0 Authorized:2 Unauthorized:1}
+	// {AuthCalls:2 Authenticated:1 Refreshed:1 Refused:0 Authorized:2 Delegated:0 Unauthorized:1 Limited:0}
 }

@@ -1,121 +1,14 @@
 package apivideo
 
 import (
-	"context"
-	"errors"
-	"net"
 	"net/http"
-	"runtime"
+	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
-	"unsafe"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"github.com/stretchr/testify/assert"
-	"golang.org/x/oauth2"
 )
-
-// The clocks of a test cannot be stopped or set, so that this one sets the two
-// readings of a moment instead.
-func TestAMomentHasPassedWhenEitherClockSaysSo(t *testing.T) {
-	now := time.Now()
-	before, after := now.Add(-time.Hour), now.Add(time.Hour)
-	for _, test := range []struct {
-		name            string
-		monotonic, wall time.Time
-		passed          bool
-	}{
-		{"neither", after, after, false},
-		{"the wall clock went on while the machine slept", after, before, true},
-		{"the wall clock was set back", before, after, true},
-		{"both", before, before, true},
-		{"just now", now, now, true},
-	} {
-		m := moment{test.monotonic, test.wall.UnixNano()}
-		assert.Equal(t, test.passed, m.passed(now), test.name)
-		assert.Equal(t, test.passed, m.left(now) <= 0, test.name)
-	}
-}
-
-func TestATokenIsUnusableWhenEitherClockSaysSo(t *testing.T) {
-	now := time.Now()
-	e := newEntry(grant{accessToken: "made-up", lifetime: time.Hour}, now, time.Hour, now)
-	c := &cache{cur: e}
-	assert.Same(t, e, c.current(now))
-	e.unusable.wall = now.UnixNano()
-	assert.Nil(t, c.current(now), "the wall clock went on while the machine slept")
-	e.unusable = momentOf(e.token.Expiry)
-	e.unusable.t = now
-	assert.Nil(t, c.current(now), "the wall clock was set back")
-}
-
-// A token that needs no lock to be had is looked at by both clocks, too.
-func TestATokenAtHandIsLeftWhenEitherClockSaysSo(t *testing.T) {
-	now := time.Now()
-	later := now.Add(time.Hour)
-	remembered := errors.New("remembered")
-	for name, over := range map[string]moment{
-		"the wall clock went on while the machine slept": {later, now.UnixNano()},
-		"the wall clock was set back":                    {now, later.UnixNano()},
-	} {
-		e := newEntry(grant{accessToken: "made-up", lifetime: time.Hour}, now, time.Hour, now)
-		e.renewAt, e.unusable = over, over
-		c := &cache{cur: e, pause: pause{until: later, err: remembered}}
-		c.ready.Store(e)
-		_, err := c.token(t.Context())
-		assert.Same(t, remembered, err, name)
-	}
-}
-
-// Requests need no lock again, unless the token was invalidated meanwhile.
-func TestATokenIsAtHandAgainAfterAFailedRenewal(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		now := time.Now()
-		e := newEntry(grant{accessToken: "made-up", lifetime: time.Hour}, now, time.Hour, now)
-		c := &cache{ctx: t.Context(), cur: e}
-		fail := func() { c.land(&flight{ctx: t.Context(), done: make(chan struct{}), refused: e}, nil, &Error{}) }
-		fail()
-		assert.Same(t, e, c.ready.Load())
-		c.invalidate("made-up")
-		fail()
-		assert.Nil(t, c.ready.Load())
-	})
-}
-
-// Its timer may have fired before anybody was handed it.
-func TestATokenAdoptedLateIsRenewedWhenItIsHandedOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		calls := 0
-		ctx := context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Transport: &http.Transport{
-			DialContext: func(context.Context, string, string) (net.Conn, error) {
-				calls++
-				return nil, errors.New("no route")
-			},
-		}})
-		c := newCache(ctx, Config{APIKey: "made-up-key"})
-		now := time.Now()
-		c.cur = newEntry(grant{accessToken: "made-up", lifetime: time.Hour}, now, 5*time.Minute, now)
-		f := endedFlight(nil)
-		f.entry = c.cur
-		_, err := c.await(t.Context(), f)
-		assert.NoError(t, err)
-		synctest.Wait()
-		assert.Equal(t, 1, calls)
-	})
-}
-
-// slept is t with a monotonic reading that stood still for d.
-func slept(t time.Time, d time.Duration) time.Time {
-	*(*int64)(unsafe.Add(unsafe.Pointer(&t), 8)) -= int64(d)
-	return t
-}
-
-func TestTheTimeOfAnAuthCallIsThatOfTheClockThatSaysMore(t *testing.T) {
-	then := time.Now()
-	assert.Equal(t, time.Second, elapsed(then, then.Add(time.Second)))
-	assert.Equal(t, 2*time.Hour, elapsed(then, slept(then.Add(2*time.Hour), 2*time.Hour)))
-	assert.Equal(t, time.Second, elapsed(then, slept(then.Add(-time.Hour), -time.Hour-time.Second)), "set back")
-}
 
 func FuzzDecodeGrant(f *testing.F) {
 	for _, seed := range []string{
@@ -131,13 +24,10 @@ func FuzzDecodeGrant(f *testing.F) {
 			assert.Less(t, len(err.Error()), 100, "nothing of the answer is in the error")
 			return
 		}
-		assert.NoError(t, checkAccessToken(g.accessToken))
-		assert.Positive(t, g.lifetime)
-		assert.LessOrEqual(t, g.lifetime, maxLifetime)
-		now := time.Now()
-		e := newEntry(g, now, g.lifetime, now)
-		assert.Equal(t, "Bearer "+g.accessToken, e.bearer)
-		assert.False(t, e.renewAt.t.After(e.unusable.t), "renewal begins before the token is unusable")
+		assert.NoError(t, checkAccessToken(g.AccessToken))
+		assert.Positive(t, g.Lifetime)
+		assert.LessOrEqual(t, g.Lifetime, tokencache.MaxLifetime)
+		assert.Equal(t, "Bearer "+g.AccessToken, tokencache.NewToken(g, time.Now()).Bearer)
 	})
 }
 
@@ -153,7 +43,7 @@ func FuzzRefusal(f *testing.F) {
 		resp := &http.Response{StatusCode: status, Header: http.Header{
 			"Content-Type": {contentType}, "Retry-After": {retryAfter}, "X-Ratelimit-Retry-After": {retryAfter},
 		}}
-		e := (&exchange{op: authenticate, secrets: secrets{secret}}).refusal(resp, data)
+		e := (&exchange{op: authenticate, secrets: newSecrets(secret)}).refusal(resp, data)
 		text := e.Error()
 		assert.Less(t, len(text), 400)
 		assert.NotContains(t, text, secret)
@@ -166,61 +56,17 @@ func FuzzRefusal(f *testing.F) {
 	})
 }
 
-func FuzzOpen(f *testing.F) {
-	s, err := newSealer("made-up-key", ProductionURL)
-	if err != nil {
-		f.Fatal(err)
-	}
-	now := time.Now()
-	e := newEntry(grant{accessToken: "made-up-token", lifetime: time.Hour}, now, time.Hour, now)
-	sealed, err := s.seal(e)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(sealed)
-	f.Add([]byte{})
-	f.Add([]byte{sealVersion})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if got := s.open(data, time.Now()); got != nil {
-			assert.Equal(t, "made-up-token", got.token.AccessToken, "only what was sealed is opened")
-		}
-	})
+// JSON spells a character beyond the basic plane as two escapes.
+func TestSecretsRedactSurrogates(t *testing.T) {
+	got := newSecrets("made-up-\U0001D11E-key").redact(`a made-up-\ud834\udd1e-key, escaped`)
+	assert.Equal(t, "a [redacted], escaped", got)
 }
 
-// BenchmarkToken compares what a Transport pays for its token with the least
-// that it could: an atomic load and a look at the clock.
-func BenchmarkToken(b *testing.B) {
-	now := time.Now()
-	e := newEntry(grant{accessToken: "made-up", lifetime: time.Hour}, now, time.Hour, now)
-	c := &cache{cur: e}
-	c.ready.Store(e)
-	ways := map[string]func() *entry{
-		"library": func() *entry {
-			e, _ := c.token(b.Context())
-			return e
-		},
-		"limit": func() *entry {
-			if e := c.ready.Load(); time.Now().Before(e.renewAt.t) {
-				return e
-			}
-			return nil
-		},
-	}
-	for name, token := range ways {
-		b.Run(name+"/1", func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				token()
-			}
-		})
-		b.Run(name+"/128", func(b *testing.B) {
-			b.ReportAllocs()
-			b.SetParallelism(128 / runtime.GOMAXPROCS(0))
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					token()
-				}
-			})
-		})
-	}
+// A secret inside another, and text that only looks like one at length.
+func TestSecretsRedactLongestFirst(t *testing.T) {
+	ss := newSecrets("made-up-key", "made-up-key-and-more", "short", strings.Repeat("a", 2800)+"b")
+	assert.Equal(t, "[redacted], [redacted], short", ss.redact("made-up-key-and-more, made-up-key, short"))
+	assert.Equal(t, "[redacted]", ss.brief("made-up-\nkey"[:8]+"key"))
+	long := strings.Repeat("a", 1<<20) + `\n`
+	assert.Equal(t, long, ss.redact(long))
 }

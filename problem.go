@@ -3,6 +3,8 @@ package apivideo
 import (
 	"encoding/json"
 	"strings"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 )
 
 // Problem is the service's description of an error. Its fields are the
@@ -45,33 +47,28 @@ func problemOf(fields map[string]any) (p Problem, ok bool) {
 // what the title stands for if there is no type.
 func (p *Problem) id() string {
 	if p.Type == "" {
-		return titles[p.Title]
+		documented, _ := problems.ByTitle(p.Title)
+		return documented.ID
 	}
 	t := strings.TrimRight(p.Type, "/")
 	return t[strings.LastIndexByte(t, '/')+1:]
 }
 
-// titles are those of the problems that this package acts on.
-var titles = map[string]string{
-	"The user credentials were incorrect.": "authentication-invalid-user-credentials",
-	"The API key is invalid.":              "authentication-invalid-api-key",
-	"The refresh token is invalid.":        "authentication-invalid-refresh-token",
-	"Suspended account":                    "authorization-suspended-account",
-}
-
-const invalidAccessToken = "authentication-invalid-access-token"
-
-// knownProblems are the identifiers that the service documents.
-var knownProblems = map[string]bool{
-	"authentication-invalid-user-credentials":           true,
-	"authentication-invalid-api-key":                    true,
-	"authentication-invalid-refresh-token":              true,
-	invalidAccessToken:                                  true,
-	"authentication-invalid-authorization-header-value": true,
-	"authentication-missing-authorization-header":       true,
-	"authentication-invalid-upload-token":               true,
-	"authentication-missing-upload-token":               true,
-	"authorization-suspended-account":                   true,
-	"payload-is-invalid":                                true,
-	"too-many-requests":                                 true,
+// sentinel is the error that stands for a problem of this operation, nil if
+// none does.
+func sentinel(id, op string) error {
+	switch id {
+	case problems.InvalidAPIKey:
+		return ErrInvalidAPIKey
+	case problems.InvalidRefreshToken:
+		return ErrInvalidRefreshToken
+	case problems.SuspendedAccount:
+		return ErrAccountSuspended
+	case problems.InvalidUserCredentials, problems.LegacyCredentials: // of whichever was sent
+		if op == refresh.name {
+			return ErrInvalidRefreshToken
+		}
+		return ErrInvalidAPIKey
+	}
+	return nil
 }

@@ -3,8 +3,11 @@ package apivideo_test
 import (
 	"io/fs"
 	"os"
+	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +17,7 @@ import (
 
 var leading = regexp.MustCompile(`(?m)^\s+`)
 
-func TestEverySnippetOfTheREADMEIsAnExample(t *testing.T) {
+func TestDocsSnippetsAreExamples(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	files, err := filepath.Glob("*/example_test.go")
@@ -32,19 +35,58 @@ func TestEverySnippetOfTheREADMEIsAnExample(t *testing.T) {
 	}
 }
 
-func TestEveryFileIsInTheMap(t *testing.T) {
+// The map of CONTRIBUTING.md has each file of this package and each folder with
+// Go code, or one above it, and nothing that is gone.
+func TestDocsMapMatchesTheFiles(t *testing.T) {
 	guide, err := os.ReadFile("CONTRIBUTING.md")
 	require.NoError(t, err)
-	files, err := os.ReadDir(".")
-	require.NoError(t, err)
-	for _, f := range files {
-		if name := f.Name(); strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
-			assert.Contains(t, string(guide), "`"+name+"`")
+	_, chart, _ := strings.Cut(string(guide), "\n## Where things are\n")
+	chart, _, _ = strings.Cut(chart, "\n## ")
+	named := map[string]bool{}
+	for _, row := range regexp.MustCompile(`(?m)^\| (.*?) \|`).FindAllStringSubmatch(chart, -1) {
+		for _, name := range regexp.MustCompile("`(.*?)`").FindAllStringSubmatch(row[1], -1) {
+			named[name[1]] = true
+			info, err := os.Stat(name[1])
+			if assert.NoError(t, err, "the map names %s", name[1]) {
+				assert.Equal(t, info.IsDir(), strings.HasSuffix(name[1], "/"), name[1])
+			}
+		}
+	}
+	assert.Greater(t, len(named), 15)
+	require.NoError(t, filepath.WalkDir(".", func(file string, _ fs.DirEntry, err error) error {
+		file = filepath.ToSlash(file)
+		dir := path.Dir(file)
+		if err != nil || !strings.HasSuffix(file, ".go") || dir == "." && strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		found := named[file]
+		for ; dir != "."; dir = path.Dir(dir) {
+			found = found || named[dir+"/"]
+		}
+		assert.True(t, found, "%s is not in the map", file)
+		return nil
+	}))
+}
+
+// What keeps a token knows nothing of the network, and what seals it nothing of
+// what keeps it. Neither knows this package.
+func TestDocsArrowsBetweenPackages(t *testing.T) {
+	const root = "github.com/apivideo/api.video-go-oauth2"
+	for dir, foreign := range map[string][]string{
+		"tokencache": {root, "net/http"},
+		"seal":       {root, "net/http", root + "/internal/tokencache"},
+	} {
+		list, err := exec.Command("go", "list", "-deps", "./internal/"+dir).Output()
+		require.NoError(t, err)
+		deps := strings.Fields(string(list))
+		assert.True(t, slices.Contains(deps, root+"/internal/"+dir))
+		for _, pkg := range foreign {
+			assert.False(t, slices.Contains(deps, pkg), "internal/%s imports %s", dir, pkg)
 		}
 	}
 }
 
-func TestEveryTestThatADocumentNamesExists(t *testing.T) {
+func TestDocsNameExistingTests(t *testing.T) {
 	declaration := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
 	declared := map[string]bool{}
 	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {

@@ -1,8 +1,8 @@
 package apivideo
 
 import (
-	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -18,19 +18,81 @@ const (
 	maxText = 200
 )
 
-// secrets are strings that no error, log or message may contain.
+// secrets are strings that no error, log or message may contain, longest first.
 type secrets []string
 
+func newSecrets(all ...string) secrets {
+	ss := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return len(s) < minSecret })
+	slices.SortFunc(ss, func(a, b string) int { return len(b) - len(a) })
+	return ss
+}
+
 // redact replaces every secret in s, whether it stands there plainly or as a
-// part of JSON, in whichever way that is escaped.
+// part of JSON, in whichever way that is escaped. It takes time linear in s.
 func (ss secrets) redact(s string) string {
-	for _, secret := range ss {
-		if len(secret) >= minSecret {
-			s = strings.ReplaceAll(s, secret, redacted)
-			s = replaceEscaped(s, secret)
+	spans := ss.find(s, nil)
+	if strings.Contains(s, `\`) {
+		plain, places := unescapeAll(s)
+		for _, at := range ss.find(plain, nil) {
+			spans = append(spans, span{places[at.start].start, places[at.end-1].end})
 		}
 	}
-	return s
+	if len(spans) == 0 {
+		return s
+	}
+	slices.SortFunc(spans, func(a, b span) int { return a.start - b.start })
+	var b strings.Builder
+	done := 0
+	for _, at := range spans {
+		if at.start >= done {
+			b.WriteString(s[done:at.start])
+			b.WriteString(redacted)
+		}
+		done = max(done, at.end)
+	}
+	b.WriteString(s[done:])
+	return b.String()
+}
+
+// span is a part of a string.
+type span struct{ start, end int }
+
+// find appends where the secrets stand in s.
+func (ss secrets) find(s string, spans []span) []span {
+	for _, secret := range ss {
+		for from := 0; ; {
+			i := strings.Index(s[from:], secret)
+			if i < 0 {
+				break
+			}
+			spans = append(spans, span{from + i, from + i + len(secret)})
+			from += i + len(secret)
+		}
+	}
+	return spans
+}
+
+// unescapeAll reads s as the inside of a JSON string. For each byte it returns
+// the place in s that it comes from.
+func unescapeAll(s string) (plain string, places []span) {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := unescape(s[i:])
+		if n == 0 { // no escape after all
+			r, n = rune(s[i]), 1
+		}
+		before := b.Len()
+		if r == utf8.RuneError && n == 1 {
+			b.WriteByte(s[i])
+		} else {
+			b.WriteRune(r)
+		}
+		for range b.Len() - before {
+			places = append(places, span{i, i + n})
+		}
+		i += n
+	}
+	return b.String(), places
 }
 
 // brief is s redacted, on one line, and cut to [maxText].
@@ -39,16 +101,7 @@ func (ss secrets) brief(s string) string {
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r)
 	}), " ")
-	return truncate(s, maxText)
-}
-
-// error returns err, or if a secret is in its text, an error with the redacted
-// text and nothing to unwrap.
-func (ss secrets) error(err error) error {
-	if text := err.Error(); ss.redact(text) != text {
-		return errors.New(ss.brief(text))
-	}
-	return err
+	return truncate(ss.redact(s), maxText) // joined words may have become a secret
 }
 
 // header returns a redacted copy of h.
@@ -60,6 +113,21 @@ func (ss secrets) header(h http.Header) http.Header {
 		}
 	}
 	return h
+}
+
+// plainHeader returns the fields of h that say nothing about credentials. What
+// else an answer has may contain one that is new.
+func plainHeader(h http.Header) http.Header {
+	plain := make(http.Header)
+	for _, name := range []string{
+		"Content-Type", "Content-Length", "Date", "Server", "Via", "Retry-After",
+		"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Retry-After",
+	} {
+		if values := h.Values(name); len(values) > 0 {
+			plain[name] = slices.Clone(values)
+		}
+	}
+	return plain
 }
 
 // problem returns p with every text in it redacted.
@@ -80,39 +148,6 @@ func truncate(s string, n int) string {
 		n--
 	}
 	return s[:n] + "…"
-}
-
-// replaceEscaped redacts where s spells the secret as JSON may.
-func replaceEscaped(s, secret string) string {
-	var b strings.Builder
-	done := 0
-	for i := 0; i < len(s); i++ {
-		if n := escapedPrefix(s[i:], secret); n > 0 {
-			b.WriteString(s[done:i])
-			b.WriteString(redacted)
-			done = i + n
-			i = done - 1
-		}
-	}
-	if done == 0 {
-		return s
-	}
-	b.WriteString(s[done:])
-	return b.String()
-}
-
-// escapedPrefix is the length of the secret's JSON spelling at the start of
-// s, or 0.
-func escapedPrefix(s, secret string) int {
-	i := 0
-	for _, want := range secret {
-		r, n := unescape(s[i:])
-		if n == 0 || r != want {
-			return 0
-		}
-		i += n
-	}
-	return i
 }
 
 // unescape reads one character of a JSON string and how long it is.

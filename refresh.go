@@ -1,11 +1,16 @@
 package apivideo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
 
@@ -13,9 +18,18 @@ const (
 	refreshTime  = 10 * time.Second // for the refresh of a flight
 	exchangeTime = 15 * time.Second // for each of its attempts with the API key
 	maxAttempts  = 3                // with the API key
-	minPause     = 200 * time.Millisecond
-	maxPause     = 2 * time.Second
 )
+
+// pauses are drawn from between two attempts. They are short enough for many
+// programs that wait for one of them to fail within seconds.
+var pauses = [maxAttempts - 1]pause{
+	{200 * time.Millisecond, 600 * time.Millisecond},
+	{200 * time.Millisecond, 2 * time.Second},
+}
+
+type pause struct{ least, most time.Duration }
+
+func (p pause) draw() time.Duration { return p.least + rand.N(p.most-p.least) }
 
 // Refresh trades a refresh token for a new access token: one call, of 30
 // seconds at most, with no cache. The refresh token is spent by it; the answer
@@ -26,56 +40,128 @@ const (
 // it is time. The context may choose the HTTP client, see [oauth2.HTTPClient].
 func (c *Config) Refresh(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
 	if refreshToken == "" {
-		return nil, errors.New("apivideo: refresh: the refresh token is empty; use Config.Token to get a first one")
+		return nil, configErrorf("refresh: the refresh token is empty; use Config.Token to get a first one")
 	}
-	return c.once(ctx, refresh, refreshToken)
+	ctx, stop := foreign.Context(cmp.Or(ctx, context.Background()))
+	defer stop()
+	s, err := c.service(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return handOut(s.call(ctx, callTime, refresh, refreshToken, c.APIKey))
 }
 
-// renewal is one pursuit of a new token: with the refresh token if there is
-// one, else with the API key.
-type renewal struct {
-	*service
-	refreshToken string // "" if there is none
-	accessToken  string // the one to be replaced, known in order to be redacted
-	// waited reports whether somebody waits for the token. If nobody does, a
-	// later renewal is better than a further attempt.
-	waited func() bool
+// issuer gets tokens for a Source: with the refresh token if there is one,
+// else with the API key.
+type issuer struct {
+	keys *keys
+
+	exchanges, refreshes, failures atomic.Uint64 // auth calls
+
+	mu    sync.Mutex
+	spent string // a refresh token not to be sent again
 }
 
-// do returns the new token or, with the error, whether the refresh token must
-// not be sent again: it was refused, or nobody knows what became of it.
-func (r *renewal) do(ctx context.Context) (e *entry, spent bool, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, callTime, overdue(callTime))
-	defer cancel()
-	var floor time.Duration
-	if r.refreshToken != "" {
-		e, err = r.call(ctx, refreshTime, refresh, r.refreshToken, r.accessToken)
+// Account implements [tokencache.Issuer].
+func (i *issuer) Account(ctx context.Context) (*tokencache.Account, error) {
+	return i.keys.account(ctx)
+}
+
+// Issue implements [tokencache.Issuer]. A refresh token of another API key is
+// not sent, nor one that was refused or may be spent.
+func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.Token, error) {
+	key, refreshToken := r.Account.Key(), ""
+	hidden := []string{key}
+	if old := r.Old; old != nil {
+		hidden = append(hidden, old.AccessToken, old.RefreshToken, old.Account.Key())
+		if old.Account.Name == r.Account.Name {
+			refreshToken = i.unspent(old.RefreshToken)
+		}
+	}
+	if refreshToken != "" {
+		t, err := i.call(ctx, r, refreshTime, refresh, refreshToken, hidden...)
 		if err == nil {
-			return e, false, nil
+			i.spend("") // the service may issue the same refresh token again
+			return t, nil
 		}
 		failure := asError(err)
-		spent = !failure.unspent()
-		floor = failure.RetryAfter
-		if failure.Is(ErrAccountSuspended) || ctx.Err() != nil || floor > 0 && !r.pause(ctx, floor) {
-			return nil, spent, err
+		if !failure.unspent() {
+			i.spend(refreshToken)
+		}
+		wait := failure.RetryAfter
+		if failure.Is(ErrAccountSuspended) || ctx.Err() != nil || wait > 0 && !sleep(ctx, wait, r.Retry) {
+			return nil, err
 		}
 	}
 	for attempt := 1; ; attempt++ {
-		e, err = r.call(ctx, exchangeTime, authenticate, r.apiKey, r.refreshToken, r.accessToken)
-		if err == nil || attempt == maxAttempts || asError(err).outcome != passing {
-			return e, spent, err
+		t, err := i.call(ctx, r, exchangeTime, authenticate, key, hidden...)
+		if err == nil {
+			i.spend("")
+			return t, nil
 		}
-		pause := minPause + rand.N(maxPause-minPause)
-		if !r.pause(ctx, max(pause, asError(err).RetryAfter)) {
-			return nil, spent, err
+		failure := asError(err)
+		wait := max(pauses[min(attempt, len(pauses))-1].draw(), failure.RetryAfter)
+		if attempt == maxAttempts || failure.outcome != passing || !sleep(ctx, wait, r.Retry) {
+			return nil, err
 		}
 	}
 }
 
-// pause waits for d and reports whether the next attempt is to be made: it is
-// not if d is longer than the time that is left, or if nobody waits for it.
-func (r *renewal) pause(ctx context.Context, d time.Duration) bool {
-	if end, ok := ctx.Deadline(); !r.waited() || ok && time.Until(end) <= d {
+// call makes one auth call and counts it.
+func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Duration, op operation, credential string, hidden ...string) (*tokencache.Token, error) {
+	r.Doing(op.name)
+	t, err := i.keys.service.call(ctx, limit, op, credential, hidden...)
+	switch {
+	case err != nil:
+		i.failures.Add(1)
+	case op == refresh:
+		i.refreshes.Add(1)
+	default:
+		i.exchanges.Add(1)
+	}
+	return t, err
+}
+
+// Explain implements [tokencache.Issuer].
+func (i *issuer) Explain(err error) tokencache.Explanation {
+	if k, ok := err.(*keyError); ok { // may wrap a foreign error
+		crash, _ := k.err.(*foreign.Crash)
+		return tokencache.Explanation{Temporary: true, Crash: crash}
+	}
+	crash, _ := errors.AsType[*foreign.Crash](err)
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return tokencache.Explanation{Temporary: true, Crash: crash}
+	}
+	return tokencache.Explanation{
+		Op:        e.Op,
+		Temporary: e.Temporary(),
+		Wait:      e.RetryAfter,
+		Refused:   e.Is(ErrInvalidAPIKey) || e.Is(ErrAccountSuspended),
+		Crash:     crash,
+	}
+}
+
+// unspent returns the refresh token, or "" if it must not be sent again.
+func (i *issuer) unspent(refreshToken string) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if refreshToken == i.spent {
+		return ""
+	}
+	return refreshToken
+}
+
+func (i *issuer) spend(refreshToken string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.spent = refreshToken
+}
+
+// sleep waits for d and reports whether to make the next attempt: not if d is
+// longer than the time that is left, or if another attempt is not worthwhile.
+func sleep(ctx context.Context, d time.Duration, worthwhile func() bool) bool {
+	if end, ok := ctx.Deadline(); !worthwhile() || ok && time.Until(end) <= d {
 		return false
 	}
 	timer := time.NewTimer(d)

@@ -2,7 +2,6 @@ package apivideo_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"unicode/utf8"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
@@ -38,7 +38,7 @@ func everything(v any) string {
 	return b.String()
 }
 
-func TestNoValueOfThisPackagePrintsASecret(t *testing.T) {
+func TestSecretsAreNotPrintedByAnyValue(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
 	conf := srv.Config()
@@ -68,7 +68,8 @@ func TestNoValueOfThisPackagePrintsASecret(t *testing.T) {
 	}
 	assert.Equal(t, "apivideo.Config{APIKey:[redacted] BaseURL:"+srv.URL+" Application:{ } SDK:{ }}", fmt.Sprint(conf))
 	// fmt calls no method on what an unexported field holds.
-	assert.NotContains(t, fmt.Sprintf("%v %+v %#v", struct{ c *apivideo.Config }{conf}, struct{ c *apivideo.Config }{conf}, struct{ c *apivideo.Config }{conf}), conf.APIKey)
+	hidden := struct{ c *apivideo.Config }{conf}
+	assert.NotContains(t, fmt.Sprintf("%v %+v %#v", hidden, hidden, hidden), conf.APIKey)
 	assert.Contains(t, fmt.Sprint(apivideo.Config{}), "APIKey:unset BaseURL:https://ws.api.video")
 	assert.NotContains(t, fmt.Sprint(apivideo.Config{BaseURL: "https://user:made-up-password@x"}), "made-up-password")
 	data, err := json.Marshal(conf)
@@ -78,9 +79,9 @@ func TestNoValueOfThisPackagePrintsASecret(t *testing.T) {
 
 // An echoing server repeats what it was sent in all its answer: headers, status
 // and body, in several spellings.
-func TestNoErrorHasASecretThatTheServerEchoes(t *testing.T) {
+func TestErrorHidesEchoedSecrets(t *testing.T) {
 	const (
-		key     = `made-up/key+"with\odd<chars>&é`
+		key     = `made-up/key+"with\odd<chars>&~`
 		access  = "made-up-access-token-0123456789"
 		refresh = `made-up/refresh"token\0123456789`
 	)
@@ -110,15 +111,12 @@ func TestNoErrorHasASecretThatTheServerEchoes(t *testing.T) {
 		"a token response": `{"access_token":"` + access + `","expires_in":-1,"refresh_token":` + string(quoted) + `}`,
 	} {
 		for _, status := range []int{200, 302, 400, 401, 500} {
-			synctest.Test(t, func(t *testing.T) {
-				var log bytes.Buffer
-				conf := apivideo.Config{APIKey: key, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-				good := true
-				ctx := through(t.Context(), func(r *http.Request) (*http.Response, error) {
-					if good {
-						good = false
-						return grantOf(access, refresh, 3600), nil
-					}
+			bubble(t, func(t *testing.T, w *world) {
+				log := w.log()
+				w.conf.APIKey = key
+				w.setAuth(grant(access, refresh))
+				src, _ := w.warm(t)
+				w.setAuth(func(r *http.Request) (*http.Response, error) {
 					resp := answer(status, "application/json", body)
 					resp.Status = "401 " + text
 					resp.Header.Set("X-Echo", text)
@@ -126,10 +124,8 @@ func TestNoErrorHasASecretThatTheServerEchoes(t *testing.T) {
 					resp.Request = r
 					return resp, nil
 				})
-				src := conf.Source(ctx)
-				mustToken(t, src)
-				_, fromKey := src.Renew(ctx)
-				_, fromRefresh := conf.Refresh(ctx, refresh)
+				_, fromKey := src.Renew(w.ctx)
+				_, fromRefresh := w.conf.Refresh(w.ctx, refresh)
 				require.Error(t, fromKey)
 				require.Error(t, fromRefresh)
 				for _, err := range []error{fromKey, fromRefresh} {
@@ -181,12 +177,11 @@ func chain(err error) func(func(error) bool) {
 }
 
 // net/http repeats what it cannot parse of an answer in its errors.
-func TestNoErrorHasASecretThatTheTransportRepeats(t *testing.T) {
+func TestErrorHidesSecretsOfNetHTTP(t *testing.T) {
 	const key = "made-up-key-0123456789"
 	echo := &url.Error{Op: "Post", URL: "x", Err: errors.New(`malformed HTTP response "` + key + strings.Repeat(" long", 100) + `"`)}
-	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) { return nil, echo })
 	// The error of package net/http has the URL, too.
-	_, err := (&apivideo.Config{APIKey: key, BaseURL: "https://ws.api.video/" + key}).Token(ctx)
+	_, err := tokenThrough(t, apivideo.Config{APIKey: key, BaseURL: "https://ws.api.video/" + key}, breakOff(echo))
 	require.ErrorContains(t, err, "POST https://ws.api.video/[redacted]/auth/api-key: ")
 	require.ErrorContains(t, err, "malformed HTTP response")
 	assert.Less(t, len(err.Error()), 350)
@@ -197,72 +192,65 @@ func TestNoErrorHasASecretThatTheTransportRepeats(t *testing.T) {
 	assert.False(t, errors.As(err, &retrieve), "there was no answer")
 }
 
-func TestAShortSecretIsNotLookedFor(t *testing.T) {
-	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
-		return answer(400, "application/json", `{"title":"The kettle is not a key."}`), nil
-	})
-	_, err := (&apivideo.Config{APIKey: "k"}).Token(ctx)
-	assert.EqualError(t, err, "apivideo: authenticate: 400 Bad Request: The kettle is not a key.")
+func TestErrorMessageIsOneShortLine(t *testing.T) {
+	for body, test := range map[string]struct{ key, want string }{
+		"page\r\n\x1b[31m" + strings.Repeat("é", 500): {"made-up-key", "page [31m" + strings.Repeat("é", 95) + "…"},
+		"page\xff\xfe é": {"made-up-key", "page\uFFFD é"},
+		"<html><TITLE lang=en>Sorry\n!</title><p>made-up-key": {"made-up-key", "Sorry !"},
+		"The kettle is not a key.":                            {"k", "The kettle is not a key."},
+		"a secret7 is too short":                              {"secret7", "a secret7 is too short"},
+		"a secret78 is not":                                   {"secret78", "a [redacted] is not"},
+	} {
+		_, err := tokenThrough(t, apivideo.Config{APIKey: test.key}, reply(503, "text/html", body))
+		assert.EqualError(t, err, "apivideo: authenticate: 503 Service Unavailable, text/html: "+test.want)
+		assert.True(t, utf8.ValidString(err.Error()))
+	}
 }
 
-func TestAMessageIsOneLineOfTheServersFirst200Characters(t *testing.T) {
-	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
-		return answer(503, "text/html", "<html>\r\n\x1b[31m"+strings.Repeat("é", 500)), nil
-	})
-	_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(ctx)
-	message := err.Error()
-	assert.NotContains(t, message, "\n")
-	assert.NotContains(t, message, "\x1b")
-	said, ok := strings.CutPrefix(message, "apivideo: authenticate: 503 Service Unavailable, text/html: ")
-	assert.True(t, ok, message)
-	assert.True(t, strings.HasPrefix(said, "<html>"), message)
-	assert.InDelta(t, 200, len(said), 3)
-	assert.True(t, strings.HasSuffix(message, "é…"), message)
+func TestErrorKeepsOneKiBOfTheBody(t *testing.T) {
+	_, err := tokenThrough(t, apivideo.Config{}, reply(503, "text/plain", strings.Repeat("x", 2000)))
+	var retrieve *oauth2.RetrieveError
+	require.ErrorAs(t, err, &retrieve)
+	assert.Len(t, retrieve.Body, 1024)
 }
 
-func TestWhatTheLoggerIsTold(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		var log bytes.Buffer
-		conf := srv.Config()
-		conf.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		src := conf.Source(ctx)
-		mustToken(t, src)
-		srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return apivideotest.Status(404) })
-		_, err := src.Renew(ctx)
+func TestSourceLogs(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		log := w.log()
+		src, _ := w.warm(t)
+		w.fail(apivideotest.Status(404))
+		_, err := src.Renew(w.ctx)
 		require.Error(t, err)
 		synctest.Wait()
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 		require.Len(t, lines, 2)
-		assert.Contains(t, lines[0], `level=DEBUG msg="api.video: new access token" expiry=2000-01-01T01:00:00`)
-		assert.Contains(t, lines[1], `level=WARN msg="api.video: no new access token" error="apivideo: authenticate: 404 Not Found`)
-		assert.Contains(t, lines[1], "next_attempt_in=")
+		assert.Regexp(t, `level=DEBUG msg="api.video: new access token" base_url=https://apivideotest.invalid:443 reason=cold duration=0s `+
+			`attempt=1 waiters=1 op=authenticate from=service expiry=2000-01-01T01:00:00.000Z usable_until=2000-01-01T00:59:50.000Z account=[0-9a-f]{8}$`, lines[0])
+		assert.Regexp(t, `level=WARN msg="api.video: no new access token" base_url=\S+ reason=renew duration=\S+ attempt=1 waiters=1 op=authenticate `+
+			`from=service error="apivideo: authenticate: 404 Not Found, text/html: Not Found" next_attempt_in=\d+0ms account=[0-9a-f]{8}$`, lines[1])
 	})
 }
 
-func TestTheServiceSpeaksThroughTheError(t *testing.T) {
+func TestErrorTellsProblemsApart(t *testing.T) {
 	const docs = "https://docs.api.video/reference/"
 	for body, want := range map[string]error{
 		`{"type":"` + docs + `authentication-invalid-api-key"}`:                   apivideo.ErrInvalidAPIKey,
+		`{"type":"` + docs + `authentication-invalid-api-key/"}`:                  apivideo.ErrInvalidAPIKey,
 		`{"type":"` + docs + `authentication-invalid-user-credentials"}`:          apivideo.ErrInvalidAPIKey,
 		`{"title":"The API key is invalid.","status":401}`:                        apivideo.ErrInvalidAPIKey,
 		`{"type":"` + docs + `authorization-suspended-account"}`:                  apivideo.ErrAccountSuspended,
 		`{"type":"` + docs + `authentication-invalid-refresh-token","title":"x"}`: apivideo.ErrInvalidRefreshToken,
 		`{"type":"` + docs + `payload-is-invalid"}`:                               nil,
 	} {
-		ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
-			return answer(401, "application/problem+json", body), nil
-		})
-		_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(ctx)
+		_, err := tokenThrough(t, apivideo.Config{}, reply(401, "application/problem+json", body))
 		for _, sentinel := range []error{apivideo.ErrInvalidAPIKey, apivideo.ErrInvalidRefreshToken, apivideo.ErrAccountSuspended} {
 			assert.Equal(t, sentinel == want, errors.Is(err, sentinel), "%s: %v", body, sentinel)
 		}
 	}
-	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
-		return answer(400, "application/problem+json", `{"type":"`+docs+`authentication-invalid-user-credentials",
-			"title":"The user credentials were incorrect.","name":"refreshToken","status":400,
-			"problems":[{"type":"a","title":"b","name":"c"},{"no":"problem"},7]}`), nil
-	})
-	_, err := (&apivideo.Config{APIKey: "made-up-key"}).Refresh(ctx, "made-up-refresh")
+	_, err := (&apivideo.Config{APIKey: "made-up-key"}).Refresh(through(t.Context(), reply(400, "application/problem+json",
+		`{"type":"`+docs+`authentication-invalid-user-credentials",
+		"title":"The user credentials were incorrect.","name":"refreshToken","status":400,
+		"problems":[{"type":"a","title":"b","name":"c"},{"no":"problem"},7]}`)), "made-up-refresh")
 	assert.ErrorIs(t, err, apivideo.ErrInvalidRefreshToken)
 	assert.NotErrorIs(t, err, apivideo.ErrInvalidAPIKey)
 	e := asError(t, err)
@@ -277,20 +265,19 @@ func TestTheServiceSpeaksThroughTheError(t *testing.T) {
 	assert.Contains(t, string(retrieve.Body), "The user credentials were incorrect.")
 }
 
-func TestAnAnswerThatBreaksOffIsNoAnswer(t *testing.T) {
-	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+func TestErrorOfAnAnswerThatBreaksOff(t *testing.T) {
+	_, err := tokenThrough(t, apivideo.Config{}, func(*http.Request) (*http.Response, error) {
 		resp := answer(200, "application/json", "")
 		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"access_token":"made-up-access`), failing{io.ErrUnexpectedEOF}))
 		return resp, nil
 	})
-	_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(ctx)
 	assert.EqualError(t, err, "apivideo: authenticate: reading the answer: unexpected EOF")
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.True(t, asError(t, err).Temporary())
 	assert.False(t, asError(t, err).Timeout())
 }
 
-func TestABaseURLThatIsRefusedIsNotPrinted(t *testing.T) {
+func TestConfigRejectedBaseURLIsNotPrinted(t *testing.T) {
 	const key = "made-up-key-0123456789"
 	for _, base := range []string{
 		"https://" + key + "@ws.api.video", "https://ws.api.video?apiKey=" + key, "https://ws.api.video:" + key,
@@ -303,37 +290,16 @@ func TestABaseURLThatIsRefusedIsNotPrinted(t *testing.T) {
 	}
 }
 
-func TestASecretOf8BytesIsLookedFor(t *testing.T) {
-	for key, want := range map[string]string{"secret78": "[redacted]", "secret7": "secret7"} {
-		ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
-			return answer(400, "application/json", `{"title":"`+key+`"}`), nil
-		})
-		_, err := (&apivideo.Config{APIKey: key}).Token(ctx)
-		assert.EqualError(t, err, "apivideo: authenticate: 400 Bad Request: "+want)
-	}
-}
-
-func TestTheBodyOfARetrieveErrorIsItsFirstKiB(t *testing.T) {
-	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
-		return answer(503, "text/plain", strings.Repeat("x", 2000)), nil
-	})
-	_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(ctx)
-	var retrieve *oauth2.RetrieveError
-	require.ErrorAs(t, err, &retrieve)
-	assert.Len(t, retrieve.Body, 1024)
-}
-
-func TestTheErrorOfARefreshHasNoAccessToken(t *testing.T) {
+func TestErrorOfARefreshHidesTheAccessToken(t *testing.T) {
 	const access = "made-up-access-token"
-	ctx := through(t.Context(), func(r *http.Request) (*http.Response, error) {
+	src := sourceThrough(t, apivideo.Config{}, func(r *http.Request) (*http.Response, error) {
 		if r.URL.Path == "/auth/refresh" {
 			return answer(403, "application/json", `{"title":"Suspended account","name":"`+access+`"}`), nil
 		}
 		return grantOf(access, "made-up-refresh", 3600), nil
 	})
-	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(ctx)
 	mustToken(t, src)
-	_, err := src.Renew(ctx)
+	_, err := src.Renew(t.Context())
 	require.ErrorIs(t, err, apivideo.ErrAccountSuspended)
 	for e := range chain(err) {
 		assert.NotContains(t, everything(e), access)
@@ -342,33 +308,13 @@ func TestTheErrorOfARefreshHasNoAccessToken(t *testing.T) {
 }
 
 // A secret that a cut would halve is replaced as a whole.
-func TestASecretIsReplacedBeforeTheTextIsCut(t *testing.T) {
+func TestErrorHidesSecretsAtTheCut(t *testing.T) {
 	const key = "abcdefghijklmnopqrstuvwxyz0123456789"
 	for before := range 1100 {
-		ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
-			return answer(503, "text/plain", strings.Repeat("-", before)+key), nil
-		})
-		_, err := (&apivideo.Config{APIKey: key}).Token(ctx)
+		_, err := tokenThrough(t, apivideo.Config{APIKey: key}, reply(503, "text/plain", strings.Repeat("-", before)+key))
 		var retrieve *oauth2.RetrieveError
 		require.ErrorAs(t, err, &retrieve)
 		require.NotContains(t, err.Error(), key[:8], before)
 		require.NotContains(t, string(retrieve.Body), key[:8], before)
 	}
-}
-
-// A character beyond U+FFFF is two escapes in JSON.
-func TestASecretIsFoundInSurrogates(t *testing.T) {
-	const key = "made-up-\U0001D11E-key"
-	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
-		return answer(503, "text/plain", `made-up-\ud834\udd1e-key`), nil
-	})
-	_, err := (&apivideo.Config{APIKey: key}).Token(ctx)
-	assert.EqualError(t, err, "apivideo: authenticate: 503 Service Unavailable, text/plain: [redacted]")
-}
-
-func TestATypeMayEndInASlash(t *testing.T) {
-	_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(through(t.Context(), func(*http.Request) (*http.Response, error) {
-		return answer(401, "application/json", `{"type":"https://docs.api.video/reference/authentication-invalid-api-key/"}`), nil
-	}))
-	assert.ErrorIs(t, err, apivideo.ErrInvalidAPIKey)
 }

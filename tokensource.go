@@ -1,27 +1,35 @@
 // Package apivideo authenticates Go programs with the api.video API.
 //
-// A [Config] turns an account's API key into credentials: an [http.Client]
-// that authorizes its requests, an [oauth2.TokenSource], or a [Transport] to
-// put under any other client.
+// A [Config] turns an API key into credentials: an [http.Client] that
+// authorizes its requests, an [oauth2.TokenSource], or a [Transport] for any
+// other HTTP client.
 //
 //	conf := &apivideo.Config{APIKey: os.Getenv("APIVIDEO_API_KEY")}
 //	client := conf.Client(ctx)
 //	resp, err := client.Get(apivideo.ProductionURL + "/videos")
 //
-// Behind them stands a [Source]. It exchanges the API key for an access token
-// when the first request needs one, renews it in the background before it
-// expires, and replaces it when the API refuses it. Any number of goroutines
-// share one Source; a request waits for an auth call only when there is no
-// token that could serve it, and never beyond its own context.
+// All of them use a [Source], which keeps the access token. It exchanges the
+// API key for a token when the first request needs one. It renews the token in
+// the background before it expires, and replaces it when the API rejects it.
 //
-// To test a program that uses this package, see the package apivideotest.
+// Any number of goroutines can share one Source. A request waits for an auth
+// call only if there is no usable token, and never longer than its own context
+// allows.
+//
+// To test a program that uses this package, see the package
+// [github.com/apivideo/api.video-go-oauth2/apivideotest].
 package apivideo
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
+	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/journal"
+	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
 
@@ -31,92 +39,121 @@ const (
 	SandboxURL    = "https://sandbox.api.video"
 )
 
-// Config says which account to authenticate and how. It is plain data: every
-// method works on a copy, so that a later change affects no [Source] made
-// before. A mistake in it is reported by the first call that would need it,
-// before anything is sent.
+// Config says which account to use, and how. It is plain data. Every method
+// works on a copy: a later change does not affect a [Source] that exists. The
+// first call that needs the Config reports a mistake in it, before anything is
+// sent. The error matches [ErrInvalidConfig].
 //
-// A Config is safe for concurrent use as long as nobody writes to it. Printed
-// with package fmt or marshaled as JSON it does not show its API key. Only in
-// an unexported field of another struct fmt cannot call its methods: there,
-// keep a *Config, of which %v prints the address.
+// A Config is safe for concurrent use as long as nobody writes to it.
+//
+// Package fmt and package encoding/json do not print its API key. Exception:
+// fmt prints a Config stored by value in an unexported field of another
+// struct. Store a *Config there.
 type Config struct {
-	// APIKey is the account's API key. Required.
+	// APIKey is the account's API key. It is required unless APIKeyFunc is set.
+	// The API key is in the api.video dashboard; production and sandbox have
+	// separate keys.
 	APIKey string
 
-	// BaseURL is the root of the API, [ProductionURL] when empty. It must be
-	// https, or http on a loopback host, and may have a path. Nothing outside
-	// its origin and path is ever sent a credential.
+	// APIKeyFunc returns the API key. Use it instead of APIKey if the key
+	// changes while the program runs. [KeyFile] returns one that reads a file.
+	//
+	// It is called at the start of each renewal, not for each request. It has 5
+	// seconds to return. If it fails, a Source uses the last key. Calls do not
+	// overlap within a Source.
+	APIKeyFunc func(context.Context) (string, error)
+
+	// BaseURL is the root of the API. If empty, it is [ProductionURL]. It must
+	// be https, or http on a loopback host, and may have a path. Credentials
+	// are sent only to its origin, below its path.
 	BaseURL string
 
-	// Application names the program to the service, and SDK a client library
-	// that is built on this package, in the headers AV-Origin-App and
-	// AV-Origin-Sdk. The zero Product sends none.
+	// Application identifies your program to api.video, in the header
+	// AV-Origin-App. SDK identifies a client library that is built on this
+	// package, in AV-Origin-Sdk. The zero Product sends no header.
 	Application Product
 	SDK         Product
 
-	// Store shares the token with other processes. If nil, the token stays
-	// in this one.
+	// Store shares the token with other processes. If nil, the token stays in
+	// this process.
 	Store Store
 
-	// Logger is told of renewals and their failures, never of a secret, at
-	// times only after those who waited have gone on. If nil, nothing is
-	// logged.
+	// Logger receives renewals and failures, never secrets. A line may appear
+	// after the request has continued. If nil, nothing is logged.
 	Logger *slog.Logger
 }
 
-// Token exchanges the API key for an access token: one call, of 30 seconds at
-// most, with no cache. Errors of the exchange are of type [*Error].
+// Source returns a new [Source], which keeps its own token. To share a token,
+// share the Source.
 //
-// Most users will use [Config.Client] or [Config.Source] instead. The context
-// may choose the HTTP client, see [oauth2.HTTPClient].
-func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
-	return c.once(ctx, authenticate, c.APIKey)
-}
-
-// Source returns a [Source] for the account. Each call returns a new one with
-// a token of its own: share the Source to share the token.
+// ctx should live as long as the program. When it ends, the Source stops
+// renewing in the background: it then gets a token only when a caller needs
+// one. A nil ctx is [context.Background].
 //
-// The values of ctx go with every auth call; [oauth2.HTTPClient] chooses the
-// HTTP client. When ctx ends, the Source stops renewing ahead of expiry and
-// gets its tokens only when they are asked for.
+// Auth calls use the values of ctx. The value under [oauth2.HTTPClient], if
+// any, is the HTTP client that makes them.
 func (c *Config) Source(ctx context.Context) *Source {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	return &Source{newCache(ctx, *c)}
+	return &Source{newAccount(ctx, *c)}
 }
 
-// TokenSource returns a new [Source] within [oauth2.ReuseTokenSource], as
-// [oauth2.NewClient] would wrap it.
+// TokenSource returns a new [Source], wrapped by [oauth2.ReuseTokenSource].
+// See [Config.Source] for ctx.
 //
-// That wrapper keeps a token until 10 seconds before its expiry, whatever
-// the Source learns of it, and its lock ignores the context of a request.
-// Most users will use [Config.Client] instead, which has neither limit.
+// Most users will use [Config.Client] instead. The wrapper of package oauth2
+// has two limits: it uses a token until 10 seconds before expiry even if the
+// API has rejected it, and requests block on its mutex and ignore their own
+// deadline.
 func (c *Config) TokenSource(ctx context.Context) oauth2.TokenSource {
 	return oauth2.ReuseTokenSource(nil, c.Source(ctx))
 }
 
 // Client returns an [http.Client] that authorizes its requests with a new
-// [Source]. See [Source.Client].
+// [Source]. See [Config.Source] for ctx, and [Source.Client].
 func (c *Config) Client(ctx context.Context) *http.Client {
 	return c.Source(ctx).Client(ctx)
 }
 
-// Source keeps one account's access token ready. It implements
-// [oauth2.TokenSource] and is safe for concurrent use.
+// Source keeps one account's access token. It implements [oauth2.TokenSource]
+// and is safe for concurrent use.
 //
-// Callers that need a token at the same time share one auth call. A token is
-// renewed in the background once three quarters of its life, or all but 15
-// minutes of it, have passed, unless nobody has asked for it. Should that
-// fail, it is tried again while the token serves on. After a failure without
-// a usable token, callers get the same error for some seconds before the
-// service is asked again.
+// Callers that need a token at the same time share one auth call.
 //
-// Make one with [Config.Source]. Every call on the zero Source is an error.
+// A token is renewed in the background 15 minutes before it expires, or after
+// three quarters of its life if that is later. If nobody has used the token, it
+// is left to expire. If a renewal fails, the Source tries again while requests
+// use the old token. Without a usable token, callers get the same error for
+// some seconds; then the Source tries again.
+//
+// Make one with [Config.Source]. Every call on a nil or zero Source returns an
+// error.
 type Source struct {
-	// All is behind a pointer, so that no copy and no fmt verb reaches it.
-	cache *cache
+	// A pointer, so that fmt prints no secret and a copy shares the token.
+	account *account
+}
+
+// account holds the parts of a Source.
+type account struct {
+	service *service // nil if err is set, like the next three
+	cache   *tokencache.Cache
+	issuer  *issuer
+	journal *journal.Journal
+	err     error // a mistake in the Config
+	replays atomic.Uint64
+	warned  atomic.Bool // a request for the other environment was logged
+}
+
+func newAccount(ctx context.Context, conf Config) *account {
+	service, err := conf.service(ctx)
+	if err != nil {
+		return &account{err: err}
+	}
+	a := &account{service: service, issuer: &issuer{keys: newKeys(&conf, service)}}
+	a.journal = journal.New(context.WithoutCancel(ctx), conf.Logger, slog.String("base_url", service.base.String()))
+	a.cache = tokencache.New(ctx, a.issuer, conf.Store, a.journal)
+	return a
 }
 
 // Token is [Source.TokenContext] with a context that never ends.
@@ -124,71 +161,110 @@ func (s *Source) Token() (*oauth2.Token, error) {
 	return s.TokenContext(context.Background())
 }
 
-// TokenContext returns a copy of the current token, obtaining one first if
-// there is none that is usable: not refused, and with more than a tenth of
-// its life or 10 seconds left, whichever is less. The context bounds the wait
-// and nothing else; when it ends, the auth call goes on for the others.
+// TokenContext returns a copy of the current token. If there is no usable
+// token, it gets one first. A token is usable if the API has not rejected it
+// and more than 10 seconds, or a tenth of its life if that is less, are left.
 //
-// An error of the service is an [*Error], the same for all who waited.
+// ctx limits only the wait of this caller. When it ends, the auth call
+// continues for other callers. A nil ctx is [context.Background].
+//
+// If the auth call failed, the error is an [*Error], the same one for all
+// callers that waited.
 func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
-	c, err := s.use()
+	a, err := s.use()
 	if err != nil {
 		return nil, err
 	}
-	return handOut(c.token(ctx))
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	return handOut(a.cache.Get(ctx))
 }
 
-// Renew obtains a new token now and returns a copy of it. The old one stays
-// in use until then, and also if Renew fails. A renewal that is already under
-// way is waited for instead. While a failure is remembered, Renew returns it.
+// Renew gets a new token now and returns a copy of it. Requests use the old
+// token until then, and also if Renew fails. If a renewal is already running,
+// Renew waits for it. For some seconds after a failed auth call, Renew returns
+// the same error instead of making another. A nil ctx is [context.Background].
 func (s *Source) Renew(ctx context.Context) (*oauth2.Token, error) {
-	c, err := s.use()
+	a, err := s.use()
 	if err != nil {
 		return nil, err
 	}
-	return handOut(c.renewNow(ctx))
+	return handOut(a.cache.Renew(cmp.Or(ctx, context.Background())))
 }
 
-// Invalidate reports that the API refused t, so that it is not used again.
-// Nothing happens if t is nil or not the current token, so that a late report
-// does not harm its successor. Programs that use a [Transport] need not call
-// it.
+// Invalidate stops using t. Call it if the API rejected t. If t is nil or not
+// the current token, nothing happens: a late call does not affect the next
+// token. A [Transport] does this by itself.
 func (s *Source) Invalidate(t *oauth2.Token) {
-	if c, err := s.use(); err == nil && t != nil {
-		c.invalidate(t.AccessToken)
+	if a, err := s.use(); err == nil && t != nil {
+		a.cache.Invalidate(t.AccessToken)
 	}
 }
 
-// Client returns an [http.Client] with a [Transport] over s. If ctx has a
-// client under [oauth2.HTTPClient], its Transport becomes the base, and its
-// CheckRedirect, Jar and Timeout are taken over. The client is valid beyond
-// the end of ctx.
+// Client returns an [http.Client] with a [Transport] that uses s. If ctx has an
+// HTTP client under [oauth2.HTTPClient], its Transport becomes the base, and
+// its CheckRedirect, Jar and Timeout are used too. ctx may be nil. The returned
+// client works after ctx has ended.
 func (s *Source) Client(ctx context.Context) *http.Client {
 	from := contextClient(ctx)
 	return &http.Client{
-		Transport:     &Transport{Source: s, Base: from.Transport},
+		Transport:     &Transport{Source: s, Base: given(from.Transport)},
 		CheckRedirect: from.CheckRedirect,
 		Jar:           from.Jar,
 		Timeout:       from.Timeout,
 	}
 }
 
-// use returns the cache, or why there is none to use.
-func (s *Source) use() (*cache, error) {
-	if s == nil || s.cache == nil {
+// use returns the account, or the error for every call of s.
+func (s *Source) use() (*account, error) {
+	if s == nil || s.account == nil {
 		return nil, errNoSource
 	}
-	return s.cache, s.cache.configErr
+	return s.account, s.account.err
 }
 
-// handOut copies the token, since oauth2.ReuseTokenSource writes into what it
-// is given.
-func handOut(e *entry, err error) (*oauth2.Token, error) {
+// slab has copies of one token to hand out. Its size fills one of the
+// allocator's size classes.
+type slab struct {
+	used   int // copies[0] is the pattern of the others
+	copies [25]oauth2.Token
+}
+
+// handOut returns a copy of the token that nobody else has, since
+// oauth2.ReuseTokenSource writes into what it is given. A slab makes that one
+// allocation in 24 calls.
+func handOut(t *tokencache.Token, err error) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := e.token
-	return &t, nil
+	s, _ := t.Pool.Get().(*slab)
+	if s == nil {
+		s = newSlab(t)
+	}
+	s.used++
+	tok := &s.copies[s.used]
+	*tok = s.copies[0]
+	if s.used == len(s.copies)-1 {
+		full := s
+		s = &slab{}
+		s.copies[0] = full.copies[0]
+	}
+	t.Pool.Put(s)
+	return tok, nil
+}
+
+func newSlab(t *tokencache.Token) *slab {
+	pattern := oauth2.Token{
+		AccessToken:  t.AccessToken,
+		TokenType:    "Bearer",
+		RefreshToken: t.RefreshToken,
+		Expiry:       t.Expiry,
+		ExpiresIn:    int64(t.Lifetime / time.Second),
+	}
+	s := &slab{}
+	s.copies[0] = *pattern.WithExtra(t.Extra)
+	return s
 }
 
 // contextClient returns the client that oauth2 would use under ctx.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -21,349 +20,275 @@ import (
 	"golang.org/x/oauth2"
 )
 
-func TestThousandCallersFromColdShareOneExchange(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		srv.SetAuthLatency(300 * time.Millisecond)
-		client := srv.Config().Client(ctx)
+func TestSourceThousandCallersShareOneCall(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.srv.SetAuthLatency(300 * time.Millisecond)
+		client := w.client()
 		together(1000, func(int) {
-			status, took := get(t, client, srv)
-			assert.Equal(t, 200, status)
-			assert.Equal(t, 300*time.Millisecond, took)
+			assert.Equal(t, 300*time.Millisecond, w.get(t, client, 200))
 		})
-		assert.Equal(t, apivideotest.Counters{AuthCalls: 1, Authenticated: 1, Authorized: 1000}, srv.Counters())
+		assert.Equal(t, apivideotest.Counters{AuthCalls: 1, Authenticated: 1, Authorized: 1000}, w.srv.Counters())
 	})
 }
 
-func TestACallersContextBoundsItsOwnWaitAlone(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		srv.SetAuthLatency(time.Second)
-		src := srv.Config().Source(ctx)
-		var patient sync.WaitGroup
-		hurried, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+func TestSourceContextBoundsOnlyItsOwnWait(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.srv.SetAuthLatency(time.Second)
+		src := w.source()
+		hurried, cancel := context.WithTimeout(w.ctx, 100*time.Millisecond)
 		defer cancel()
 		start := time.Now()
 		_, err := src.TokenContext(hurried) // the one that starts the flight
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.EqualError(t, err, "apivideo: waiting for an access token: context deadline exceeded")
+		assert.EqualError(t, err, "apivideo: waiting for an access token (authenticate, for 100ms): context deadline exceeded")
 		var timeout interface{ Timeout() bool }
 		require.ErrorAs(t, err, &timeout)
 		assert.True(t, timeout.Timeout())
 		assert.Equal(t, 100*time.Millisecond, time.Since(start))
-		patient.Go(func() {
-			tok, err := src.Token()
-			assert.NoError(t, err)
-			assert.True(t, srv.Valid(tok.AccessToken))
-			assert.Equal(t, time.Second, time.Since(start), "the flight was not started anew")
-		})
-		patient.Wait()
-		assert.Equal(t, 1, srv.Counters().AuthCalls)
+		tok, _ := mustToken(t, src)
+		assert.True(t, w.srv.Valid(tok.AccessToken))
+		assert.Equal(t, time.Second, time.Since(start), "the flight was not started anew")
+		assert.Equal(t, 1, w.authCalls())
 	})
 }
 
-func TestTheCauseOfAnEndedContextIsInTheError(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+func TestSourceEndedContext(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
 		cause := errors.New("the program is told to stop")
-		ended, cancel := context.WithCancelCause(ctx)
+		ended, cancel := context.WithCancelCause(w.ctx)
 		cancel(cause)
-		_, err := srv.Config().Source(ctx).TokenContext(ended)
+		src := w.source()
+		_, err := src.TokenContext(ended)
 		assert.ErrorIs(t, err, cause)
 		assert.ErrorIs(t, err, context.Canceled)
 		synctest.Wait()
-		assert.Zero(t, srv.Counters().AuthCalls, "who has left starts nothing")
-	})
-}
+		assert.Zero(t, w.authCalls(), "a caller whose context has ended starts no auth call")
 
-func TestAUsableTokenIsServedToAnEndedContext(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		src := srv.Config().Source(ctx)
 		first, _ := mustToken(t, src)
-		ended, cancel := context.WithCancel(ctx)
-		cancel()
 		tok, err := src.TokenContext(ended)
 		require.NoError(t, err)
-		assert.Equal(t, first.AccessToken, tok.AccessToken)
+		assert.Equal(t, first.AccessToken, tok.AccessToken, "but it gets a token that is usable")
 	})
 }
 
-func TestAFlightHasTheValuesOfTheConstructionContext(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+func TestSourceAuthCallsHaveContextValues(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
 		type key struct{}
-		var seen atomic.Value
-		ctx = context.WithValue(through(ctx, func(r *http.Request) (*http.Response, error) {
-			seen.Store(r.Context().Value(key{}))
-			return srv.Transport().RoundTrip(r)
-		}), key{}, "of the construction")
-		_, err := srv.Config().Source(ctx).TokenContext(context.WithValue(t.Context(), key{}, "of the caller"))
+		var seen any
+		w.setAuth(func(r *http.Request) (*http.Response, error) {
+			seen = r.Context().Value(key{})
+			return w.srv.Transport().RoundTrip(r)
+		})
+		src := w.conf.Source(context.WithValue(w.ctx, key{}, "of the construction"))
+		_, err := src.TokenContext(context.WithValue(t.Context(), key{}, "of the caller"))
 		require.NoError(t, err)
-		assert.Equal(t, "of the construction", seen.Load())
+		assert.Equal(t, "of the construction", seen)
 	})
 }
 
-func TestAllWhoWaitedGetTheSameError(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		srv.SetAuthLatency(100 * time.Millisecond)
-		conf := srv.Config()
-		conf.APIKey = "a-made-up-key-of-nobody"
-		src := conf.Source(ctx)
+func TestSourceWaitersGetTheSameError(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.srv.SetAuthLatency(100 * time.Millisecond)
+		w.conf.APIKey = "a-made-up-key-of-nobody"
+		src := w.source()
 		errs := make([]error, 50)
 		together(len(errs), func(i int) { _, errs[i] = src.Token() })
 		for _, err := range errs {
 			assert.Same(t, errs[0], err)
 			assert.ErrorIs(t, err, apivideo.ErrInvalidAPIKey)
 		}
-		assert.Equal(t, 1, srv.Counters().AuthCalls)
+		assert.Equal(t, 1, w.authCalls())
 	})
 }
 
 // The refresh may take 10 seconds, an attempt with the key 15, and all
 // together 30.
-func TestAFlightEndsAfter30Seconds(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		src := srv.Config().Source(ctx)
-		first, _ := mustToken(t, src)
-		srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return apivideotest.Hang })
+func TestSourceRenewalEndsAfter30Seconds(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		src, first := w.warm(t)
+		w.fail(apivideotest.Hang)
 		src.Invalidate(first)
 		start := time.Now()
 		_, err := src.Token()
 		assert.Equal(t, 30*time.Second, time.Since(start).Round(time.Second))
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.True(t, asError(t, err).Timeout())
-		calls := srv.Counters().AuthCalls
-		assert.Equal(t, 1+3, calls, "refresh, and two attempts with the key")
+		assert.Equal(t, 1+3, w.authCalls(), "refresh, and two attempts with the key")
 	})
 }
 
-func TestTheEndOfTheConstructionContextBreaksNothing(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		ctx, cancel := context.WithCancel(ctx)
-		src := srv.Config().Source(ctx)
+func TestSourceContextDoneServesOn(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		ctx, cancel := context.WithCancel(w.ctx)
+		src := w.conf.Source(ctx)
 		first, _ := mustToken(t, src)
 		cancel()
 		time.Sleep(59 * time.Minute)
 		again, _ := mustToken(t, src)
 		assert.Equal(t, first.AccessToken, again.AccessToken)
 		synctest.Wait()
-		assert.Equal(t, 1, srv.Counters().AuthCalls, "nothing is renewed ahead of expiry any more")
+		assert.Equal(t, 1, w.authCalls(), "nothing is renewed ahead of expiry any more")
 
 		time.Sleep(time.Hour)
-		srv.SetAuthLatency(time.Second)
+		w.srv.SetAuthLatency(time.Second)
 		next, took := mustToken(t, src)
-		assert.True(t, srv.Valid(next.AccessToken))
+		assert.True(t, w.srv.Valid(next.AccessToken))
 		assert.Equal(t, time.Second, took)
-		assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 1, Refreshed: 1}, srv.Counters())
+		assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 1, Refreshed: 1}, w.srv.Counters())
 	})
 }
 
-func TestTheEndOfTheConstructionContextAbortsAFlightThatNobodyWaitsFor(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
+func TestSourceContextDoneAbortsUnawaitedRenewal(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
 		var aborted atomic.Int32
-		ctx, cancel := context.WithCancel(through(ctx, func(r *http.Request) (*http.Response, error) {
-			resp, err := srv.Transport().RoundTrip(r)
+		w.setAuth(func(r *http.Request) (*http.Response, error) {
+			resp, err := w.srv.Transport().RoundTrip(r)
 			if errors.Is(err, context.Canceled) {
 				aborted.Add(1)
 			}
 			return resp, err
-		}))
-		src := srv.Config().Source(ctx)
+		})
+		ctx, cancel := context.WithCancel(w.ctx)
+		src := w.conf.Source(ctx)
 		first, _ := mustToken(t, src)
-		srv.Fail(apivideotest.Hang)
-		for srv.Counters().AuthCalls < 2 { // until it is renewed ahead of expiry
-			time.Sleep(time.Second)
-			synctest.Wait()
-		}
+		w.srv.Fail(apivideotest.Hang)
+		w.untilAuthCalls(2) // ahead of expiry
 		cancel()
 		synctest.Wait()
 		assert.EqualValues(t, 1, aborted.Load())
-		tok, took := mustToken(t, src)
-		assert.Equal(t, first.AccessToken, tok.AccessToken)
-		assert.Zero(t, took)
-		assert.Equal(t, 2, srv.Counters().AuthCalls)
+		serves(t, src, first)
+		assert.Equal(t, 2, w.authCalls())
 
 		// Nor is the abortion held against the service.
 		src.Invalidate(first)
-		_, took = mustToken(t, src)
-		assert.Zero(t, took)
+		atOnce(t, src)
 	})
 }
 
-func TestTheEndOfTheConstructionContextLeavesAFlightThatSomebodyWaitsFor(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		srv.SetAuthLatency(5 * time.Second)
-		ctx, cancel := context.WithCancel(ctx)
-		src := srv.Config().Source(ctx)
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			_, took := mustToken(t, src)
-			assert.Equal(t, 5*time.Second, took)
-		})
-		time.Sleep(time.Second)
-		cancel()
-		wg.Wait()
+func TestSourceContextDoneKeepsAwaitedRenewal(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.srv.SetAuthLatency(5 * time.Second)
+		ctx, cancel := context.WithCancel(w.ctx)
+		src := w.conf.Source(ctx)
+		time.AfterFunc(time.Second, cancel)
+		tok, took := mustToken(t, src)
+		assert.Equal(t, 5*time.Second, took)
 
 		// Whoever comes while a flight is being aborted gets a token too.
-		srv.RevokeAccessTokens()
-		tok, _ := mustToken(t, src)
+		w.srv.RevokeAccessTokens()
 		src.Invalidate(tok)
 		hurried, leave := context.WithTimeout(t.Context(), time.Second)
 		defer leave()
 		_, err := src.TokenContext(hurried)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		next, _ := mustToken(t, src)
-		assert.True(t, srv.Valid(next.AccessToken))
+		assert.True(t, w.srv.Valid(next.AccessToken))
 	})
 }
 
-func TestRenewalAheadOfExpiryIsUnnoticed(t *testing.T) {
+func TestSourceRenewsAheadOfExpiry(t *testing.T) {
 	for _, lifetime := range []time.Duration{2 * time.Second, 10 * time.Minute, time.Hour, 20 * time.Hour} {
-		t.Run(lifetime.String(), func(t *testing.T) {
-			bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-				srv.SetLifetime(lifetime)
-				src := srv.Config().Source(ctx)
-				first, _ := mustToken(t, src)
-				latency := min(lifetime/50, 5*time.Second)
-				srv.SetAuthLatency(latency)
-				window := min(15*time.Minute, lifetime/4)
-				time.Sleep(lifetime - window)
-				synctest.Wait()
-				assert.Equal(t, 1, srv.Counters().AuthCalls, "not before the window")
-				opened := time.Now()
-				for srv.Counters().AuthCalls < 2 {
-					time.Sleep(latency / 2)
-					synctest.Wait()
-				}
-				assert.LessOrEqual(t, time.Since(opened), window/5+latency, "in the first fifth of the window")
-				tok, took := mustToken(t, src)
-				assert.Equal(t, first.AccessToken, tok.AccessToken, "the old one serves until the new one is there")
-				assert.Zero(t, took)
-				time.Sleep(latency)
-				tok, took = mustToken(t, src)
-				assert.NotEqual(t, first.AccessToken, tok.AccessToken)
-				assert.Zero(t, took)
-				assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 1, Refreshed: 1}, srv.Counters())
-			})
+		bubble(t, func(t *testing.T, w *world) {
+			w.srv.SetLifetime(lifetime)
+			src, first := w.warm(t)
+			latency := min(lifetime/50, 5*time.Second)
+			w.srv.SetAuthLatency(latency)
+			window := min(15*time.Minute, lifetime/4)
+			time.Sleep(lifetime - window)
+			synctest.Wait()
+			assert.Equal(t, 1, w.authCalls(), "not before the window")
+			opened := time.Now()
+			w.untilAuthCalls(2)
+			assert.LessOrEqual(t, time.Since(opened), window/5, "in the first fifth of the window")
+			time.Sleep(latency - 1)
+			serves(t, src, first)
+			time.Sleep(time.Nanosecond)
+			synctest.Wait()
+			assert.NotEqual(t, first.AccessToken, atOnce(t, src).AccessToken)
+			assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 1, Refreshed: 1}, w.srv.Counters())
 		})
 	}
 }
 
-func TestRenewalsOfManySourcesAreSpread(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		var mu sync.Mutex
-		minutes := map[int]bool{}
+func TestSourceRenewalsAreSpread(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.setAuth(grant("a-made-up-token", ""))
 		start := time.Now()
-		ctx = through(ctx, func(r *http.Request) (*http.Response, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			minutes[int(time.Since(start).Minutes())] = true
-			return grantOf("a-made-up-token", "", 3600), nil
-		})
-		var sources []*apivideo.Source
-		for range 100 {
-			src := srv.Config().Source(ctx)
-			mustToken(t, src)
-			sources = append(sources, src)
+		sources := make([]*apivideo.Source, 100)
+		for i := range sources {
+			sources[i] = w.source()
+			mustToken(t, sources[i])
 		}
 		time.Sleep(50 * time.Minute)
 		synctest.Wait()
-		mu.Lock()
-		defer mu.Unlock()
+		minutes := map[int]bool{}
+		for _, at := range w.calls {
+			minutes[int(at.Sub(start).Minutes())] = true
+		}
 		assert.Equal(t, map[int]bool{0: true, 45: true, 46: true, 47: true}, minutes)
 		runtime.KeepAlive(sources)
 	})
 }
 
-func TestAnOutageOfTenMinutesIsNotFelt(t *testing.T) {
+func TestSourceTenMinuteOutageIsNotFelt(t *testing.T) {
 	for _, fault := range []apivideotest.Fault{apivideotest.Status(503), apivideotest.BreakAfter, apivideotest.Hang} {
-		bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-			src := srv.Config().Source(ctx)
-			tok, _ := mustToken(t, src)
+		bubble(t, func(t *testing.T, w *world) {
+			src, tok := w.warm(t)
 			time.Sleep(45 * time.Minute)
-			end := time.Now().Add(10 * time.Minute)
-			srv.FailFunc(func(apivideotest.Op) apivideotest.Fault {
-				if time.Now().Before(end) {
-					return fault
-				}
-				return apivideotest.Fault{}
-			})
+			w.fail(fault)
+			time.AfterFunc(10*time.Minute, func() { w.srv.FailFunc(nil) })
 			for range 20 * 60 {
 				time.Sleep(time.Second)
-				next, took := mustToken(t, src)
-				require.Zero(t, took)
-				require.True(t, srv.Valid(next.AccessToken))
+				require.True(t, w.srv.Valid(atOnce(t, src).AccessToken))
 			}
 			next, _ := mustToken(t, src)
 			assert.NotEqual(t, tok.AccessToken, next.AccessToken)
-			assert.Less(t, srv.Counters().AuthCalls, 60)
+			assert.Less(t, w.authCalls(), 60)
 		})
 	}
 }
 
-func TestCalls40MinutesApartNeverWait(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		client := srv.Config().Client(ctx)
-		get(t, client, srv)
-		srv.SetAuthLatency(3 * time.Second)
-		for range 100 {
-			time.Sleep(40 * time.Minute)
-			status, took := get(t, client, srv)
-			require.Equal(t, 200, status)
-			require.Zero(t, took)
-		}
-	})
+// Calls 40 minutes apart never wait, nor does traffic that begins 97 minutes
+// after a lone call.
+func TestSourceSparseCallsNeverWait(t *testing.T) {
+	for _, test := range []struct {
+		lull, every time.Duration
+		calls       int
+	}{{0, 40 * time.Minute, 100}, {97 * time.Minute, 10 * time.Second, 1000}} {
+		bubble(t, func(t *testing.T, w *world) {
+			client := w.warmClient(t)
+			w.srv.SetAuthLatency(3 * time.Second)
+			time.Sleep(test.lull)
+			for range test.calls {
+				require.Zero(t, w.get(t, client, 200))
+				time.Sleep(test.every)
+			}
+		})
+	}
 }
 
-func TestTrafficThatBegins97MinutesAfterALoneCallDoesNotWait(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		client := srv.Config().Client(ctx)
-		get(t, client, srv)
-		srv.SetAuthLatency(3 * time.Second)
-		time.Sleep(97 * time.Minute)
-		for range 1000 {
-			status, took := get(t, client, srv)
-			require.Equal(t, 200, status)
-			require.Zero(t, took)
-			time.Sleep(10 * time.Second)
-		}
-	})
-}
-
-func TestAProgramThatStopsCallingMakesOneMoreAuthCallAtMost(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		src := srv.Config().Source(ctx)
+func TestSourceUnusedTokenIsNotRenewed(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		src := w.source()
 		for range 10 {
 			mustToken(t, src)
 			time.Sleep(time.Minute)
 		}
 		time.Sleep(30 * 24 * time.Hour)
 		synctest.Wait()
-		assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 1, Refreshed: 1}, srv.Counters())
+		assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 1, Refreshed: 1}, w.srv.Counters())
 		runtime.KeepAlive(src)
 	})
 }
 
-func TestNobodyTriesOnAfterATokensExpiry(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		src := srv.Config().Source(ctx)
-		mustToken(t, src)
-		srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return apivideotest.Status(503) })
-		time.Sleep(time.Hour)
-		calls := srv.Counters().AuthCalls
-		assert.Greater(t, calls, 10)
-		time.Sleep(24 * time.Hour)
-		assert.Equal(t, calls, srv.Counters().AuthCalls)
-		runtime.KeepAlive(src)
-	})
-}
-
-func TestATokenIsUsableUntilShortlyBeforeItsExpiry(t *testing.T) {
+func TestSourceTokenIsUsableUntilShortlyBeforeEnd(t *testing.T) {
 	for lifetime, margin := range map[time.Duration]time.Duration{
 		time.Hour:        10 * time.Second,
 		20 * time.Second: 2 * time.Second,
 	} {
-		bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-			ctx, cancel := context.WithCancel(ctx)
-			srv.SetLifetime(lifetime)
-			src := srv.Config().Source(ctx)
-			cancel() // no renewal ahead
+		bubble(t, func(t *testing.T, w *world) {
+			w.srv.SetLifetime(lifetime)
+			src := w.conf.Source(ended(w.ctx))
 			first, _ := mustToken(t, src)
 			time.Sleep(lifetime - margin - time.Nanosecond)
 			tok, _ := mustToken(t, src)
@@ -375,11 +300,11 @@ func TestATokenIsUsableUntilShortlyBeforeItsExpiry(t *testing.T) {
 	}
 }
 
-func TestTheLifetimeCountsFromBeforeTheRequest(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		srv.SetAuthLatency(8 * time.Second)
+func TestSourceLifetimeCountsFromTheRequest(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.srv.SetAuthLatency(8 * time.Second)
 		start := time.Now()
-		tok, took := mustToken(t, srv.Config().Source(ctx))
+		tok, took := mustToken(t, w.source())
 		assert.Equal(t, 8*time.Second, took)
 		assert.True(t, tok.Expiry.Equal(start.Add(time.Hour)), tok.Expiry)
 		assert.EqualValues(t, 3600, tok.ExpiresIn)
@@ -387,35 +312,30 @@ func TestTheLifetimeCountsFromBeforeTheRequest(t *testing.T) {
 	})
 }
 
-func TestEveryTokenHandedOutIsACopy(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		src := srv.Config().Source(ctx)
-		first, _ := mustToken(t, src)
+func TestSourceHandsOutCopies(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		src, first := w.warm(t)
 		want := *first
 		first.AccessToken, first.RefreshToken, first.Expiry = "scribbled", "over", time.Time{}
 		for _, get := range []func() (*oauth2.Token, error){
 			src.Token,
-			func() (*oauth2.Token, error) { return src.TokenContext(ctx) },
+			func() (*oauth2.Token, error) { return src.TokenContext(w.ctx) },
 		} {
 			tok, err := get()
 			require.NoError(t, err)
 			assert.Equal(t, want, *tok)
 			tok.AccessToken = "scribbled"
 		}
-		renewed, err := src.Renew(ctx)
-		require.NoError(t, err)
+		renewed, _ := mustRenew(t, src)
 		next, _ := mustToken(t, src)
 		assert.Equal(t, renewed, next)
 		assert.NotSame(t, renewed, next)
 	})
 }
 
-func TestFieldsUnknownToOAuth2AreReachedWithExtra(t *testing.T) {
-	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
-		return answer(200, "application/json", `{"access_token":"made-up-token","expires_in":60,"project":{"id":"pr1"},"scope":"read"}`), nil
-	})
-	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(ctx)
-	tok, _ := mustToken(t, src)
+func TestSourceTokenExtraHasAllFields(t *testing.T) {
+	tok, _ := mustToken(t, sourceThrough(t, apivideo.Config{}, reply(200, "application/json",
+		`{"access_token":"made-up-token","expires_in":60,"project":{"id":"pr1"},"scope":"read"}`)))
 	assert.Equal(t, "read", tok.Extra("scope"))
 	assert.Equal(t, map[string]any{"id": "pr1"}, tok.Extra("project"))
 	assert.Equal(t, 60.0, tok.Extra("expires_in"))
@@ -423,10 +343,9 @@ func TestFieldsUnknownToOAuth2AreReachedWithExtra(t *testing.T) {
 	assert.Nil(t, tok.Extra("absent"))
 }
 
-func TestInvalidateTakesOnlyTheCurrentTokenOutOfUse(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		src := srv.Config().Source(ctx)
-		first, _ := mustToken(t, src)
+func TestSourceInvalidateOnlyTheCurrentToken(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		src, first := w.warm(t)
 		src.Invalidate(nil)
 		src.Invalidate(&oauth2.Token{AccessToken: "another"})
 		same, _ := mustToken(t, src)
@@ -435,54 +354,68 @@ func TestInvalidateTakesOnlyTheCurrentTokenOutOfUse(t *testing.T) {
 		src.Invalidate(&oauth2.Token{AccessToken: first.AccessToken})
 		second, _ := mustToken(t, src)
 		assert.NotEqual(t, first.AccessToken, second.AccessToken)
-		assert.Equal(t, 1, srv.Counters().Refreshed, "its refresh token is still good")
+		assert.Equal(t, 1, w.srv.Counters().Refreshed, "its refresh token is still good")
 
 		src.Invalidate(first) // late
 		same, _ = mustToken(t, src)
 		assert.Equal(t, second.AccessToken, same.AccessToken)
-		assert.Equal(t, 2, srv.Counters().AuthCalls)
+		assert.Equal(t, 2, w.authCalls())
+
+		w.setAuth(grant(second.AccessToken, "")) // the service issues it again
+		src.Invalidate(second)
+		for range 3 {
+			mustToken(t, src)
+		}
+		assert.Equal(t, 3, w.authCalls(), "it is used again")
 	})
 }
 
-func TestRenewBringsANewTokenWhileTheOldOneServes(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		src := srv.Config().Source(ctx)
-		first, _ := mustToken(t, src)
-		srv.SetAuthLatency(time.Second)
+// A program may invalidate one token after the other for as long as it likes.
+func TestSourceInvalidatedTokensDoNotPileUp(t *testing.T) {
+	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(realSized(t.Context()))
+	rounds := func(n int) {
+		for range n {
+			tok, _ := mustToken(t, src)
+			src.Invalidate(tok)
+		}
+	}
+	rounds(100)
+	before := heap()
+	rounds(1900)
+	assert.Less(t, heap()-before, int64(500<<10))
+	runtime.KeepAlive(src)
+}
+
+func TestSourceRenewWhileTheOldTokenServes(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		src, first := w.warm(t)
+		w.srv.SetAuthLatency(time.Second)
 		together(10, func(i int) {
 			if i == 0 {
 				time.Sleep(time.Second / 2)
-				tok, took := mustToken(t, src)
-				assert.Equal(t, first.AccessToken, tok.AccessToken)
-				assert.Zero(t, took)
+				serves(t, src, first)
 				return
 			}
-			tok, err := src.Renew(ctx)
-			assert.NoError(t, err)
+			tok, _ := mustRenew(t, src)
 			assert.NotEqual(t, first.AccessToken, tok.AccessToken)
 		})
-		assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 1, Refreshed: 1}, srv.Counters())
+		assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 1, Refreshed: 1}, w.srv.Counters())
 	})
 }
 
-func TestTheOldTokenServesOnWhenRenewFails(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		src := srv.Config().Source(ctx)
-		first, _ := mustToken(t, src)
-		srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return apivideotest.Status(500) })
-		_, err := src.Renew(ctx)
+func TestSourceRenewFailureKeepsTheOldToken(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		src, first := w.warm(t)
+		w.fail(apivideotest.Status(500))
+		_, err := src.Renew(w.ctx)
 		assert.Equal(t, 500, asError(t, err).Status)
-		tok, took := mustToken(t, src)
-		assert.Equal(t, first.AccessToken, tok.AccessToken)
-		assert.Zero(t, took)
-		ended, cancel := context.WithCancel(ctx)
-		cancel()
-		_, err = src.Renew(ended)
+		serves(t, src, first)
+		_, err = src.Renew(ended(w.ctx))
 		assert.ErrorIs(t, err, context.Canceled)
 	})
 }
 
-func TestTheZeroSourceIsAnError(t *testing.T) {
+func TestSourceZeroValueIsAnError(t *testing.T) {
 	var none *apivideo.Source
 	for _, src := range []*apivideo.Source{none, new(apivideo.Source)} {
 		_, err := src.Token()
@@ -495,9 +428,9 @@ func TestTheZeroSourceIsAnError(t *testing.T) {
 	}
 }
 
-func TestTokenSourceIsWithinReuseTokenSource(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		ts := srv.Config().TokenSource(ctx)
+func TestConfigTokenSourceIsNotWrappedTwice(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		ts := w.conf.TokenSource(w.ctx)
 		assert.Equal(t, ts, oauth2.ReuseTokenSource(nil, ts), "not wrapped a second time")
 		first, err := ts.Token()
 		require.NoError(t, err)
@@ -507,23 +440,22 @@ func TestTokenSourceIsWithinReuseTokenSource(t *testing.T) {
 	})
 }
 
-func TestClientTakesOverTheClientOfTheContext(t *testing.T) {
-	jar := http.CookieJar(nil)
-	from := &http.Client{
-		Transport:     tripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("never called") }),
+func TestConfigClientCopiesTheContextsClient(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	client := (&apivideo.Config{APIKey: "made-up-key"}).Client(context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{
+		Transport:     breakOff(errors.New("never called")),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return nil },
 		Jar:           jar,
 		Timeout:       7 * time.Second,
-	}
-	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, from)
-	client := (&apivideo.Config{APIKey: "made-up-key"}).Client(ctx)
-	tr := client.Transport.(*apivideo.Transport)
-	assert.NotNil(t, tr.Base)
+	}))
+	assert.NotNil(t, client.Transport.(*apivideo.Transport).Base)
 	assert.NotNil(t, client.CheckRedirect)
+	assert.Same(t, jar, client.Jar)
 	assert.Equal(t, 7*time.Second, client.Timeout)
 }
 
-func TestAContextThatIsNilIsLikeBackground(t *testing.T) {
+func TestConfigNilContextIsBackground(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
 	var none context.Context
@@ -535,18 +467,17 @@ func TestAContextThatIsNilIsLikeBackground(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestAConfigMayChangeAfterItsUse(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		conf := srv.Config()
-		src := conf.Source(ctx)
-		conf.APIKey, conf.BaseURL = "changed", "https://changed.example"
+func TestConfigMayChangeAfterUse(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		src := w.source()
+		w.conf.APIKey, w.conf.BaseURL = "changed", "https://changed.example"
 		mustToken(t, src)
 	})
 }
 
 // What only the cache of the Source refers to is collected too,
 // while the construction context lives on.
-func TestADroppedSourceIsCollectedAtOnce(t *testing.T) {
+func TestSourceDroppedIsCollected(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -566,60 +497,85 @@ func TestADroppedSourceIsCollectedAtOnce(t *testing.T) {
 		default:
 			return false
 		}
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 }
 
-func TestATokenThatComesAgainAfterInvalidateIsUsed(t *testing.T) {
-	calls := 0
-	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(through(t.Context(), func(*http.Request) (*http.Response, error) {
-		calls++
-		return grantOf("always-the-same", "", 3600), nil
-	}))
-	tok, _ := mustToken(t, src)
-	src.Invalidate(tok)
-	for range 3 {
-		mustToken(t, src)
-	}
-	assert.Equal(t, 2, calls)
-}
-
-func TestATokenThatWasServedLateIsRenewedThoughThatFailsAtFirst(t *testing.T) {
-	bubble(t, func(t *testing.T, srv *apivideotest.Server, ctx context.Context) {
-		src := srv.Config().Source(ctx)
-		mustToken(t, src)
+func TestSourceLateTokenRenewsAfterAFailure(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		src, _ := w.warm(t)
 		time.Sleep(94 * time.Minute) // the second token, which nobody has had, is due
-		srv.SetAuthLatency(time.Second)
-		srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return apivideotest.Status(503) })
-		_, took := mustToken(t, src)
-		assert.Zero(t, took)
+		w.srv.SetAuthLatency(time.Second)
+		w.fail(apivideotest.Status(503))
+		atOnce(t, src)
 		time.Sleep(time.Minute)
-		srv.FailFunc(nil)
+		w.srv.FailFunc(nil)
 		time.Sleep(15 * time.Minute)
-		_, took = mustToken(t, src)
-		assert.Zero(t, took)
+		atOnce(t, src)
 	})
 }
 
-func TestClientTakesOverTheJar(t *testing.T) {
-	jar, _ := cookiejar.New(nil)
-	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Jar: jar})
-	assert.Same(t, jar, (&apivideo.Config{APIKey: "made-up-key"}).Client(ctx).Jar)
+// slowContext takes its time to say why it has ended.
+type slowContext struct {
+	context.Context
+	time.Duration
 }
 
-// A program may invalidate one token after the other for as long as it likes.
-func TestInvalidatedTokensDoNotPileUp(t *testing.T) {
-	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(realSized(t.Context()))
-	var before, after runtime.MemStats
-	for i := range 2000 {
-		if i == 100 {
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-		}
-		tok, _ := mustToken(t, src)
-		src.Invalidate(tok)
+func (c slowContext) Err() error {
+	err := c.Context.Err()
+	if err != nil {
+		time.Sleep(c.Duration)
 	}
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	assert.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(500<<10))
-	runtime.KeepAlive(src)
+	return err
+}
+
+// The renewal fails while the caller learns that its context has ended: the
+// old token serves on, but not that caller.
+func TestSourceContextDoneGetsNoRefusedToken(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		src, first := w.warm(t)
+		w.srv.SetAuthLatency(time.Second)
+		w.fail(apivideotest.Answer(200, "text/plain", ""))
+		w.setAPI(reply(401, "text/plain", ""))
+		w.stream(t, src.Client(w.ctx), 401) // begins a renewal that all wait for
+		short, cancel := context.WithTimeout(w.ctx, time.Second/2)
+		defer cancel()
+		_, err := src.TokenContext(slowContext{short, time.Minute})
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		serves(t, src, first)
+	})
+}
+
+// An auth call that was aborted says so, and why, whatever the client says.
+func TestAuthCallCanceledErrorHasTheCause(t *testing.T) {
+	cause := errors.New("the program is told to stop")
+	const message = "apivideo: authenticate: context canceled: the program is told to stop"
+	bubble(t, func(t *testing.T, w *world) {
+		ctx, cancel := context.WithCancelCause(w.ctx)
+		w.srv.Fail(apivideotest.Hang)
+		time.AfterFunc(time.Second, func() { cancel(cause) })
+		_, err := w.conf.Token(ctx)
+		assert.ErrorIs(t, err, cause)
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.EqualError(t, err, message)
+	})
+	// Here the client is as fast as the context. The garbage collector makes
+	// the two overtake each other.
+	ctx, cancel := context.WithCancelCause(through(t.Context(), breakOff(errors.New("aborted"))))
+	cancel(cause)
+	var done atomic.Bool
+	wait := background(func() {
+		for !done.Load() {
+			runtime.GC()
+		}
+	})
+	defer wait()
+	defer done.Store(true)
+	together(8, func(int) {
+		for range 2000 {
+			_, err := (&apivideo.Config{APIKey: "made-up-key"}).Token(ctx)
+			if !assert.EqualError(t, err, message) {
+				return
+			}
+		}
+	})
 }

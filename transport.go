@@ -1,16 +1,15 @@
 package apivideo
 
 import (
-	"bytes"
 	"errors"
-	"io"
+	"log/slog"
 	"net/http"
 	"strings"
-)
 
-// maxRefusal is how much of a 401's body is read to learn its reason, in
-// bytes. The service's problems have a few hundred.
-const maxRefusal = 64 << 10
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/problems"
+	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
+)
 
 // Transport is an [http.RoundTripper] that authorizes requests to the API with
 // the token of a [Source]. Put it under any client or SDK that takes an
@@ -18,12 +17,15 @@ const maxRefusal = 64 << 10
 //
 // A request passes untouched unless it is for the origin of Config.BaseURL and
 // below its path. So does one that has an Authorization header, even an empty
-// one, or is for the auth operations themselves.
+// one, is for the auth operations themselves, names another host in its Host
+// field, or continues a redirect that came from outside the BaseURL. A Debug
+// log line says why.
 //
 // When the API refuses the token with a 401, the Transport gets a new token and
-// sends the request once more, provided its body can be had again: there is
-// none, or the request has a GetBody. If there is no new token to be had, the
-// caller gets the 401 as it came.
+// sends the request again, if its body can be replayed: it has none, or GetBody
+// is set. If the new token was on its way before the 401, and is refused too,
+// the request is sent a third time, with a token that was asked for after. If
+// no new token can be obtained, the caller gets the original 401.
 //
 // A Transport is safe for concurrent use as long as nobody writes to its
 // fields.
@@ -31,107 +33,180 @@ type Transport struct {
 	// Source provides the token. Required; without one, every request fails.
 	Source *Source
 
-	// Base sends the requests. If nil, http.DefaultTransport does.
+	// Base sends the requests. If nil, http.DefaultTransport does, as it was
+	// when the Source was made.
 	Base http.RoundTripper
 }
 
 // RoundTrip implements [http.RoundTripper]. The request's context bounds the
 // wait for a token. A mistake in the Source's [Config] fails every request.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	c, err := t.Source.use()
+	a, err := t.Source.use()
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
-	if !c.base.authorizes(req.URL) {
-		return t.base().RoundTrip(req)
+	if reason := a.service.base.excludes(req); reason != "" {
+		a.passedUntouched(req, reason)
+		return t.base(a).RoundTrip(req)
 	}
-	out, authorization := c.outgoing(req)
+	out, authorization := outgoing(req, a.service.origins)
 	if out == nil {
-		return t.base().RoundTrip(req)
+		a.passedUntouched(req, "it has an Authorization header")
+		return t.base(a).RoundTrip(req)
 	}
-	e, err := c.token(req.Context())
+	token, err := a.cache.Get(req.Context())
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
-	*authorization = e.bearer
-	resp, err := t.send(out, req, e)
-	if err != nil || resp == nil || resp.StatusCode != http.StatusUnauthorized {
+	*authorization = token.Bearer
+	body := gateOf(out)
+	resp, refused, err := t.send(a, out, req, token)
+	if !refused {
 		return resp, err
 	}
-	return t.heal(c, req, e, resp)
+	return t.heal(a, req, token, resp, body)
 }
 
 // CloseIdleConnections closes those of the base, if it knows how to. It lets
 // http.Client.CloseIdleConnections reach it.
 func (t *Transport) CloseIdleConnections() {
-	if base, ok := t.base().(interface{ CloseIdleConnections() }); ok {
+	a, err := t.Source.use()
+	if err != nil && foreign.Nil(t.Base) {
+		return
+	}
+	if base, ok := t.base(a).(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()
 	}
 }
 
-func (t *Transport) base() http.RoundTripper {
-	if t.Base != nil {
-		return t.Base
+func (t *Transport) base(a *account) http.RoundTripper {
+	if foreign.Nil(t.Base) {
+		return a.service.defaultBase
 	}
-	return http.DefaultTransport
+	return t.Base
 }
 
-// heal answers a 401 to req, sent with e: with the answer to a second attempt
-// if a new token may help, else with the 401.
-func (t *Transport) heal(c *cache, req *http.Request, e *entry, refusal *http.Response) (*http.Response, error) {
-	// The body comes first: its connection may be the only one that the auth
-	// call can use.
-	body, whole := takeBody(refusal)
-	if !whole || !refusesToken(body) {
-		return refusal, nil
+// passedUntouched logs why a request goes out without a token.
+func (a *account) passedUntouched(req *http.Request, reason string) {
+	level, host := slog.LevelDebug, ""
+	if req.URL != nil {
+		host = req.URL.Host
 	}
-	if !rewindable(req) {
-		c.replaceBehind(e)
-		return refusal, nil
+	if a.service.base.isOtherEnvironment(host) && a.warned.CompareAndSwap(false, true) {
+		level = slog.LevelWarn
 	}
-	next, err := c.replace(req.Context(), e)
-	if _, ended := errors.AsType[*waitError](err); ended {
-		return nil, err
+	a.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", host))
+}
+
+// heal answers a 401 to req, sent with token: with the answer to a further
+// attempt if a new token may help, else with the 401.
+func (t *Transport) heal(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *gate) (*http.Response, error) {
+	var first tokencache.Mark // when the first 401 came
+	for {
+		// The body comes first: its connection may be the only one that the
+		// auth call can use.
+		said, whole := a.takeBody(req.Context(), resp)
+		if whole && !refusesToken(said) || len(said) > maxRefusal {
+			return resp, nil
+		}
+		mark := a.cache.Refuse(token)
+		if !whole || !replayable(req) || !body.shut(req.Context()) {
+			a.cache.ReplaceBehind(token)
+			return resp, nil
+		}
+		next, err := a.cache.Replace(req.Context(), token, first)
+		if _, ended := errors.AsType[*tokencache.WaitError](err); ended {
+			foreign.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() }) // it may block
+			return nil, err
+		}
+		if err != nil {
+			return resp, nil
+		}
+		out, authorization := outgoing(req, a.service.origins)
+		if out == nil || !renewBody(out, req) {
+			return resp, nil
+		}
+		*authorization = next.Bearer
+		body = gateOf(out)
+		a.replays.Add(1)
+		var refused bool
+		if resp, refused, err = t.send(a, out, req, next); !refused {
+			return resp, err
+		}
+		if first == 0 {
+			first = mark
+		} else {
+			return resp, nil
+		}
+		if next.AskedSince(first) {
+			return resp, nil
+		}
+		token = next
 	}
+}
+
+// send sends out, the copy of req that carries the token. refused reports
+// whether the answer is a 401 about that token.
+func (t *Transport) send(a *account, out, req *http.Request, token *tokencache.Token) (resp *http.Response, refused bool, err error) {
+	resp, err = t.base(a).RoundTrip(out)
 	if err != nil {
-		return refusal, nil
+		return nil, false, err
 	}
-	out, authorization := c.outgoing(req)
-	if out.Body != nil && out.Body != http.NoBody {
-		if out.Body, err = req.GetBody(); err != nil {
-			return refusal, nil
+	if resp == nil {
+		return nil, false, nil
+	}
+	carried := carries(resp.Request, out)
+	resp.Request = answered(resp.Request, out, req)
+	if carried && accepts(resp.StatusCode) {
+		token.Accept()
+	}
+	return resp, carried && resp.StatusCode == http.StatusUnauthorized, nil
+}
+
+// carries reports whether the request that was answered had the token of out. It
+// has not if the base followed a redirect to another host without it.
+func carries(sent, out *http.Request) bool {
+	return sent == nil || sent == out || sent.Header.Get("Authorization") == out.Header.Get("Authorization")
+}
+
+// accepts reports whether an answer shows that the API took the token. Some
+// may be the CDN's.
+func accepts(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return false
+	}
+	return status < 500
+}
+
+// answered is the request that a response shows: the caller's, which has no
+// token. If the base followed a redirect, it is one with the URL that was
+// really answered.
+func answered(sent, out, req *http.Request) *http.Request {
+	if sent == nil || sent == out || sent.URL == nil || *sent.URL == *out.URL {
+		return req
+	}
+	shown := *sent
+	shown.Header = make(http.Header, len(sent.Header))
+	for name, values := range sent.Header {
+		if !isHeader(name, "Authorization") {
+			shown.Header[name] = values
 		}
 	}
-	*authorization = next.bearer
-	return t.send(out, req, next)
+	return &shown
 }
 
-// send sends out, the copy of req that carries the token of e.
-func (t *Transport) send(out, req *http.Request, e *entry) (*http.Response, error) {
-	resp, err := t.base().RoundTrip(out)
-	if err != nil {
-		return nil, err
-	}
-	if resp != nil {
-		resp.Request = req // the caller's, which shows no token
-		if resp.StatusCode != http.StatusUnauthorized && !e.met.Load() {
-			e.met.Store(true)
-		}
-	}
-	return resp, nil
-}
-
-// outgoing returns a copy of req and where to write the value of its
+// outgoing returns a copy of req with the origin headers, and where to write the value of its
 // Authorization header, or nil if req has such a header of its own.
 //
 // The copy has the caller's header values, which a base must leave alone as
 // they are, but no value in common with another copy: bases have been seen to
 // write to them. The room for the added ones is allocated with the request.
-func (c *cache) outgoing(req *http.Request) (out *http.Request, authorization *string) {
+func outgoing(req *http.Request, origins []originHeader) (out *http.Request, authorization *string) {
 	var slots []string
-	if len(c.origins) == 0 {
+	if len(origins) == 0 {
 		room := &struct {
 			http.Request
 			slots [1]string
@@ -144,7 +219,7 @@ func (c *cache) outgoing(req *http.Request) (out *http.Request, authorization *s
 		}{Request: *req}
 		out, slots = &room.Request, room.slots[:]
 	}
-	out.Header = make(http.Header, len(req.Header)+1+len(c.origins))
+	out.Header = make(http.Header, len(req.Header)+1+len(origins))
 	for name, values := range req.Header {
 		if isHeader(name, "Authorization") {
 			return nil, nil
@@ -152,7 +227,7 @@ func (c *cache) outgoing(req *http.Request) (out *http.Request, authorization *s
 		out.Header[name] = values[:len(values):len(values)]
 	}
 	out.Header["Authorization"] = slots[0:1:1]
-	for i, o := range c.origins {
+	for i, o := range origins {
 		if !hasHeader(req.Header, o.name) {
 			slots[i+1] = o.value
 			out.Header[o.name] = slots[i+1 : i+2 : i+2]
@@ -183,45 +258,28 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// rewindable reports whether the request's body can be had again.
-func rewindable(req *http.Request) bool {
-	return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
-}
+// hasBody reports whether the request has a body with bytes in it.
+func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
 
-// takeBody reads the body of a 401 and closes it, leaving the response with a
-// body that reads the same. A long one it leaves to the caller: whole is false.
-func takeBody(resp *http.Response) (body []byte, whole bool) {
-	if resp.Body == nil {
-		return nil, true
+// replayable reports whether the request can be sent again.
+func replayable(req *http.Request) bool { return !hasBody(req) || req.GetBody != nil }
+
+// renewBody gives out the body of req once more. It reports false if there is
+// none to be given.
+func renewBody(out, req *http.Request) bool {
+	if !hasBody(req) {
+		return true
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal+1))
-	read := io.Reader(bytes.NewReader(body))
-	if len(body) > maxRefusal {
-		resp.Body = &splicedBody{io.MultiReader(read, resp.Body), resp.Body}
-		return nil, false
-	}
-	resp.Body.Close()
-	if err != nil {
-		read = io.MultiReader(read, brokenReader{err})
-	}
-	resp.Body = io.NopCloser(read)
-	return body, true
+	body, err := req.GetBody()
+	out.Body = body
+	return err == nil && body != nil
 }
-
-type splicedBody struct {
-	io.Reader
-	io.Closer
-}
-
-// brokenReader fails as the body did.
-type brokenReader struct{ err error }
-
-func (b brokenReader) Read([]byte) (int, error) { return 0, b.err }
 
 // refusesToken reports whether the body of a 401 is about the access token, or
 // may be: it is not if it names another problem that the service documents.
 func refusesToken(body []byte) bool {
 	p, _ := parseProblem(body)
 	id := p.id()
-	return p.Type == "" || id == invalidAccessToken || !knownProblems[id]
+	_, documented := problems.ByID(id)
+	return p.Type == "" || id == problems.InvalidAccessToken || !documented
 }

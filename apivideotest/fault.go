@@ -1,10 +1,12 @@
 package apivideotest
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 )
 
 // Op is one of the two auth operations.
@@ -23,13 +25,13 @@ func (op Op) field() string {
 	return "apiKey"
 }
 
-// Fault is a way for an auth call to go wrong. The zero Fault is none: the call
-// is served.
+// Fault is a way for a call to go wrong. The zero Fault is none: the call is
+// served.
 type Fault struct {
 	// before runs instead of the operation, unless it returns false.
 	before func(*Server, http.ResponseWriter, *http.Request) bool
 	// after runs between the operation and its answer.
-	after func(http.ResponseWriter)
+	after func(*Server, *http.Request)
 }
 
 var (
@@ -38,7 +40,7 @@ var (
 
 	// BreakAfter breaks the connection after the server acted on the call: a
 	// refresh token is spent, and its successor lost.
-	BreakAfter = Fault{after: func(http.ResponseWriter) { panic(http.ErrAbortHandler) }}
+	BreakAfter = Fault{after: func(*Server, *http.Request) { panic(http.ErrAbortHandler) }}
 
 	// Hang never answers, until the client or the server gives up. The server
 	// does not act on the call.
@@ -57,17 +59,18 @@ var (
 func Status(code int) Fault {
 	switch code {
 	case http.StatusBadRequest:
-		return answerProblem("payload-is-invalid")
+		return Refuse(Problem(problems.InvalidPayload))
 	case http.StatusTooManyRequests:
-		return answerProblem("too-many-requests")
+		return Refuse(Problem(problems.TooManyRequests))
 	}
 	text := http.StatusText(code)
 	return Answer(code, "text/html", "<html><head><title>"+text+"</title></head><body><h1>"+text+"</h1></body></html>\n")
 }
 
-func answerProblem(id string) Fault {
+// Refuse answers with p, without acting on the call.
+func Refuse(p apivideo.Problem) Fault {
 	return Fault{before: func(_ *Server, w http.ResponseWriter, _ *http.Request) bool {
-		WriteProblem(w, problems[id])
+		WriteProblem(w, p)
 		return true
 	}}
 }
@@ -80,6 +83,13 @@ func Answer(code int, contentType, body string) Fault {
 		io.WriteString(w, body)
 		return true
 	}}
+}
+
+// Delay acts on the call at once and sends the answer d later. A token is
+// issued while its answer is still on the way: revoke it meanwhile, and the
+// client receives a token that is already invalid.
+func Delay(d time.Duration) Fault {
+	return Fault{after: func(s *Server, r *http.Request) { s.wait(r, d) }}
 }
 
 // RetryAfter is f with a Retry-After header in its answer.
@@ -98,6 +108,14 @@ func (s *Server) Fail(faults ...Fault) {
 	s.faults = append(s.faults, faults...)
 }
 
+// FailAPI makes the next calls that are not auth calls fail, one for each
+// fault, in this order. A fault comes before the check of the authorization.
+func (s *Server) FailAPI(faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apiFaults = append(s.apiFaults, faults...)
+}
+
 // FailFunc has f say of every auth call from now on how it goes, once those
 // of Fail are used up. f must not call the server. A nil f lets them all
 // succeed.
@@ -107,18 +125,19 @@ func (s *Server) FailFunc(f func(Op) Fault) {
 	s.faultOf = f
 }
 
-// sleep waits for d and reports whether it was let.
-func sleep(ctx context.Context, closing <-chan struct{}, d time.Duration) bool {
+// wait lets d pass. It breaks the connection if the client gives up or the
+// server is closed meanwhile.
+func (s *Server) wait(r *http.Request, d time.Duration) {
 	if d <= 0 {
-		return true
+		return
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
-	case <-ctx.Done():
-	case <-closing:
+		return
+	case <-r.Context().Done():
+	case <-s.closing:
 	}
-	return false
+	panic(http.ErrAbortHandler)
 }

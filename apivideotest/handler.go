@@ -1,200 +1,154 @@
 package apivideotest
 
 import (
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
-	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 )
 
-const (
-	rateLimit  = 40 // calls a minute, announced but not enforced; the sandbox's for writes
-	rateWindow = time.Minute
-)
+// Handle adds a handler for requests to the API. Patterns are those of
+// [http.ServeMux]. The handler is called for authorized requests only. It takes
+// precedence over what the server answers itself.
+func (s *Server) Handle(pattern string, handler http.Handler) { s.mux.Handle(pattern, handler) }
 
-// ServeHTTP serves the auth operations, and the handlers of the test behind a
-// check of the access token.
+// HandleFunc is Handle for a function.
+func (s *Server) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
+	s.mux.HandleFunc(pattern, handler)
+}
+
+// ServeHTTP serves the auth operations to everybody, and the API to authorized
+// requests.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.announceRate(w)
+	if !s.countRate(w, r) {
+		return
+	}
 	switch r.URL.Path {
 	case "/auth/api-key":
 		s.serveAuth(w, r, Authenticate)
 	case "/auth/refresh":
 		s.serveAuth(w, r, Refresh)
 	default:
-		if s.authorize(w, r) {
-			s.serveAPI(w, r)
-		}
+		s.serveCall(w, r)
 	}
 }
 
-// announceRate sets the headers that the service sends with every answer.
-func (s *Server) announceRate(w http.ResponseWriter) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	if now.Sub(s.window) >= rateWindow {
-		s.window, s.calls = now, 0
-	}
-	s.calls++
-	reset := s.window.Add(rateWindow).Sub(now)
-	w.Header().Set("X-RateLimit-Limit", strconv.Itoa(rateLimit))
-	w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(max(rateLimit-s.calls, 0)))
-	w.Header().Set("X-RateLimit-Retry-After", strconv.Itoa(int(reset.Seconds())))
-}
-
-// serveAuth serves one auth operation, with the latency and the fault that the
+// serveCall serves a call that is not an auth call, with the fault that the
 // test has set.
-func (s *Server) serveAuth(w http.ResponseWriter, r *http.Request, op Op) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		WriteProblem(w, apivideo.Problem{Title: "Method not allowed.", Status: http.StatusMethodNotAllowed})
-		return
-	}
-	credential, ok := readCredential(r, op)
-	fault, latency := s.beginAuth(op)
-	if !sleep(r.Context(), s.closing, latency) {
-		panic(http.ErrAbortHandler) // the client is gone
-	}
+func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
+	fault := s.beginCall()
 	if fault.before != nil && fault.before(s, w, r) {
 		return
 	}
-	if !ok {
-		WriteProblem(w, problems["payload-is-invalid"])
+	if fault.after == nil {
+		s.serveAPI(w, r)
 		return
 	}
-	answer, problem := s.issue(op, credential)
-	if fault.after != nil {
-		fault.after(w)
-	}
-	if problem != nil {
-		WriteProblem(w, *problem)
-		return
-	}
-	writeJSON(w, "application/json", http.StatusOK, answer)
+	answer := httptest.NewRecorder() // kept until the fault lets it go
+	s.serveAPI(answer, r)
+	fault.after(s, r)
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Code)
+	w.Write(answer.Body.Bytes())
 }
 
-// beginAuth counts an auth call and says how it is to go.
-func (s *Server) beginAuth(op Op) (Fault, time.Duration) {
+// beginCall returns the fault of an API call.
+func (s *Server) beginCall() (fault Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counters.AuthCalls++
-	var fault Fault
-	switch {
-	case len(s.faults) > 0:
-		fault, s.faults = s.faults[0], s.faults[1:]
-	case s.faultOf != nil:
-		fault = s.faultOf(op)
+	if len(s.apiFaults) > 0 {
+		fault, s.apiFaults = s.apiFaults[0], s.apiFaults[1:]
 	}
-	return fault, s.latency
+	return fault
 }
 
-// readCredential reads the API key or refresh token of an auth call.
-func readCredential(r *http.Request, op Op) (string, bool) {
-	data, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-	var fields map[string]string
-	if err != nil || json.Unmarshal(data, &fields) != nil {
-		return "", false
-	}
-	credential := fields[op.field()]
-	return credential, credential != ""
-}
-
-// issue trades a credential for a token. Either way of doing so ends the
-// earlier refresh token.
-func (s *Server) issue(op Op, credential string) (answer map[string]any, problem *apivideo.Problem) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.suspended {
-		return nil, problemOf("authorization-suspended-account")
-	}
-	switch {
-	case op == Authenticate && credential == s.apiKey:
-		s.counters.Authenticated++
-	case op == Refresh && credential == s.refreshToken:
-		s.counters.Refreshed++
-	case op == Authenticate:
-		s.counters.Refused++
-		return nil, problemOf("authentication-invalid-api-key")
-	default:
-		s.counters.Refused++
-		return nil, problemOf("authentication-invalid-refresh-token")
-	}
-	now := time.Now()
-	maps.DeleteFunc(s.accessTokens, func(_ string, expiry time.Time) bool { return !now.Before(expiry) })
-	token := newAccessToken(now.Add(s.lifetime))
-	s.accessTokens[token] = now.Add(s.lifetime)
-	s.refreshToken = randomHex(700)
-	return map[string]any{
-		"token_type":    "Bearer",
-		"expires_in":    s.lifetime.Seconds(),
-		"access_token":  token,
-		"refresh_token": s.refreshToken,
-	}, nil
-}
-
-// authorize checks the access token of a request and counts the request. It
-// writes the answer if the request may not go on.
-func (s *Server) authorize(w http.ResponseWriter, r *http.Request) bool {
-	header := r.Header.Get("Authorization")
-	token, bearer := strings.CutPrefix(header, "Bearer ")
-	valid := s.Valid(token)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	id := ""
-	switch {
-	case header == "":
-		id = "authentication-missing-authorization-header"
-	case !bearer:
-		id = "authentication-invalid-authorization-header-value"
-	case s.suspended:
-		id = "authorization-suspended-account"
-	case !valid:
-		id = invalidAccessToken
-	default:
-		s.counters.Authorized++
-		return true
-	}
-	s.counters.Unauthorized++
-	WriteProblem(w, problems[id])
-	return false
-}
-
-// serveAPI calls the handler of the test.
+// serveAPI authorizes a request and calls its handler: the test's, else the
+// server's own.
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
-	h, pattern := s.mux.Handler(r)
-	if pattern != "" {
-		s.mux.ServeHTTP(w, r)
+	mux := s.mux
+	if _, pattern := mux.Handler(r); pattern == "" {
+		mux = s.own
+	}
+	if !s.authorize(w, r, mux) {
 		return
 	}
-	none := httptest.NewRecorder() // 404, or 405 with the methods there are
-	h.ServeHTTP(none, r)
-	for _, allow := range none.Header()["Allow"] {
-		w.Header().Add("Allow", allow)
+	if _, pattern := mux.Handler(r); pattern == "" {
+		s.serveNothing(w, r)
+		return
 	}
-	WriteProblem(w, apivideo.Problem{Title: http.StatusText(none.Code), Status: none.Code})
+	mux.ServeHTTP(w, r)
 }
 
-// newAccessToken makes up a JWT of about the size of a real one. Its signature
-// is random.
-func newAccessToken(expiry time.Time) string {
-	part := base64.RawURLEncoding.EncodeToString
-	payload := `{"jti":"` + randomHex(80) + `","exp":` + strconv.FormatInt(expiry.Unix(), 10) + `}`
-	return part([]byte(`{"typ":"JWT","alg":"RS256"}`)) + "." + part([]byte(payload)) + "." + part([]byte(randomHex(512)))
+// serveNothing answers a request that nothing handles: with 405 and the methods
+// that are handled, if there are any, else with 404.
+func (s *Server) serveNothing(w http.ResponseWriter, r *http.Request) {
+	id := problems.UnrecognizedURL
+	for _, mux := range []*http.ServeMux{s.mux, s.own} {
+		answer := httptest.NewRecorder()
+		mux.ServeHTTP(answer, r)
+		for _, allow := range answer.Header()["Allow"] {
+			id = problems.MethodNotAllowed
+			w.Header().Add("Allow", allow)
+		}
+	}
+	WriteProblem(w, Problem(id))
 }
 
-// randomHex returns n random hexadecimal digits; n is even.
-func randomHex(n int) string {
-	b := make([]byte, n/2)
-	rand.Read(b)
-	return hex.EncodeToString(b)
+// authorize reports whether a request is authorized, and counts it. If not, it
+// writes the answer.
+func (s *Server) authorize(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) bool {
+	id := s.admit(r, mux == s.own)
+	if id != "" {
+		WriteProblem(w, Problem(id))
+	}
+	return id == ""
+}
+
+// admit returns the identifier of the problem with a request, "" if it is
+// authorized. own is whether the server's own handler is going to serve it.
+func (s *Server) admit(r *http.Request, own bool) (id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Method == http.MethodPost && r.URL.Path == "/upload" {
+		id = s.checkUploadToken(r.URL.Query().Get("token"))
+		if id == "" {
+			s.counters.Delegated++
+			return ""
+		}
+		if own {
+			s.counters.Unauthorized++
+			return id
+		}
+	}
+	id = s.checkAuthorization(r)
+	if id == "" {
+		s.counters.Authorized++
+	} else {
+		s.counters.Unauthorized++
+	}
+	return id
+}
+
+// checkAuthorization returns the identifier of the problem with a request's
+// Authorization, "" if there is none. s.mu is held.
+func (s *Server) checkAuthorization(r *http.Request) (id string) {
+	header := r.Header.Get("Authorization")
+	if header == "" {
+		return problems.MissingAuthorization
+	}
+	scheme, token, _ := strings.Cut(header, " ")
+	key, password, basic := r.BasicAuth()
+	switch bearer := strings.EqualFold(scheme, "Bearer"); {
+	case !bearer && (!basic || password != ""):
+		return problems.InvalidAuthorization
+	case s.suspended:
+		return problems.SuspendedAccount
+	case bearer && !s.valid(token):
+		return problems.InvalidAccessToken
+	case basic && !s.keys[key]:
+		return problems.InvalidAPIKey
+	}
+	return ""
 }

@@ -1,19 +1,34 @@
-// Package apivideotest provides a stand-in for the api.video service, to test
-// programs that authenticate with package apivideo.
+// Package apivideotest provides a fake api.video service, to test programs that
+// use the service.
 //
-// A [Server] has both auth operations, with refresh tokens that can be used
-// once, as the service's can, and answers other requests only with a valid
-// access token. A test adds the handlers that its program calls, and plays
-// what may happen in production: tokens that expire or are revoked, auth calls
-// that are slow, fail or are never answered.
+// A [Server] has both auth operations. Each refresh token works once, as the
+// service's do. All other requests need an access token, or HTTP Basic with the
+// API key. Delegated uploads need an upload token instead.
+//
+// A test can cause what happens in production:
+//
+//   - Tokens expire or are revoked: [Server.SetLifetime],
+//     [Server.RevokeAccessTokens], [Server.EndRefreshToken].
+//   - Keys change, or the account is suspended: [Server.AddKey],
+//     [Server.DeleteKey], [Server.DeleteKeyAndTokens], [Server.SetSuspended].
+//   - Calls fail or are slow: [Server.Fail], [Server.FailAPI],
+//     [Server.SetAuthLatency], [Server.SetAnswerLatency],
+//     [Server.SetRateLimits].
+//
+// The server keeps videos in memory: they can be created, listed in pages,
+// read, changed, deleted and uploaded, in one piece or in parts. A test adds
+// handlers for what else its program calls. They take precedence:
 //
 //	srv := apivideotest.NewServer()
 //	defer srv.Close()
-//	srv.HandleFunc("GET /videos", func(w http.ResponseWriter, r *http.Request) { … })
+//	srv.HandleFunc("GET /live-streams", func(w http.ResponseWriter, r *http.Request) { … })
 //	client := srv.Config().Client(ctx)
 //
-// In a bubble of package testing/synctest, where time is virtual and a network
-// connection would stop it, use [NewUnstartedServer] and [Server.Context].
+// In a bubble of package testing/synctest, where time is virtual and network
+// connections block, use [NewUnstartedServer] and [Server.Context]. This also
+// works under GODEBUG=fips140=on, although crypto/rand then panics in a bubble:
+// the server does not use it. Code under test that does, such as an
+// apivideo.Config with a Store, must be tested without that setting.
 package apivideotest
 
 import (
@@ -33,30 +48,53 @@ const DefaultLifetime = time.Hour
 // unstartedURL is where nothing can listen, in case a test forgets the context.
 const unstartedURL = "https://apivideotest.invalid"
 
-// Server is a stand-in for the service, for one account. It knows one API key
-// and keeps every access token that it issued until it expires. All methods
+// Server is a fake service with one account. The account has one API key at
+// first. Each access token is valid until it expires or is revoked. All methods
 // are safe for concurrent use.
+//
+// Without a handler of the test, the server answers these requests itself:
+//
+//	GET, POST           /videos
+//	GET, PATCH, DELETE  /videos/{id}
+//	POST                /videos/{id}/source
+//	POST                /upload?token={upload token}
+//	POST                /upload-tokens
+//	DELETE              /upload-tokens/{token}
+//
+// Uploads are multipart forms. A Content-Range of "part 2/3", "part 2/*" or
+// "bytes 0-99/200" makes one a part of a file; parts may arrive in any order.
+// Videos and files stay in memory for as long as the server exists.
 type Server struct {
-	// URL is the base URL, without a trailing slash. Set by Start.
+	// URL is the base URL, without a trailing slash. Start and NewServer set
+	// it to the address on which the server listens. Until then it is
+	// https://apivideotest.invalid, where nothing listens. Transport, Context
+	// and Client reach an unstarted server by that URL, in memory.
 	URL string
 
-	apiKey  string
-	mux     *http.ServeMux
+	mux     *http.ServeMux // the test's handlers
+	own     *http.ServeMux // the server's, of what the test's do not handle
+	library library
 	network *httptest.Server // nil until Start
 	closing chan struct{}    // closed by Close; nil until Start
 	closed  sync.Once
 
-	mu           sync.Mutex // guards what follows
-	lifetime     time.Duration
-	latency      time.Duration
-	suspended    bool
-	faults       []Fault
-	faultOf      func(Op) Fault
-	accessTokens map[string]time.Time // with their expiry
-	refreshToken string               // the only valid one, "" if none is
-	counters     Counters
-	window       time.Time // when the rate-limit window began
-	calls        int       // in it
+	mu            sync.Mutex // guards what follows
+	newestKey     string
+	keys          map[string]bool        // the valid API keys
+	accessTokens  map[string]accessToken // by their text
+	refreshTokens map[string]string      // the API key of each, one at most for a key
+	uploadTokens  map[string]time.Time   // with their expiry, zero for none
+	lifetime      time.Duration
+	suspended     bool
+	refusal       apivideo.Problem // of a wrong credential; zero for the default
+	latency       time.Duration    // before the server acts on an auth call
+	answerLatency time.Duration    // between that and the answer
+	faults        []Fault
+	faultOf       func(Op) Fault
+	apiFaults     []Fault
+	limits        [callKinds]int // 0 for no limit
+	windows       [callKinds]window
+	counters      Counters
 }
 
 // Counters say what a [Server] has seen.
@@ -65,8 +103,10 @@ type Counters struct {
 	Authenticated int // tokens issued for the API key
 	Refreshed     int // tokens issued for a refresh token
 	Refused       int // auth calls with a wrong API key or refresh token
-	Authorized    int // other requests with a valid access token
-	Unauthorized  int // other requests without one
+	Authorized    int // other requests with a valid access token or API key
+	Delegated     int // uploads with a valid upload token
+	Unauthorized  int // other requests without one of these
+	Limited       int // requests beyond the rate limits
 }
 
 // NewServer starts and returns a new Server that listens on a loopback port.
@@ -81,13 +121,18 @@ func NewServer() *Server {
 // reached through [Server.Transport] and [Server.Context]; without Start it
 // needs no Close.
 func NewUnstartedServer() *Server {
-	return &Server{
-		URL:          unstartedURL,
-		apiKey:       "made-up-key-" + randomHex(32),
-		mux:          http.NewServeMux(),
-		lifetime:     DefaultLifetime,
-		accessTokens: make(map[string]time.Time),
+	s := &Server{
+		URL:           unstartedURL,
+		mux:           http.NewServeMux(),
+		lifetime:      DefaultLifetime,
+		keys:          make(map[string]bool),
+		accessTokens:  make(map[string]accessToken),
+		refreshTokens: make(map[string]string),
+		uploadTokens:  make(map[string]time.Time),
 	}
+	s.own = s.handlers()
+	s.AddKey()
+	return s
 }
 
 // Start has a Server from NewUnstartedServer listen, and sets its URL. It must
@@ -107,9 +152,12 @@ func (s *Server) Close() {
 	}
 }
 
-// Config returns a new Config for the account of the server.
+// Config returns a new Config for the server's account. Its APIKey is the one
+// that was added last, deleted or not.
 func (s *Server) Config() *apivideo.Config {
-	return &apivideo.Config{APIKey: s.apiKey, BaseURL: s.URL}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &apivideo.Config{APIKey: s.newestKey, BaseURL: s.URL}
 }
 
 // Client returns an HTTP client for the server that adds no authorization: over
@@ -126,61 +174,6 @@ func (s *Server) Client() *http.Client {
 // Config.Client and their like.
 func (s *Server) Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: s.Transport()})
-}
-
-// Handle adds a handler for requests to the API. Patterns are those of
-// [http.ServeMux]. It is called for requests with a valid access token only.
-func (s *Server) Handle(pattern string, handler http.Handler) { s.mux.Handle(pattern, handler) }
-
-// HandleFunc is Handle for a function.
-func (s *Server) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
-	s.mux.HandleFunc(pattern, handler)
-}
-
-// SetLifetime sets how long the access tokens live that are issued from now
-// on. The answer gives it in seconds, with a fraction if need be.
-func (s *Server) SetLifetime(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lifetime = d
-}
-
-// SetAuthLatency sets how long auth calls take, from now on.
-func (s *Server) SetAuthLatency(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.latency = d
-}
-
-// SetSuspended suspends the account, or ends its suspension. Every call of a
-// suspended account is refused.
-func (s *Server) SetSuspended(suspended bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.suspended = suspended
-}
-
-// RevokeAccessTokens makes every access token that was issued invalid. The
-// refresh token stays valid.
-func (s *Server) RevokeAccessTokens() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.accessTokens)
-}
-
-// EndRefreshToken makes the refresh token invalid, as another program does
-// that uses the same API key.
-func (s *Server) EndRefreshToken() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refreshToken = ""
-}
-
-// Valid reports whether the server would accept the access token now.
-func (s *Server) Valid(accessToken string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return time.Now().Before(s.accessTokens[accessToken])
 }
 
 // Counters returns what the server has seen so far.

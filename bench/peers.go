@@ -1,10 +1,10 @@
-// Package bench sets this library beside its peers: what a request costs, what
-// an idle source costs, and what a program feels when its token is renewed.
+// Package bench compares this library with its peers: the cost of a request, the
+// cost of an idle source, and the effect of a renewal on requests.
 //
-// The benchmarks are compared with package oauth2, with cloud.google.com/go/auth,
-// with the least that a request can cost, and with a client that authorizes
-// nothing. All who need tokens get them by the same call, [apivideo.Config.Token],
-// of one [Service] in memory: what differs is who keeps them, and how.
+// The peers are package oauth2, cloud.google.com/go/auth, the least that a
+// request can cost, and a client without authorization. All get their tokens by
+// the same call, [apivideo.Config.Token], from a [Service] in memory. They differ
+// in how they keep them.
 //
 //	go run ./cmd/ratios    # the benchmarks, as a table of ratios
 //	go run ./cmd/rollover  # latency across renewals and an outage, as a plot
@@ -12,6 +12,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -21,77 +22,63 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// The names of the peers, as benchmarks have them after "by=".
+// The names of the peers. Benchmarks have them after "by=".
 const (
 	Apivideo  = "apivideo"
 	OAuth2    = "oauth2"
 	CloudAuth = "cloudauth"
-	Limit     = "limit" // what can be had at the least
-	Bare      = "bare"  // no authorization at all
+	Limit     = "limit" // the least that the contract allows
+	Bare      = "bare"  // no authorization
 )
 
-// Options say what a peer's RoundTripper is to be made of.
-type Options struct {
-	Service *Service          // where tokens come from
-	Base    http.RoundTripper // what sends the requests
-	BaseURL string            // of the API, apivideo.ProductionURL when empty
+// Peers are all names, this library's first.
+var Peers = []string{Apivideo, OAuth2, CloudAuth, Limit, Bare}
 
-	// ExpireEarly is how long before expiry CloudAuth renews, 225 seconds
-	// when 0. The others cannot be told.
+// Options describe a RoundTripper.
+type Options struct {
+	Service *Service          // issues the tokens
+	Base    http.RoundTripper // sends the requests
+	BaseURL string            // of the API; apivideo.ProductionURL when empty
+
+	// ExpireEarly is how long before expiry CloudAuth renews; 225 seconds
+	// when 0. The other peers have no such option.
 	ExpireEarly time.Duration
 }
 
-// Peer is a way to authorize requests.
-type Peer struct {
-	Name string
-	// New returns a RoundTripper that has no token yet.
-	New func(Options) (http.RoundTripper, error)
-}
-
-// Peers are all the ways to authorize requests, this library's first.
-func Peers() []Peer {
-	return []Peer{
-		{Apivideo, newApivideo},
-		{OAuth2, newOAuth2},
-		{CloudAuth, newCloudAuth},
-		{Limit, newFixedHeader},
-		{Bare, func(o Options) (http.RoundTripper, error) { return o.Base, nil }},
+// NewTransport returns a RoundTripper of a peer. It has no token yet, except
+// that of Limit, which never renews.
+func NewTransport(peer string, o Options) (http.RoundTripper, error) {
+	ctx := o.Service.Context(context.Background())
+	switch peer {
+	case Apivideo:
+		conf := Config()
+		conf.BaseURL = o.BaseURL
+		return &apivideo.Transport{Source: conf.Source(ctx), Base: o.Base}, nil
+	case OAuth2:
+		return &oauth2.Transport{Source: NewOAuth2Source(o.Service), Base: o.Base}, nil
+	case CloudAuth:
+		client, err := httptransport.NewClient(&httptransport.Options{
+			Credentials:      auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: NewCloudAuthProvider(o.Service, o.ExpireEarly)}),
+			BaseRoundTripper: o.Base,
+			DisableTelemetry: true, // it costs more than the rest, and the others have none
+		})
+		if err != nil {
+			return nil, err
+		}
+		return client.Transport, nil
+	case Limit:
+		tok, err := Config().Token(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &fixedHeader{"Bearer " + tok.AccessToken, o.Base}, nil
+	case Bare:
+		return o.Base, nil
 	}
+	return nil, fmt.Errorf("bench: there is no peer %q", peer)
 }
 
-func newApivideo(o Options) (http.RoundTripper, error) {
-	conf := Config()
-	conf.BaseURL = o.BaseURL
-	return &apivideo.Transport{Source: conf.Source(o.Service.Context(context.Background())), Base: o.Base}, nil
-}
-
-func newOAuth2(o Options) (http.RoundTripper, error) {
-	return &oauth2.Transport{Source: NewOAuth2Source(o.Service), Base: o.Base}, nil
-}
-
-// newCloudAuth leaves telemetry out, which costs CloudAuth more than the rest
-// and which the others do not have.
-func newCloudAuth(o Options) (http.RoundTripper, error) {
-	client, err := httptransport.NewClient(&httptransport.Options{
-		Credentials:      auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: NewCloudAuthProvider(o.Service, o.ExpireEarly)}),
-		BaseRoundTripper: o.Base,
-		DisableTelemetry: true,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return client.Transport, nil
-}
-
-func newFixedHeader(o Options) (http.RoundTripper, error) {
-	tok, err := Config().Token(o.Service.Context(context.Background()))
-	if err != nil {
-		return nil, err
-	}
-	return &fixedHeader{"Bearer " + tok.AccessToken, o.Base}, nil
-}
-
-// Config is that of the one account there is.
+// Config is that of the one account.
 func Config() *apivideo.Config { return &apivideo.Config{APIKey: "made-up-key"} }
 
 // NewOAuth2Source returns the token cache of package oauth2.
@@ -106,7 +93,7 @@ type tokenFunc func() (*oauth2.Token, error)
 func (f tokenFunc) Token() (*oauth2.Token, error) { return f() }
 
 // NewCloudAuthProvider returns the token cache of cloud.google.com/go/auth. It
-// renews expireEarly before expiry, 225 seconds when 0.
+// renews expireEarly before expiry; 225 seconds when 0.
 func NewCloudAuthProvider(s *Service, expireEarly time.Duration) auth.TokenProvider {
 	return auth.NewCachedTokenProvider(provider{s}, &auth.CachedTokenProviderOptions{ExpireEarly: expireEarly})
 }
@@ -120,4 +107,23 @@ func (p provider) Token(ctx context.Context) (*auth.Token, error) {
 		return nil, err
 	}
 	return &auth.Token{Value: tok.AccessToken, Type: tok.TokenType, Expiry: tok.Expiry}, nil
+}
+
+// fixedHeader is the least that the contract of http.RoundTripper allows for an
+// additional header. The request and its header map belong to the caller, so it
+// copies both, but not the values in the map. It never renews its token.
+type fixedHeader struct {
+	authorization string
+	base          http.RoundTripper
+}
+
+func (t *fixedHeader) RoundTrip(req *http.Request) (*http.Response, error) {
+	out := new(http.Request)
+	*out = *req
+	out.Header = make(http.Header, len(req.Header)+1)
+	for name, values := range req.Header {
+		out.Header[name] = values
+	}
+	out.Header["Authorization"] = []string{t.authorization}
+	return t.base.RoundTrip(out)
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -19,19 +20,18 @@ const (
 	RefreshTokenLength = 700
 )
 
-// Service is an auth service in memory, whose tokens are as long as real ones
-// and never the same twice. It checks no credentials. The zero Service issues
-// tokens of an hour and answers at once; it is safe for concurrent use, its
-// fields being set before.
+// Service is an auth service in memory. Its tokens are as long as real ones, and
+// each is new. It checks no credentials. The zero Service issues tokens of an
+// hour and answers at once. It is safe for concurrent use; set its fields before.
 type Service struct {
-	Lifetime time.Duration // of the tokens, an hour when 0
+	Lifetime time.Duration // of the tokens; an hour when 0
 	Latency  time.Duration // of every answer
-	Down     func() bool   // whether an auth call meets an outage; nil: none does
+	Down     func() bool   // reports an outage; nil: there is none
 
 	calls atomic.Int64
 }
 
-// Calls is how many auth calls were made.
+// Calls is the number of auth calls.
 func (s *Service) Calls() int64 { return s.calls.Load() }
 
 // Context returns a copy of ctx in which auth calls go to s.
@@ -39,7 +39,7 @@ func (s *Service) Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: s})
 }
 
-// RoundTrip answers either of the auth operations.
+// RoundTrip answers both auth operations.
 func (s *Service) RoundTrip(req *http.Request) (*http.Response, error) {
 	n := s.calls.Add(1)
 	if req.Body != nil {
@@ -47,10 +47,8 @@ func (s *Service) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	down := s.Down != nil && s.Down()
 	if s.Latency > 0 {
-		timer := time.NewTimer(s.Latency)
-		defer timer.Stop()
 		select {
-		case <-timer.C:
+		case <-time.After(s.Latency):
 		case <-req.Context().Done():
 			return nil, req.Context().Err()
 		}
@@ -61,12 +59,9 @@ func (s *Service) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer(req, http.StatusOK, "application/json", s.grant(n)), nil
 }
 
-// grant is the body of an answer with tokens that are numbered n.
+// grant is the body of an answer with tokens number n.
 func (s *Service) grant(n int64) string {
-	lifetime := s.Lifetime
-	if lifetime == 0 {
-		lifetime = time.Hour
-	}
+	lifetime := cmp.Or(s.Lifetime, time.Hour)
 	return fmt.Sprintf(`{"token_type":"Bearer","expires_in":%v,"access_token":"%s","refresh_token":"%s"}`,
 		lifetime.Seconds(), numbered("access", n, AccessTokenLength), numbered("refresh", n, RefreshTokenLength))
 }

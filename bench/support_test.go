@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime"
 	"testing"
@@ -10,24 +11,35 @@ import (
 	"github.com/apivideo/api.video-go-oauth2"
 )
 
-// inParallel runs f b.N times in all, in n goroutines.
-func inParallel(b *testing.B, n int, f func(next func() bool)) {
-	b.SetParallelism(max(n/runtime.GOMAXPROCS(0), 1))
-	b.RunParallel(func(pb *testing.PB) { f(pb.Next) })
-}
-
-// atEither runs a benchmark with one goroutine and with 128.
-func atEither(b *testing.B, by string, f func(b *testing.B, run func(func(next func() bool)))) {
+// onOneAndMany runs a benchmark on one goroutine and on 128. Its allocations are
+// a fraction: package testing rounds one in eight down to none.
+func onOneAndMany(b *testing.B, by string, loop func(next func() bool)) {
 	b.Run("goroutines=1/by="+by, func(b *testing.B) {
-		f(b, func(loop func(func() bool)) { loop(b.Loop) })
+		countAllocs(b, func() { loop(b.Loop) })
 	})
 	b.Run("goroutines=128/by="+by, func(b *testing.B) {
-		f(b, func(loop func(func() bool)) { inParallel(b, 128, loop) })
+		b.SetParallelism(max(128/runtime.GOMAXPROCS(0), 1))
+		countAllocs(b, func() { b.RunParallel(func(pb *testing.PB) { loop(pb.Next) }) })
 	})
 }
 
-// noNetwork answers at once, with the response that the request's context has.
-// It allocates nothing, and two goroutines never share a response.
+func countAllocs(b *testing.B, run func()) {
+	b.ReportAllocs() // for the bytes
+	allocs, _ := heapUse(run)
+	b.ReportMetric(allocs/float64(b.N), "allocs/op")
+}
+
+// heapUse returns how many objects f allocates, and their bytes.
+func heapUse(f func()) (allocs, bytes float64) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return float64(after.Mallocs - before.Mallocs), float64(after.TotalAlloc - before.TotalAlloc)
+}
+
+// noNetwork answers at once with the response in the request's context. It
+// allocates nothing, and two goroutines never share a response.
 type noNetwork struct{}
 
 func (noNetwork) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -36,33 +48,35 @@ func (noNetwork) RoundTrip(req *http.Request) (*http.Response, error) {
 
 type responseKey struct{}
 
-// newRequest returns a request with so many headers for noNetwork.
-func newRequest(headers int) *http.Request {
+// newRequest returns a request for noNetwork with n headers.
+func newRequest(n int) *http.Request {
 	ctx := context.WithValue(context.Background(), responseKey{}, &http.Response{StatusCode: 200, Body: http.NoBody})
 	req, err := http.NewRequestWithContext(ctx, "GET", apivideo.ProductionURL+"/videos", nil)
 	if err != nil {
 		panic(err)
 	}
-	for i := range headers {
+	for i := range n {
 		req.Header.Set(fmt.Sprint("X-Header-", i), "value")
 	}
 	return req
 }
 
-// mustPeer returns the peer's RoundTripper, which has had its first token.
-func mustPeer(b testing.TB, p Peer, o Options) http.RoundTripper {
-	b.Helper()
-	rt, err := p.New(o)
+func mustTransport(tb testing.TB, peer string, o Options) http.RoundTripper {
+	tb.Helper()
+	rt, err := NewTransport(peer, o)
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	return rt
 }
 
-// mustRoundTrip sends a request.
-func mustRoundTrip(b testing.TB, rt http.RoundTripper, req *http.Request) {
+// mustRoundTrip sends a request and reads its answer.
+func mustRoundTrip(tb testing.TB, rt http.RoundTripper, req *http.Request) {
 	resp, err := rt.RoundTrip(req)
 	if err != nil || resp.StatusCode != 200 {
-		b.Error(resp, err)
+		tb.Error(resp, err)
+		return
 	}
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
 }

@@ -3,48 +3,83 @@ package bench
 import (
 	"context"
 	"testing"
-	"time"
 
-	"cloud.google.com/go/auth"
-	"golang.org/x/oauth2"
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
+	"github.com/stretchr/testify/require"
 )
 
-// Results go here, so that no call is optimized away.
-type tokenSink struct {
-	token *oauth2.Token
-	cloud *auth.Token
-	text  string
-	err   error
-	_     [64]byte // goroutines' sinks share no cache line
-}
-
-// BenchmarkToken is what the current token costs those who ask for it. Apivideo
-// hands out a copy, the others the one they have.
-func BenchmarkToken(b *testing.B) {
+// newCache returns a token cache, and a function that gets a token from it. Its
+// first token takes an auth call.
+func newCache(by string, s *Service) (cache any, token func() (any, error)) {
 	ctx := context.Background()
-	src := Config().Source((&Service{}).Context(ctx))
-	reuse := NewOAuth2Source(&Service{})
-	cached := NewCloudAuthProvider(&Service{}, 0)
-	limit := &AtomicCache{}
-	limit.Set(numbered("access", 1, AccessTokenLength), time.Now().Add(time.Hour))
-
-	benchmarkToken(b, Apivideo, func(s *tokenSink) { s.token, s.err = src.TokenContext(ctx) })
-	benchmarkToken(b, OAuth2, func(s *tokenSink) { s.token, s.err = reuse.Token() })
-	benchmarkToken(b, CloudAuth, func(s *tokenSink) { s.cloud, s.err = cached.Token(ctx) })
-	benchmarkToken(b, Limit, func(s *tokenSink) { s.text, s.err = limit.Token() })
+	switch by {
+	case Apivideo:
+		src := Config().Source(s.Context(ctx))
+		return src, func() (any, error) { return src.TokenContext(ctx) }
+	case OAuth2:
+		src := NewOAuth2Source(s)
+		return src, func() (any, error) { return src.Token() }
+	default:
+		src := NewCloudAuthProvider(s, 0)
+		return src, func() (any, error) { return src.Token(ctx) }
+	}
 }
 
-func benchmarkToken(b *testing.B, by string, token func(*tokenSink)) {
-	token(new(tokenSink)) // the first one
-	atEither(b, by, func(b *testing.B, run func(func(func() bool))) {
-		b.ReportAllocs()
-		run(func(next func() bool) {
-			sink := new(tokenSink)
+// BenchmarkToken is the cost of the current token for code that asks for it.
+// TokenContext hands out copies, the peers hand out the token that they keep.
+func BenchmarkToken(b *testing.B) {
+	for _, by := range []string{Apivideo, OAuth2, CloudAuth} {
+		_, token := newCache(by, &Service{})
+		ask := func() {
+			if _, err := token(); err != nil {
+				b.Error(err)
+			}
+		}
+		ask()
+		onOneAndMany(b, by, func(next func() bool) {
 			for next() {
-				if token(sink); sink.err != nil {
-					b.Error(sink.err)
-				}
+				ask()
 			}
 		})
-	})
+	}
+}
+
+// BenchmarkStore is a cold start: a new Source and its first token. "alone" has
+// no Store and exchanges the API key. "seal" stores the token, too. "open" finds
+// a stored token and makes no auth call. The Store is in memory and almost free.
+func BenchmarkStore(b *testing.B) {
+	ctx := (&Service{}).Context(context.Background())
+	filled := memstore.New()
+	coldStart(b, ctx, filled)
+	for op, store := range map[string]func() apivideo.Store{
+		"alone": func() apivideo.Store { return nil },
+		"seal":  func() apivideo.Store { return memstore.New() },
+		"open":  func() apivideo.Store { return filled },
+	} {
+		b.Run("op="+op+"/by="+Apivideo, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				coldStart(b, ctx, store())
+			}
+		})
+	}
+}
+
+func coldStart(tb testing.TB, ctx context.Context, store apivideo.Store) string {
+	conf := Config()
+	conf.Store = store
+	tok, err := conf.Source(ctx).Token()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return tok.AccessToken
+}
+
+func TestColdStartAdoptsStoredToken(t *testing.T) {
+	service, store := &Service{}, memstore.New()
+	ctx := service.Context(t.Context())
+	first := coldStart(t, ctx, store)
+	require.Equal(t, first, coldStart(t, ctx, store))
+	require.EqualValues(t, 1, service.Calls())
 }

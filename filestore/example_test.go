@@ -12,16 +12,18 @@ import (
 )
 
 func Example() {
-	ctx, srv, dir := standIn() // a real program has context.Background() and a folder
+	ctx, srv := standIn() // a real program has context.Background()
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
 	defer os.RemoveAll(dir)
 
-	// Each round is what a program does that starts anew: a cron job, say.
-	for range 3 {
+	for range 3 { // as if the program were started three times
 		conf := &apivideo.Config{APIKey: os.Getenv("APIVIDEO_API_KEY"), Store: filestore.New(dir)}
 		resp, err := conf.Client(ctx).Get(apivideo.ProductionURL + "/videos")
 		if err != nil {
-			fmt.Println(err)
-			return
+			panic(err)
 		}
 		resp.Body.Close()
 		fmt.Println(resp.Status)
@@ -34,15 +36,11 @@ func Example() {
 	// auth calls: 1
 }
 
-// standIn starts a stand-in for the service, which the returned context puts in
-// its place, and sets APIVIDEO_API_KEY to a key that it takes.
-func standIn() (context.Context, *apivideotest.Server, string) {
+// standIn returns a context in which calls go to a fake server, and sets
+// APIVIDEO_API_KEY to a key that it accepts.
+func standIn() (context.Context, *apivideotest.Server) {
 	srv := apivideotest.NewUnstartedServer()
 	srv.HandleFunc("GET /videos", func(http.ResponseWriter, *http.Request) {})
 	os.Setenv("APIVIDEO_API_KEY", srv.Config().APIKey)
-	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		panic(err)
-	}
-	return srv.Context(context.Background()), srv, dir
+	return srv.Context(context.Background()), srv
 }

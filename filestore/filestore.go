@@ -1,34 +1,43 @@
 // Package filestore shares api.video tokens between the processes of one
 // machine, in a folder of files.
 //
-// Programs that start over and over, such as command-line tools and cron jobs,
-// then have a token at once, and all of them together make one auth call an
-// hour:
+// Command-line tools and cron jobs start over and over. With this Store they
+// have a token at once, and all of them together make one auth call an hour:
 //
 //	conf := &apivideo.Config{
 //		APIKey: os.Getenv("APIVIDEO_API_KEY"),
 //		Store:  filestore.New("/var/lib/my-app/api.video"),
 //	}
 //
-// A good place for the folder of a command-line tool is in [os.UserCacheDir].
+// A command-line tool should use a folder in [os.UserCacheDir].
 //
-// The folder has a file for each account, named after a key that is derived
-// from the API key and reveals nothing, and beside it a lock file. What the
-// file holds is sealed by package apivideo, so that who reads it gains no
-// token. Still, folder and files are made for their owner alone, with modes
-// 0700 and 0600; processes of several users share a token only if they are
-// given permissions for that. On Windows the folder's own permissions count.
+// # Files
 //
-// Every file may be deleted while no program is running that uses it; that
-// costs an auth call. Lock files are empty and stay: to delete one while it
-// is in use would leave two locks for one file.
+// The folder has two files for each account: the value and an empty lock file.
+// Their names are derived from the API key and do not reveal it. Package
+// apivideo encrypts the value. You may delete the files while no program uses
+// them, at the price of one auth call. Do not delete a lock file in use: two
+// processes may then renew at once.
 //
-// The folder must be on a local disk. The locks of network file systems do not
-// always exclude each other, and reading may hang; the programs would then go
-// on without the store and with a token of their own each.
+// The folder must be on a local disk. On network file systems locks are
+// unreliable and reads may hang; each process would then get its own token.
 //
-// The package is tested on Linux. For macOS and Windows it is built and
-// vetted, but it has not been run there.
+// # Permissions
+//
+// The folder is for the processes of one user. The package makes it with mode
+// 0700, and files with mode 0600. A folder that exists keeps its mode. It may
+// be writable for everybody, as volumes of containers are: other users can then
+// delete the files, but learn no token. On Windows the folder's permissions
+// apply.
+//
+// What cannot be a value counts as missing and is replaced: a file of more than
+// 64 KiB, a folder, a link, a pipe, a device, or a file that this user may not
+// open, such as one left by a run as root. The same goes for lock files. Links
+// are never followed. A folder with content is renamed, not deleted. Update
+// fails if the permissions of the folder do not allow the replacement.
+//
+// The package is tested on Linux. For macOS and Windows it is only compiled and
+// vetted.
 package filestore
 
 import (
@@ -38,30 +47,22 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
-
-	"github.com/gofrs/flock"
 )
 
-// pollInterval is how often an Update that waits tries to get the lock. The
-// system has no wait for it that a context could end.
-const pollInterval = 10 * time.Millisecond
-
-// Store is an apivideo.Store in a folder. It is safe for concurrent use, and
-// any number of Stores, in one process or in several, may use one folder.
+// Store is an apivideo.Store in a folder. It is safe for concurrent use. Any
+// number of Stores, in one process or in several, may use one folder. The
+// methods of a nil Store and of the zero Store return errors.
 type Store struct{ dir string }
 
-// New returns a Store in the folder dir, which is made, with the folders above
-// it, when the first value is stored. A folder that is there keeps its
-// permissions. A relative dir is looked up from the working directory at each
-// call.
+// New returns a Store in the folder dir. The first Update makes the folder, and
+// the folders above it, if they do not exist. A relative dir is looked up from
+// the working directory at each call.
 //
-// Nothing is done or checked before the first use; if dir is empty, that is an
-// error.
+// New checks nothing. If dir is empty, the methods return errors.
 func New(dir string) *Store { return &Store{dir} }
 
-// Load implements apivideo.Store. It does not wait for an Update. A context
-// that ends while it reads is not noticed.
+// Load implements apivideo.Store. It does not wait for an Update. It does not
+// notice when ctx ends while it reads.
 func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	path, err := s.path(ctx, key)
 	if err != nil {
@@ -70,10 +71,10 @@ func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	return read(path)
 }
 
-// Update implements apivideo.Store. The lock is the operating system's, and is
-// free at once when the process that holds it ends, in whatever way. It cannot
-// be lost before, not even by a process that is suspended: fn is given ctx, and
-// what it returns without an error is stored even if ctx has ended meanwhile.
+// Update implements apivideo.Store. The lock is the operating system's. It is
+// released when the process that holds it ends, even if it is killed. It cannot
+// be lost before that, so fn gets ctx, and what fn returns is stored even if ctx
+// has ended. A value of more than 64 KiB is an error.
 func (s *Store) Update(ctx context.Context, key string, fn func(ctx context.Context, old []byte) ([]byte, error)) error {
 	path, err := s.path(ctx, key)
 	if err != nil {
@@ -98,31 +99,17 @@ func (s *Store) Update(ctx context.Context, key string, fn func(ctx context.Cont
 	return write(path, value)
 }
 
-// path returns where the value of key belongs, or why nothing is to be done.
-// Keys that are not lower-case hexadecimal could lead out of the folder, or be
-// another key's lock.
+// path returns the file of key, or an error if the call cannot be served. A key
+// that is not lower-case hexadecimal could lead out of the folder, or name the
+// lock file of another key.
 func (s *Store) path(ctx context.Context, key string) (string, error) {
 	switch {
+	case s == nil || s.dir == "":
+		return "", errors.New("filestore: there is no folder; make the Store with filestore.New(folder)")
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("filestore: %w", ctx.Err())
-	case s.dir == "":
-		return "", errors.New("filestore: no folder is named; give one to filestore.New")
 	case key == "" || strings.Trim(key, "0123456789abcdef") != "":
 		return "", fmt.Errorf("filestore: the key %.20q is not lower-case hexadecimal", key)
 	}
 	return filepath.Join(s.dir, key), nil
-}
-
-// lock waits for the lock on a file. Each call opens the file anew, so that
-// the goroutines of one process exclude each other too.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
-	l := flock.New(path) // made with mode 0600
-	if _, err := l.TryLockContext(ctx, pollInterval); err != nil {
-		return nil, err
-	}
-	if err := ctx.Err(); err != nil { // it ended during the last try
-		l.Unlock()
-		return nil, err
-	}
-	return func() { l.Unlock() }, nil
 }

@@ -1,12 +1,15 @@
 package filestore_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/hex"
-	"net/http"
+	"errors"
+	"fmt"
+	"io"
+	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,176 +19,103 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/filestore"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/oauth2"
 )
 
-// newServer starts a server, and makes the job of a child that uses it.
-func newServer(t *testing.T, role string) (*apivideotest.Server, job) {
-	srv := apivideotest.NewServer()
-	t.Cleanup(srv.Close)
-	srv.HandleFunc("GET /videos", func(http.ResponseWriter, *http.Request) {})
-	conf := srv.Config()
-	return srv, job{Role: role, Dir: filepath.Join(t.TempDir(), "store"), BaseURL: conf.BaseURL, APIKey: conf.APIKey}
-}
+// becomeUser makes a process of root one of a user, where that is possible.
+var becomeUser = func() error { return nil }
 
-func TestAHundredProcessesStartWithOneExchange(t *testing.T) {
-	srv, j := newServer(t, "token")
-	srv.SetAuthLatency(200 * time.Millisecond)
-	children := startReady(t, 100, j)
-	began := time.Now()
-	for _, c := range children {
-		c.goAhead(t)
+// TestMain also runs child processes, which have arguments: a role, and where
+// to get a token.
+func TestMain(m *testing.M) {
+	if len(os.Args) != 5 || os.Args[1] != "child" && os.Args[1] != "user" {
+		os.Exit(m.Run())
 	}
-	tokens := make(map[string]int)
-	for _, c := range children {
-		r := report[tokenReport](t, c)
-		assert.Empty(t, r.Error)
-		tokens[r.AccessToken]++
-	}
-	t.Log("all have a token after", time.Since(began))
-	assert.Len(t, tokens, 1)
-	assert.Equal(t, apivideotest.Counters{AuthCalls: 1, Authenticated: 1}, srv.Counters())
-	assertSealed(t, j)
-}
-
-func TestRenewalsAndARevocationCostTwentyProcessesOneCallEach(t *testing.T) {
-	srv, j := newServer(t, "requests")
-	srv.SetLifetime(8 * time.Second) // renewed when 6 to 6.4 seconds old
-	children := startReady(t, 20, j)
-	for _, c := range children {
-		c.goAhead(t)
-	}
-	calls := 0
-	oneMoreCall := func(why string) {
-		t.Helper()
-		calls++
-		require.Eventually(t, func() bool { return srv.Counters().AuthCalls >= calls }, 20*time.Second, 10*time.Millisecond, why)
-		time.Sleep(1500 * time.Millisecond) // for more calls than there should be
-		require.Equal(t, calls, srv.Counters().AuthCalls, why)
-	}
-	oneMoreCall("the start")
-	for range 3 {
-		oneMoreCall("a renewal")
-	}
-	srv.RevokeAccessTokens()
-	oneMoreCall("a revocation")
-	for _, c := range children {
-		require.NoError(t, c.stdin.Close())
-	}
-	served := 0
-	for _, c := range children {
-		r := report[requestsReport](t, c)
-		assert.Empty(t, r.Failures)
-		assert.Greater(t, r.Served, 50)
-		served += r.Served
-	}
-	t.Logf("%d requests served; %+v", served, srv.Counters())
-	assertSealed(t, j)
-}
-
-func TestAProcessKilledInItsExchangeDelaysTheOthersBriefly(t *testing.T) {
-	const latency = 2 * time.Second
-	srv, j := newServer(t, "token")
-	srv.SetAuthLatency(latency)
-	children := startReady(t, 10, j)
-	victim, others := children[0], children[1:]
-	victim.goAhead(t)
-	require.Eventually(t, func() bool { return srv.Counters().AuthCalls == 1 }, 10*time.Second, time.Millisecond)
-	for _, c := range others {
-		c.goAhead(t)
-	}
-	time.Sleep(500 * time.Millisecond) // for the others to begin their wait
-	victim.kill()
-	killed := time.Now()
-	for _, c := range others {
-		assert.Empty(t, report[tokenReport](t, c).Error)
-	}
-	took := time.Since(killed)
-	t.Log("all others have a token after", took)
-	assert.Less(t, took, latency+time.Second)
-	assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 1}, srv.Counters())
-}
-
-func TestAKilledHolderFreesTheLock(t *testing.T) {
-	dir, key := t.TempDir(), randomKey()
-	s := filestore.New(dir)
-	store(t, s, key, "old")
-	holder := startReady(t, 1, job{Role: "holder", Dir: dir, Key: key})[0]
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	err := s.Update(ctx, key, func(context.Context, []byte) ([]byte, error) { return []byte("stolen"), nil })
-	assert.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.Equal(t, "old", load(t, s, key))
-
-	holder.kill()
-	killed := time.Now()
-	store(t, s, key, "new")
-	t.Log("the lock was free after", time.Since(killed))
-	assert.Less(t, time.Since(killed), 5*time.Second)
-	assert.Equal(t, "new", load(t, s, key))
-}
-
-func TestAFlippedBitCostsOneAuthCall(t *testing.T) {
-	srv, j := newServer(t, "")
-	token(t, j.config())
-	path := filepath.Join(j.Dir, list(t, j.Dir)[0].Name())
-	calls := srv.Counters().AuthCalls
-	for _, part := range []float64{0, 0.001, 0.005, 0.01, 0.1, 0.5, 0.9, 0.995, 0.9999} {
-		running := j.config().Source(t.Context())
-		before, err := running.Token()
-		require.NoError(t, err)
-		value, err := os.ReadFile(path)
-		require.NoError(t, err)
-		i := int(part * float64(len(value))) // in the version, the nonce, the text, the tag
-		value[i] ^= 1 << (i % 8)
-		require.NoError(t, os.WriteFile(path, value, 0o600))
-
-		got := token(t, j.config())
-		calls++
-		assert.Equal(t, calls, srv.Counters().AuthCalls)
-		assert.Equal(t, got, token(t, j.config()), "the value is whole again")
-		after, err := running.Token()
-		require.NoError(t, err)
-		assert.Equal(t, before.AccessToken, after.AccessToken, "who has a token does not notice")
-		assert.Equal(t, calls, srv.Counters().AuthCalls)
-	}
-}
-
-// token gets the token of a process that has just started.
-func token(t *testing.T, conf *apivideo.Config) string {
-	t.Helper()
-	tok, err := conf.Source(t.Context()).Token()
-	require.NoError(t, err)
-	return tok.AccessToken
-}
-
-// assertSealed fails the test if a part of the API key or of the tokens in the
-// store is in a file or a file name.
-func assertSealed(t *testing.T, j job) {
-	t.Helper()
-	conf := j.config()
-	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, apivideotest.NewUnstartedServer().Client())
-	tok, err := conf.Source(ctx).Token()
-	require.NoError(t, err, "the token is not in the store")
-	require.NotEmpty(t, tok.RefreshToken)
-	var found bytes.Buffer
-	for _, f := range list(t, j.Dir) {
-		found.WriteString(f.Name() + "\n")
-		content, err := os.ReadFile(filepath.Join(j.Dir, f.Name()))
-		require.NoError(t, err)
-		found.Write(content)
-		found.WriteByte('\n')
-	}
-	assert.Greater(t, found.Len(), len(tok.AccessToken)+len(tok.RefreshToken), "the tokens are in it")
-	for _, secret := range []string{j.APIKey, tok.AccessToken, tok.RefreshToken} {
-		for _, form := range []string{
-			secret, hex.EncodeToString([]byte(secret)),
-			base64.StdEncoding.EncodeToString([]byte(secret)), base64.URLEncoding.EncodeToString([]byte(secret)),
-		} {
-			const part = 6 // bytes: fewer are there by chance
-			for i := 0; i+part <= len(form); i++ {
-				require.NotContains(t, found.String(), form[i:i+part])
-			}
+	if os.Args[1] == "user" {
+		if err := becomeUser(); err != nil {
+			log.Fatal(err)
 		}
 	}
+	conf := &apivideo.Config{Store: filestore.New(os.Args[2]), BaseURL: os.Args[3], APIKey: os.Args[4]}
+	fmt.Println("ready")
+	io.Copy(io.Discard, os.Stdin) // until the test closes it
+	tok, err := conf.Source(context.Background()).Token()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tok.AccessToken)
+}
+
+// group is a number of processes that get a token each.
+type group struct {
+	cmds  []*exec.Cmd
+	begin func() error
+	out   *bufio.Reader // what all of them print
+}
+
+// start starts n processes and waits until all are ready. They end with the
+// test.
+func start(t *testing.T, n int, role, dir string, conf *apivideo.Config) (g group) {
+	t.Helper()
+	exe, err1 := os.Executable()
+	stdin, begin, err2 := os.Pipe()
+	out, stdout, err3 := os.Pipe()
+	require.NoError(t, errors.Join(err1, err2, err3))
+	for range n {
+		cmd := exec.Command(exe, role, dir, conf.BaseURL, conf.APIKey)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, os.Stderr
+		require.NoError(t, cmd.Start())
+		t.Cleanup(func() {
+			cmd.Process.Kill()
+			cmd.Wait()
+		})
+		g.cmds = append(g.cmds, cmd)
+	}
+	require.NoError(t, errors.Join(stdin.Close(), stdout.Close()))
+	g.begin, g.out = begin.Close, bufio.NewReader(out)
+	require.Equal(t, "ready\n", g.line(t))
+	return g
+}
+
+// line waits for a line of each process. All must be equal.
+func (g group) line(t *testing.T) (line string) {
+	t.Helper()
+	for i := range g.cmds {
+		next, err := g.out.ReadString('\n')
+		require.NoError(t, err, "a process failed")
+		require.True(t, i == 0 || next == line, "%q and %q", line, next)
+		line = next
+	}
+	return line
+}
+
+func TestStore100ProcessesMakeOneExchange(t *testing.T) {
+	srv, dir := apivideotest.NewServer(), filepath.Join(t.TempDir(), "store")
+	defer srv.Close()
+	srv.SetAuthLatency(200 * time.Millisecond)
+	g := start(t, 100, "child", dir, srv.Config())
+	g.begin()
+	token := g.line(t)
+	assert.Equal(t, apivideotest.Counters{AuthCalls: 1, Authenticated: 1}, srv.Counters())
+	for _, f := range list(t, dir) {
+		content, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		require.NoError(t, err)
+		for _, secret := range []string{srv.Config().APIKey, token} {
+			assert.False(t, bytes.Contains(content, []byte(secret[:16])), "the value is not sealed")
+		}
+	}
+}
+
+func TestStoreKilledProcessFreesTheLock(t *testing.T) {
+	t.Parallel()
+	srv, dir := apivideotest.NewServer(), t.TempDir()
+	defer srv.Close()
+	srv.Fail(apivideotest.Hang)
+	victim, others := start(t, 1, "child", dir, srv.Config()), start(t, 9, "child", dir, srv.Config())
+	victim.begin()
+	require.Eventually(t, func() bool { return srv.Counters().AuthCalls == 1 }, time.Minute, time.Millisecond)
+	others.begin()
+	time.Sleep(300 * time.Millisecond) // for the others to begin their wait
+	require.NoError(t, victim.cmds[0].Process.Kill())
+	others.line(t)
+	assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 1}, srv.Counters())
 }

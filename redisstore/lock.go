@@ -2,18 +2,18 @@ package redisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
-	"github.com/bsm/redislock"
 	"github.com/redis/go-redis/v9"
 )
 
 const (
-	leaseTime    = 4 * time.Second        // how long a killed holder keeps the others waiting
+	leaseTime    = 4 * time.Second        // how long a killed holder delays the others
 	extendEvery  = 1 * time.Second        // so that three extensions may fail
 	shortestWait = 100 * time.Millisecond // between two tries to get the lock
 	longestWait  = 250 * time.Millisecond
@@ -23,42 +23,64 @@ const (
 // errLost is the cause of the end of fn's context.
 var errLost = errors.New("redisstore: the lock was lost")
 
-// Both scripts have the lock and the value as their keys and begin with the
-// lock's token, so that nothing is done for one who has lost it.
-var (
-	readScript = redis.NewScript(`
-if redis.call("get", KEYS[1]) ~= ARGV[1] then return {} end
-return {redis.call("get", KEYS[2])}`)
+// The scripts get the names of the lock and of the value as keys, and the
+// lock's token first of their arguments. They return 0, and do nothing, if the
+// lock is another's. They are sent as text: redis.Script would need SHA-1.
+const (
+	// A key of another type, or that never expires, is no lock. The token
+	// may be there already: a client sends a script again when its answer is lost.
+	obtainScript = `
+if redis.pcall("getrange", KEYS[1], 0, 99) ~= ARGV[1]
+	and redis.call("type", KEYS[1]).ok == "string" and redis.call("pttl", KEYS[1]) >= 0 then return 0 end
+redis.call("set", KEYS[1], ARGV[1], "PX", ARGV[2])
+return 1`
 
-	writeScript = redis.NewScript(`
-if redis.call("get", KEYS[1]) ~= ARGV[1] then return 0 end
+	ifHeld = `
+if redis.pcall("getrange", KEYS[1], 0, 99) ~= ARGV[1] then return 0 end
+`
+	extendScript = ifHeld + `return redis.call("pexpire", KEYS[1], ARGV[2])`
+
+	// It reads in a script because a plain read may go to a replica that lags.
+	readScript = ifHeld + `
+local value = redis.pcall("getrange", KEYS[2], 0, ARGV[2])
+return type(value) == "string" and value or ""`
+
+	writeScript = ifHeld + `
 redis.call("set", KEYS[2], ARGV[2], "PX", ARGV[3])
-return 1`)
+return 1`
+
+	releaseScript = ifHeld + `return redis.call("del", KEYS[1])`
 )
 
-// lock is the lock on one key, once it was obtained.
+// lock is the lock on one key. It is a lease: a key in Redis that expires.
 type lock struct {
-	lease  *redislock.Lock
-	until  time.Time // it cannot have run out before
 	client redis.UniversalClient
-	names  []string // of the lock and of the value
+	names  []string  // of the lock and of the value
+	token  string    // the value of the lock's key
+	until  time.Time // it cannot have expired before
+}
+
+// run runs a script. It returns errLost if the lock is another's.
+func (l *lock) run(ctx context.Context, script string, args ...any) (any, error) {
+	answer, err := l.client.Eval(ctx, script, l.names, append([]any{l.token}, args...)...).Result()
+	if err == nil && answer == int64(0) {
+		return nil, errLost
+	}
+	return answer, err
 }
 
 // lock waits for the lock on key until ctx ends.
 func (s *Store) lock(ctx context.Context, key string) (*lock, error) {
+	l := &lock{client: s.client, names: []string{lockName(key), valueName(key)}, token: rand.Text()}
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		until := time.Now().Add(leaseTime)
-		lease, err := s.locks.Obtain(ctx, lockName(key), leaseTime, nil)
-		if err == nil {
-			return &lock{lease, until, s.client, []string{lockName(key), valueName(key)}}, nil
+		l.until = time.Now().Add(leaseTime)
+		if _, err := l.run(ctx, obtainScript, leaseTime.Milliseconds()); err != errLost {
+			return l, err
 		}
-		if !errors.Is(err, redislock.ErrNotObtained) {
-			return nil, err
-		}
-		again := time.NewTimer(shortestWait + rand.N(longestWait-shortestWait))
+		again := time.NewTimer(shortestWait + mathrand.N(longestWait-shortestWait))
 		select {
 		case <-again.C:
 		case <-ctx.Done():
@@ -67,9 +89,9 @@ func (s *Store) lock(ctx context.Context, key string) (*lock, error) {
 	}
 }
 
-// hold keeps the lease from running out until stop is called. The context that
-// it returns ends with ctx, or when the lock is lost. The lease is extended
-// beyond the end of ctx, for as long as fn takes.
+// hold extends the lease until stop is called, beyond the end of ctx if fn takes
+// that long. The context that it returns ends with ctx, or when the lock is
+// lost.
 func (l *lock) hold(ctx context.Context) (held context.Context, stop func()) {
 	held, end := context.WithCancelCause(ctx)
 	working, quit := context.WithCancel(context.WithoutCancel(ctx))
@@ -89,8 +111,9 @@ func (l *lock) hold(ctx context.Context) (held context.Context, stop func()) {
 	}
 }
 
-// extend extends the lease every second, and puts off its expiry accordingly,
-// until ctx ends or the lock is found lost.
+// extend extends the lease every second, and puts off its expiry, until ctx ends
+// or the lock is lost. A try that takes too long is given up for the next one,
+// on another connection.
 func (l *lock) extend(ctx context.Context, expiry *time.Timer, lose func()) {
 	ticks := time.NewTicker(extendEvery)
 	defer ticks.Stop()
@@ -101,60 +124,49 @@ func (l *lock) extend(ctx context.Context, expiry *time.Timer, lose func()) {
 			return
 		}
 		until := time.Now().Add(leaseTime)
-		switch err := l.refresh(ctx); {
-		case err == nil:
+		try, cancel := context.WithTimeout(ctx, extendEvery)
+		_, err := l.run(try, extendScript, leaseTime.Milliseconds())
+		cancel()
+		switch err {
+		case nil:
 			expiry.Reset(time.Until(until))
-		case errors.Is(err, redislock.ErrNotObtained):
+		case errLost:
 			lose()
 		}
 	}
 }
 
-// refresh makes one try to extend the lease. One that takes too long is better
-// given up for the next, on another connection.
-func (l *lock) refresh(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, extendEvery)
-	defer cancel()
-	return l.lease.Refresh(ctx, leaseTime, nil)
-}
-
-// lost reports whether the context of a lock ended because that was lost.
+// lost reports whether the context of a lock ended because the lock was lost.
 func lost(held context.Context) bool { return context.Cause(held) == errLost }
 
-// read returns the value, nil if there is none. It does so in a script since a
-// plain read may go to a replica that lags behind.
+// read returns the value, nil if there is none.
 func (l *lock) read(held context.Context) ([]byte, error) {
-	answer, err := readScript.Run(held, l.client, l.names, l.lease.Token()).Slice()
+	answer, err := l.run(held, readScript, maxValue)
 	switch {
-	case lost(held) || err == nil && len(answer) == 0:
+	case err == errLost || lost(held):
 		return nil, errLost
 	case err != nil:
 		return nil, fmt.Errorf("redisstore: reading the value: %w", err)
 	}
-	if value, ok := answer[0].(string); ok {
-		return []byte(value), nil
-	}
-	return nil, nil
+	value, _ := answer.(string)
+	return valueOf(value), nil
 }
 
 // write stores the value, unless the lock is lost.
 func (l *lock) write(ctx context.Context, value []byte) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer cancel()
-	stored, err := writeScript.Run(ctx, l.client, l.names, l.lease.Token(), value, valueTime.Milliseconds()).Bool()
-	switch {
-	case err != nil:
+	_, err := l.run(ctx, writeScript, value, valueTime.Milliseconds())
+	if err != nil && err != errLost {
 		return fmt.Errorf("redisstore: storing the value: %w", err)
-	case !stored:
-		return errLost
 	}
-	return nil
+	return err
 }
 
-// release lets the others have the lock at once. If it fails, they have it
-// when the lease runs out.
+// release gives the lock to the others at once. If it fails, they wait until
+// the lease expires.
 func (l *lock) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer cancel()
-	_ = l.lease.Release(ctx)
+	_, _ = l.run(ctx, releaseScript)
 }

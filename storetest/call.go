@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -30,90 +29,79 @@ func to(value []byte) updateFunc {
 	return func(context.Context, []byte) ([]byte, error) { return value, nil }
 }
 
-// wait fails the test if c yields nothing in good time.
-func wait[T any](t *testing.T, c <-chan T, what string) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(patience):
-		t.Fatalf("%s: nothing for %v", what, patience)
-		panic("unreachable")
-	}
-}
-
-// beginUpdate calls Update in a goroutine. The channel gets what it returns.
-func beginUpdate(ctx context.Context, s apivideo.Store, key string, fn updateFunc) <-chan error {
+// begin calls f in a goroutine. The channel gets what f returns.
+func begin(f func() error) <-chan error {
 	returned := make(chan error, 1)
-	go func() { returned <- s.Update(ctx, key, fn) }()
+	go func() { returned <- f() }()
 	return returned
 }
 
-// tryUpdate calls Update and returns its error.
-func tryUpdate(t *testing.T, s apivideo.Store, key string, fn updateFunc) error {
+func beginUpdate(ctx context.Context, s apivideo.Store, key string, fn updateFunc) <-chan error {
+	return begin(func() error { return s.Update(ctx, key, fn) })
+}
+
+// wait fails the test if c yields nothing in good time.
+func wait[T any](t testing.TB, c <-chan T, what string) (v T) {
 	t.Helper()
-	return wait(t, beginUpdate(t.Context(), s, key, fn), "Update")
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		t.Fatalf("%s: nothing for %v", what, patience)
+	}
+	return v
+}
+
+// tryUpdate calls Update and returns its error.
+func tryUpdate(ctx context.Context, t testing.TB, s apivideo.Store, key string, fn updateFunc) error {
+	t.Helper()
+	return wait(t, beginUpdate(ctx, s, key, fn), "Update")
 }
 
 // mustUpdate calls Update, which must succeed.
-func mustUpdate(t *testing.T, s apivideo.Store, key string, fn updateFunc) {
+func mustUpdate(t testing.TB, s apivideo.Store, key string, fn updateFunc) {
 	t.Helper()
-	if err := tryUpdate(t, s, key, fn); err != nil {
+	if err := tryUpdate(t.Context(), t, s, key, fn); err != nil {
 		t.Fatalf("Update: %v", err)
 	}
 }
 
-// loaded is what Load returned.
-type loaded struct {
-	value []byte
-	err   error
-}
-
 // tryLoad calls Load.
-func tryLoad(ctx context.Context, t *testing.T, s apivideo.Store, key string) loaded {
+func tryLoad(ctx context.Context, t testing.TB, s apivideo.Store, key string) (value []byte, err error) {
 	t.Helper()
-	returned := make(chan loaded, 1)
-	go func() {
-		value, err := s.Load(ctx, key)
-		returned <- loaded{value, err}
-	}()
-	return wait(t, returned, "Load")
+	err = wait(t, begin(func() (err error) {
+		value, err = s.Load(ctx, key)
+		return err
+	}), "Load")
+	return value, err
 }
 
 // mustLoad calls Load, which must succeed.
-func mustLoad(t *testing.T, s apivideo.Store, key string) []byte {
+func mustLoad(t testing.TB, s apivideo.Store, key string) []byte {
 	t.Helper()
-	l := tryLoad(t.Context(), t, s, key)
-	if l.err != nil {
-		t.Fatalf("Load: %v", l.err)
+	value, err := tryLoad(t.Context(), t, s, key)
+	if err != nil {
+		t.Fatalf("Load: %v", err)
 	}
-	return l.value
+	return value
 }
 
 // expect fails the test unless both Load and the fn of Update find this value;
 // nil is none.
-func expect(t *testing.T, s apivideo.Store, key string, want []byte) {
+func expect(t testing.TB, s apivideo.Store, key string, want []byte) {
 	t.Helper()
 	compare(t, "Load returned", mustLoad(t, s, key), want)
 	var old []byte
-	called := false
 	mustUpdate(t, s, key, func(_ context.Context, o []byte) ([]byte, error) {
-		old, called = bytes.Clone(o), true
+		old = bytes.Clone(o)
 		return nil, nil
 	})
-	if !called {
-		t.Fatal("Update returned no error and did not call fn")
-	}
 	compare(t, "fn was given", old, want)
 }
 
-func compare(t *testing.T, who string, got, want []byte) {
+func compare(t testing.TB, who string, got, want []byte) {
 	t.Helper()
-	switch {
-	case want == nil && got != nil:
-		t.Errorf("%s %s where nil was expected", who, brief(got))
-	case !bytes.Equal(got, want):
-		t.Errorf("%s %s where %s was expected", who, brief(got), brief(want))
+	if !bytes.Equal(got, want) || want == nil && got != nil {
+		t.Errorf("%s %s, not %s", who, brief(got), brief(want))
 	}
 }
 
@@ -125,40 +113,25 @@ func brief(value []byte) string {
 	return fmt.Sprintf("%d bytes beginning with %x", len(value), value[:min(len(value), 8)])
 }
 
-// holder is an Update in the middle of its fn.
-type holder struct {
-	release  chan struct{}
-	returned <-chan error
-}
-
 // hold begins an Update, which will store value, and returns when its fn has
-// begun.
-func hold(t *testing.T, s apivideo.Store, key string, value []byte) *holder {
+// begun. The function that it returns ends the Update.
+func hold(t testing.TB, s apivideo.Store, key string, value []byte) (end func()) {
 	t.Helper()
-	h := &holder{release: make(chan struct{})}
-	began := make(chan struct{}, 1)
-	ctx := t.Context()
-	h.returned = beginUpdate(ctx, s, key, func(context.Context, []byte) ([]byte, error) {
+	began, release, ctx := make(chan bool, 1), make(chan bool), t.Context()
+	returned := beginUpdate(ctx, s, key, func(context.Context, []byte) ([]byte, error) {
+		began <- true
 		select {
-		case began <- struct{}{}:
-		default:
-			return nil, errors.New("fn is called again")
-		}
-		select {
-		case <-h.release:
-		case <-ctx.Done():
+		case <-release:
+		case <-ctx.Done(): // the test has failed
 		}
 		return value, nil
 	})
 	wait(t, began, "the fn of Update")
-	return h
-}
-
-// end has the fn return, and waits for its Update.
-func (h *holder) end(t *testing.T) {
-	t.Helper()
-	close(h.release)
-	if err := wait(t, h.returned, "Update, whose fn has returned"); err != nil {
-		t.Fatalf("Update: %v", err)
+	return func() {
+		t.Helper()
+		close(release)
+		if err := wait(t, returned, "Update, whose fn has returned"); err != nil {
+			t.Fatalf("Update: %v", err)
+		}
 	}
 }

@@ -12,77 +12,65 @@ import (
 var contextChecks = []check{
 	{"an ended context is an error", testEndedContext},
 	{"a context that ends while waiting for the lock ends the wait", testEndedWait},
-	{"fn has the values of the caller's context", func(t *testing.T, newStore func() apivideo.Store) {
-		ctx := context.WithValue(t.Context(), contextKey{}, "value")
+	{"fn has the values of the caller's context", func(t testing.TB, newStore func() apivideo.Store) {
+		type contextKey struct{}
 		var got any
-		err := wait(t, beginUpdate(ctx, newStore(), randomKey(), func(ctx context.Context, _ []byte) ([]byte, error) {
+		ctx := context.WithValue(t.Context(), contextKey{}, "value")
+		err := tryUpdate(ctx, t, newStore(), randomKey(), func(ctx context.Context, _ []byte) ([]byte, error) {
 			got = ctx.Value(contextKey{})
 			return nil, nil
-		}), "Update")
+		})
 		if err != nil || got != "value" {
 			t.Errorf("fn found %v in its context, and Update returned %v", got, err)
 		}
 	}},
-	{"the context of fn lives while fn has the lock", func(t *testing.T, newStore func() apivideo.Store) {
-		var ended error
+	{"the context of fn lives while fn has the lock", func(t testing.TB, newStore func() apivideo.Store) {
 		mustUpdate(t, newStore(), randomKey(), func(ctx context.Context, _ []byte) ([]byte, error) {
-			select {
-			case <-ctx.Done():
-				ended = context.Cause(ctx)
-			case <-time.After(300 * time.Millisecond):
-			}
-			return nil, nil
+			time.Sleep(300 * time.Millisecond)
+			return nil, context.Cause(ctx)
 		})
-		if ended != nil {
-			t.Errorf("the context of fn ended: %v", ended)
-		}
 	}},
 }
 
-type contextKey struct{}
-
-func testEndedContext(t *testing.T, newStore func() apivideo.Store) {
+func testEndedContext(t testing.TB, newStore func() apivideo.Store) {
 	s, key := newStore(), randomKey()
 	mustUpdate(t, s, key, to([]byte("value")))
-	canceled, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	expired, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
-	defer cancel()
-	for _, ctx := range []context.Context{canceled, expired} {
-		if l := tryLoad(ctx, t, s, key); l.err == nil {
-			t.Errorf("Load returned no error: %v", ctx.Err())
-		}
-		var called atomic.Bool
-		err := wait(t, beginUpdate(ctx, s, key, func(context.Context, []byte) ([]byte, error) {
-			called.Store(true)
-			return []byte("new"), nil
-		}), "Update")
-		if err == nil || called.Load() {
-			t.Errorf("Update returned %v; it called fn: %t; but: %v", err, called.Load(), ctx.Err())
-		}
+	if _, err := tryLoad(ctx, t, s, key); err == nil {
+		t.Errorf("Load returned no error although its context had ended")
 	}
+	expectNoFn(t, func(fn updateFunc) error { return tryUpdate(ctx, t, s, key, fn) })
 	expect(t, s, key, []byte("value"))
 }
 
-// testEndedWait ends an update that waits, and expects its fn not to be called
-// then or later, and the lock to be free for others.
-func testEndedWait(t *testing.T, newStore func() apivideo.Store) {
+// testEndedWait ends an update that waits. The lock must then be free for
+// others.
+func testEndedWait(t testing.TB, newStore func() apivideo.Store) {
 	key := randomKey()
-	h := hold(t, newStore(), key, nil)
+	end := hold(t, newStore(), key, nil)
+	expectNoFn(t, func(fn updateFunc) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		returned := beginUpdate(ctx, newStore(), key, fn)
+		time.Sleep(settling)
+		cancel()
+		err := wait(t, returned, "Update, whose context has ended")
+		end()
+		expect(t, newStore(), key, nil)
+		return err
+	})
+}
+
+// expectNoFn fails the test unless update returns an error without having
+// called fn.
+func expectNoFn(t testing.TB, update func(fn updateFunc) error) {
+	t.Helper()
 	var called atomic.Bool
-	ctx, cancel := context.WithCancel(t.Context())
-	returned := beginUpdate(ctx, newStore(), key, func(context.Context, []byte) ([]byte, error) {
+	err := update(func(context.Context, []byte) ([]byte, error) {
 		called.Store(true)
 		return []byte("new"), nil
 	})
-	time.Sleep(settling)
-	cancel()
-	if err := wait(t, returned, "Update, whose context has ended"); err == nil {
-		t.Error("Update returned no error although its context had ended before it had the lock")
-	}
-	h.end(t)
-	expect(t, newStore(), key, nil)
-	if called.Load() {
-		t.Error("fn was called although the context had ended before")
+	if err == nil || called.Load() {
+		t.Errorf("Update returned %v and called fn: %t; but its context had ended before", err, called.Load())
 	}
 }

@@ -1,91 +1,101 @@
 // Package storetest tests implementations of [apivideo.Store].
 //
-// To share tokens in a database of your own, implement the two methods of
-// [apivideo.Store] and have a test call [TestStore]:
+// To share tokens in your own database, implement the two methods of
+// [apivideo.Store] and call [TestStore] from a test:
 //
 //	func TestStore(t *testing.T) {
 //		db := openTestDatabase(t)
 //		storetest.TestStore(t, func() apivideo.Store { return mystore.New(db) })
 //	}
 //
-// # What matters
+// # The lock
 //
-// The lock is what makes a fleet get one token and not a hundred. It belongs
-// to the key, and every process that uses the store must honour it, on
-// whatever machine: a mutex will not do, nor one lock for all keys. A row
-// lock, an advisory lock or a lease are good. Update is called with a context
-// that has no deadline and may end at any time; it must stop waiting then. fn
-// makes calls to the service, and runs for 30 seconds at worst. Whoever dies
-// in it must not keep the lock: use a lock that ends with its holder's
-// connection, or a lease of a few seconds that the holder extends.
+// The lock makes a hundred processes get one token and not a hundred. Use one
+// lock for each key. All processes on all machines must respect it, so a mutex
+// is not enough. A row lock, an advisory lock or a lease will do.
 //
-// A lock can be lost: the connection breaks, the lease runs out in a process
-// that was suspended. Then the context of fn must end, and what fn returns
-// must not be stored, for another may have stored something newer. So let the
-// database decide: write in the transaction that holds the lock, or check the
-// lease and write in one step, with a compare-and-set or a script.
+// The context of Update may have no deadline, and may end at any time: stop
+// waiting for the lock then. fn calls the service and can take 30 seconds. A
+// process that dies in fn must not keep the lock. Use a lock that ends with the
+// connection, or a lease of a few seconds that Update extends while fn runs.
 //
-// Load must not wait for the lock. While Update waits for its lock, the
-// [apivideo.Source] calls Load ten times a second to see whether the holder is
-// done. Read from where the writes go, since a replica that lags makes the
-// Source renew what has just been renewed.
+// A lock can be lost: the connection breaks, or the lease of a suspended
+// process expires. End the context of fn then, and do not store what fn
+// returns: another process may have stored a newer value. Write in the
+// transaction that holds the lock, or check the lease and write in one step.
 //
-// Values are opaque bytes of a few kilobytes, and keys 64 lower-case hexadecimal
-// digits. Values are sealed, so they need no encryption, and keys reveal
-// nothing. Deleting a value costs an auth call and no more; one that was not
-// updated for 24 hours serves nobody, so let it expire then.
+// # Values
 //
-// Return errors, and return them soon. A Source without its store makes auth
-// calls of its own, and fails no request.
+// Keys are 64 lower-case hexadecimal digits. Values are arbitrary bytes,
+// usually a few thousand, at most 64 KiB. They are encrypted already. You may
+// delete a value at any time, at the price of one auth call. A value that was
+// not updated for 24 hours is useless: let it expire.
 //
-// # What this package cannot check
+// Load must not wait for the lock: while Update waits, the [apivideo.Source]
+// calls Load ten times a second. Read from the primary, because a replica that
+// lags makes the Source renew a token again.
 //
-// Try these by hand, or with your database's tools: delete or take over the
-// lock while fn runs, and see that its context ends and that nothing is
-// stored; kill a process while its fn runs, and see how long the others wait;
-// stop the database, and see that calls end when their contexts do; read a
-// value from another machine.
+// Other programs may write under the key. Never read more than 64 KiB of a
+// value. Treat what cannot be a value as missing, and let Update replace it; if
+// you return an error, no process can share a token until somebody repairs the
+// entry. Return other errors, and soon: a Source whose Store fails makes its own
+// auth calls.
+//
+// # What TestStore cannot check
+//
+// Try these by hand, or with the tools of your database:
+//   - Delete the lock, or take it over, while fn runs. The context of fn must
+//     end, and nothing must be stored.
+//   - Kill a process while its fn runs. The others must get the lock within
+//     seconds.
+//   - Stop the database. Calls must end when their contexts end.
+//   - Write 2 MiB under the key, and something of a wrong type: a list, a folder,
+//     a link. Load must return nil without reading it all, and Update must
+//     replace it.
+//   - Read a value from another machine.
 package storetest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
 )
 
-var (
-	// patience is how long a call may take that should return at once. It is
-	// generous: machines that run tests are busy.
+const (
+	// patience limits a call that should return at once, on a busy machine.
 	patience = 30 * time.Second
 
-	// settling is what a call gets to begin its wait for a lock. Too short
-	// on a busy machine, it makes a check weaker and does not fail it.
+	// settling is the time a call gets to start waiting for a lock. If it is
+	// too short, a check finds less, but does not fail.
 	settling = 200 * time.Millisecond
 
-	// longHold is how long a lock must last: longer than usual leases.
-	longHold = 5 * time.Second
+	// maxValue is the size that every Store must accept, in bytes.
+	maxValue = 64 << 10
 )
 
-// check is one thing that every Store must do.
+// longHold is how long a lock must last: longer than most leases.
+var longHold = 5 * time.Second
+
+// check is one thing that every Store must do. newStore returns a new instance
+// over the same storage.
 type check struct {
-	name string
-	run  func(t *testing.T, newStore func() apivideo.Store)
+	Name string
+	Run  func(t testing.TB, newStore func() apivideo.Store)
 }
 
-var allChecks = [][]check{valueChecks, updateChecks, lockChecks, contextChecks}
+var checks = slices.Concat(valueChecks, updateChecks, lockChecks, contextChecks)
 
-// TestStore tests a Store in subtests of t, which take about six seconds.
+// TestStore tests a Store in subtests of t. They take about six seconds.
 //
-// Each call of newStore returns a new instance over the same storage, as other
-// processes would have it. The storage may have other users: each run works
-// with random keys, and leaves a few values of up to 64 KiB behind.
+// Each call of newStore returns a new instance over the same storage, as if in
+// another process. Other programs may use the storage at the same time: the
+// keys are random. A few values of up to 64 KiB stay behind.
 //
-// A stored value that is empty but not nil may come back as empty or as nil.
+// A value that is empty but not nil may come back as empty or as nil.
 func TestStore(t *testing.T, newStore func() apivideo.Store) {
-	for _, checks := range allChecks {
-		for _, c := range checks {
-			t.Run(c.name, func(t *testing.T) { c.run(t, newStore) })
-		}
+	for _, c := range checks {
+		t.Run(c.Name, func(t *testing.T) { c.Run(t, newStore) })
 	}
 }

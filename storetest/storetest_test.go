@@ -1,60 +1,68 @@
 package storetest_test
 
 import (
-	"os"
-	"os/exec"
-	"strings"
+	"context"
+	"fmt"
+	"runtime"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
 	"github.com/apivideo/api.video-go-oauth2/storetest"
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
-// With a defect named in the environment, this is the process in which the
-// suite must fail.
-func TestAStoreInAMapPasses(t *testing.T) {
-	m := newMemory()
-	newStore := func() apivideo.Store { return m }
-	if name := os.Getenv(storetest.BrokenStore); name != "" {
-		newStore = func() apivideo.Store { return defectOf(t, name).store(m) }
-	}
-	storetest.TestStore(t, newStore)
+func TestStoreAcceptsMemstore(t *testing.T) {
+	m := memstore.New()
+	storetest.TestStore(t, func() apivideo.Store { return m })
 }
 
-func defectOf(t *testing.T, name string) defect {
-	for _, d := range defects {
-		if d.name == name {
-			return d
+// Every check finds its defects, and nothing wrong in a sound Store.
+func TestStoreFindsDefects(t *testing.T) {
+	assert.Len(t, defects, len(storetest.Checks), "defects of a check that does not exist")
+	for _, c := range storetest.Checks {
+		assert.NotEmpty(t, defects[c.Name], "no defect for the check %q", c.Name)
+		for _, d := range append(defects[c.Name], defect{name: "none"}) {
+			t.Run(c.Name+"/"+d.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					shared := memstore.New()
+					failed := failures(t, c.Run, func() apivideo.Store { return broken{shared, memstore.New(), d} })
+					assert.Equal(t, d.name != "none", len(failed) > 0, failed)
+				})
+			})
 		}
 	}
-	require.Fail(t, "no such defect", name)
-	return defect{}
 }
 
-func TestABrokenStoreFails(t *testing.T) {
-	exe, err := os.Executable()
-	require.NoError(t, err)
-	for _, d := range defects {
-		t.Run(d.name, func(t *testing.T) {
-			t.Parallel()
-			name := "TestAStoreInAMapPasses/" + strings.ReplaceAll(d.test, " ", "_")
-			cmd := exec.CommandContext(t.Context(), exe, "-test.run=^"+strings.ReplaceAll(name, "/", "$/^")+"$")
-			cmd.Env = append(os.Environ(), storetest.BrokenStore+"="+d.name)
-			out, err := cmd.CombinedOutput()
-			assert.IsType(t, (*exec.ExitError)(nil), err)
-			assert.Contains(t, string(out), "--- FAIL: "+name+" ")
-		})
-	}
+// failures runs a check and returns its failures.
+func failures(t *testing.T, run func(testing.TB, func() apivideo.Store), newStore func() apivideo.Store) []string {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &recorder{TB: t, ctx: ctx}
+	go func() {
+		defer cancel()
+		run(r, newStore)
+	}()
+	<-ctx.Done()
+	time.Sleep(time.Minute) // what a failed check left behind ends
+	return r.failures
 }
 
-func TestEveryTestOfTheSuiteFindsADefect(t *testing.T) {
-	found := make(map[string]bool)
-	for _, d := range defects {
-		found[d.test] = true
-	}
-	for _, name := range storetest.Names() {
-		assert.True(t, found[name], "no broken store for %q", name)
-	}
+// recorder is a test that keeps its failures. Checks call no other methods.
+type recorder struct {
+	testing.TB
+	ctx      context.Context
+	failures []string
+}
+
+func (r *recorder) Context() context.Context { return r.ctx }
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.failures = append(r.failures, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.Errorf(format, args...)
+	runtime.Goexit()
 }

@@ -9,11 +9,11 @@ import (
 )
 
 var valueChecks = []check{
-	{"a miss is nil and no error", func(t *testing.T, newStore func() apivideo.Store) {
+	{"a miss is nil and no error", func(t testing.TB, newStore func() apivideo.Store) {
 		expect(t, newStore(), randomKey(), nil)
 	}},
 	{"values are arbitrary bytes", testBytes},
-	{"an empty value replaces another", func(t *testing.T, newStore func() apivideo.Store) {
+	{"an empty value replaces another", func(t testing.TB, newStore func() apivideo.Store) {
 		s, key := newStore(), randomKey()
 		mustUpdate(t, s, key, to([]byte("old")))
 		mustUpdate(t, s, key, to([]byte{}))
@@ -21,14 +21,14 @@ var valueChecks = []check{
 			t.Errorf("Load returned %s after an empty value was stored", brief(value))
 		}
 	}},
-	{"keys do not share values", func(t *testing.T, newStore func() apivideo.Store) {
+	{"keys do not share values", func(t testing.TB, newStore func() apivideo.Store) {
 		s, one, other := newStore(), randomKey(), randomKey()
 		mustUpdate(t, s, one, to([]byte("one")))
 		expect(t, s, other, nil)
 		mustUpdate(t, s, other, to([]byte("other")))
 		expect(t, s, one, []byte("one"))
 	}},
-	{"values survive a new instance", func(t *testing.T, newStore func() apivideo.Store) {
+	{"values survive a new instance", func(t testing.TB, newStore func() apivideo.Store) {
 		key, value := randomKey(), randomBytes(1000)
 		before := newStore()
 		mustUpdate(t, newStore(), key, to(value))
@@ -36,23 +36,18 @@ var valueChecks = []check{
 		expect(t, before, key, value)
 	}},
 	{"callers own the slices", testOwnership},
+	{"values of more than 64 KiB are refused or missing", testTooLong},
 }
 
-func testBytes(t *testing.T, newStore func() apivideo.Store) {
+func testBytes(t testing.TB, newStore func() apivideo.Store) {
 	s, key := newStore(), randomKey()
-	every := make([]byte, 256)
-	for i := range every {
-		every[i] = byte(i)
-	}
 	for _, value := range [][]byte{
 		{0},
 		[]byte("a\x00b"),
 		[]byte(" line\r\nline\n"),
 		{0xff, 0xfe, 0xc3, 0x28}, // no UTF-8
-		every,
-		randomBytes(1000),
-		bytes.Repeat([]byte{0}, 64<<10),
-		randomBytes(64 << 10),
+		make([]byte, maxValue),
+		randomBytes(maxValue), // all bytes are in it
 		[]byte("shorter"),
 	} {
 		mustUpdate(t, s, key, to(value))
@@ -61,9 +56,8 @@ func testBytes(t *testing.T, newStore func() apivideo.Store) {
 }
 
 // testOwnership writes into every slice that passed between store and caller.
-func testOwnership(t *testing.T, newStore func() apivideo.Store) {
-	s, key := newStore(), randomKey()
-	want := []byte("the stored value")
+func testOwnership(t testing.TB, newStore func() apivideo.Store) {
+	s, key, want := newStore(), randomKey(), []byte("the stored value")
 	given := bytes.Clone(want)
 	mustUpdate(t, s, key, to(given))
 	clear(given)
@@ -77,4 +71,20 @@ func testOwnership(t *testing.T, newStore func() apivideo.Store) {
 		return nil, nil
 	})
 	compare(t, "after fn changed what it was given, Load returned", mustLoad(t, s, key), want)
+}
+
+// testTooLong accepts a Store that refuses a long value, and one that takes it
+// and then treats it as missing. A short value must replace it either way.
+func testTooLong(t testing.TB, newStore func() apivideo.Store) {
+	s, key := newStore(), randomKey()
+	for _, size := range []int{maxValue + 1, 2 << 20} {
+		want := []byte("short")
+		mustUpdate(t, s, key, to(want))
+		if tryUpdate(t.Context(), t, s, key, to(randomBytes(size))) == nil {
+			want = nil
+		}
+		expect(t, s, key, want)
+	}
+	mustUpdate(t, s, key, to([]byte("short again")))
+	expect(t, s, key, []byte("short again"))
 }

@@ -107,8 +107,9 @@ func TestListVideosAPIFails(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
 	env := map[string]string{"APIVIDEO_API_KEY": srv.Config().APIKey, "APIVIDEO_BASE_URL": srv.URL}
+	srv.FailAPI(apivideotest.Status(http.StatusServiceUnavailable))
 	_, err := runWith(t.Context(), true, env)
-	assert.EqualError(t, err, "listing the videos: 404 Not Found")
+	assert.EqualError(t, err, "listing the videos: 503 Service Unavailable")
 	srv.HandleFunc("GET /videos", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>") })
 	_, err = runWith(t.Context(), true, env)
 	assert.ErrorContains(t, err, "listing the videos: invalid character")

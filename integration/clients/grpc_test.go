@@ -2,18 +2,12 @@ package clients_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
@@ -30,7 +24,7 @@ import (
 
 // A gRPC client asks a Source for the token of each call, but does not tell it
 // that one was refused. An interceptor does, and makes the call again.
-func TestAGRPCClientThatReportsRefusalsNeverMeetsOne(t *testing.T) {
+func TestGRPCWithInvalidateSeesNoRefusal(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	src := srv.Config().Source(t.Context())
@@ -41,7 +35,7 @@ func TestAGRPCClientThatReportsRefusalsNeverMeetsOne(t *testing.T) {
 	})
 }
 
-func TestAGRPCClientByItselfKeepsARevokedToken(t *testing.T) {
+func TestGRPCAloneKeepsRevokedToken(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	src := srv.Config().Source(t.Context())
@@ -81,23 +75,19 @@ func healing(src *apivideo.Source) grpc.UnaryClientInterceptor {
 
 // dial connects to a new gRPC server, which accepts the access tokens of srv.
 func dial(t *testing.T, srv *apivideotest.Server, src *apivideo.Source, opts ...grpc.DialOption) *grpc.ClientConn {
-	certificate, roots := selfSigned(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	server := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(&certificate)), grpc.UnaryInterceptor(guard(srv)))
+	server := grpc.NewServer(grpc.UnaryInterceptor(guard(srv)))
 	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	opts = append(opts,
+	host := httptest.NewUnstartedServer(server)
+	host.EnableHTTP2 = true
+	host.StartTLS()
+	t.Cleanup(host.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(host.Certificate())
+	conn, err := grpc.NewClient(host.Listener.Addr().String(), append(opts,
 		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots})),
-		grpc.WithPerRPCCredentials(oauth.TokenSource{TokenSource: src}))
-	conn, err := grpc.NewClient(listener.Addr().String(), opts...)
+		grpc.WithPerRPCCredentials(oauth.TokenSource{TokenSource: src}))...)
 	require.NoError(t, err)
-	t.Cleanup(func() {
-		conn.Close()
-		server.Stop()
-		require.NoError(t, <-served)
-	})
+	t.Cleanup(func() { conn.Close() })
 	return conn
 }
 
@@ -117,22 +107,4 @@ func guard(srv *apivideotest.Server) grpc.UnaryServerInterceptor {
 		}
 		return handle(ctx, req)
 	}
-}
-
-// selfSigned makes a certificate for the loopback address, and who trusts it.
-func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		NotAfter:     time.Now().Add(time.Hour),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	require.NoError(t, err)
-	certificate, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
-	roots := x509.NewCertPool()
-	roots.AddCert(certificate)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }

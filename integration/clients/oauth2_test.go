@@ -10,6 +10,7 @@ import (
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/wire"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
@@ -17,7 +18,7 @@ import (
 
 // A program that puts a Source under oauth2's Transport reports each 401, and
 // sends the request again itself.
-func TestTheTransportOfOauth2NeedsToBeToldOfA401(t *testing.T) {
+func TestOAuth2TransportNeedsInvalidate(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	src := srv.Config().Source(t.Context())
@@ -37,25 +38,31 @@ func TestTheTransportOfOauth2NeedsToBeToldOfA401(t *testing.T) {
 }
 
 // The cache of oauth2.NewClient has a token renewed when it ends, but keeps
-// one that is revoked before.
-func TestAClientOfOauth2KeepsARevokedToken(t *testing.T) {
+// one that is revoked before, even if the Source knows better.
+func TestOAuth2ClientKeepsRevokedToken(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
-	client := oauth2.NewClient(t.Context(), srv.Config().TokenSource(t.Context()))
-	create := creating(client, srv.URL+"/videos")
+	src := srv.Config().Source(t.Context())
+	create := creating(oauth2.NewClient(t.Context(), src), srv.URL+"/videos")
 	requests := acrossAnExpiry(t, srv, create)
 	srv.RevokeAccessTokens()
+	revoked, err := src.Token()
+	require.NoError(t, err)
+	src.Invalidate(revoked)
+	tok, err := src.Token()
+	require.NoError(t, err)
+	require.True(t, srv.Valid(tok.AccessToken))
 	for range 3 {
 		assert.ErrorContains(t, create(), "401")
 	}
 	assert.Equal(t, apivideotest.Counters{
-		AuthCalls: 2, Authenticated: 1, Refreshed: 1, Authorized: requests, Unauthorized: 3,
+		AuthCalls: 3, Authenticated: 1, Refreshed: 2, Authorized: requests, Unauthorized: 3,
 	}, srv.Counters())
 }
 
 // The refresh token is ended after each request, so that the renewal needs the
 // API key.
-func TestAClientOfOauth2OutlivesAnEndedRefreshToken(t *testing.T) {
+func TestOAuth2ClientOutlivesRefreshToken(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	client := oauth2.NewClient(t.Context(), srv.Config().TokenSource(t.Context()))
@@ -69,31 +76,15 @@ func TestAClientOfOauth2OutlivesAnEndedRefreshToken(t *testing.T) {
 	}, srv.Counters())
 }
 
-func TestAClientOfOauth2DoesNotAskTheSourceThatKnowsBetter(t *testing.T) {
-	t.Parallel()
-	srv := newServer(t)
-	src := srv.Config().Source(t.Context())
-	create := creating(oauth2.NewClient(t.Context(), src), srv.URL+"/videos")
-	require.NoError(t, create())
-	srv.RevokeAccessTokens()
-	revoked, err := src.Token()
-	require.NoError(t, err)
-	src.Invalidate(revoked)
-	tok, err := src.Token()
-	require.NoError(t, err)
-	require.True(t, srv.Valid(tok.AccessToken))
-	assert.ErrorContains(t, create(), "401")
-}
-
 // Package oauth2 asks for a token without the context of the request.
-func TestOnlyOurTransportWaitsNoLongerThanTheContextOfARequest(t *testing.T) {
+func TestTransportWaitEndsWithRequestContext(t *testing.T) {
 	t.Parallel()
 	for name, ours := range map[string]bool{"apivideo": true, "oauth2": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv := newServer(t)
 			release := make(chan struct{})
-			held := &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
+			held := &http.Client{Transport: wire.Func(func(r *http.Request) (*http.Response, error) {
 				<-release
 				return http.DefaultTransport.RoundTrip(r)
 			})}
@@ -119,8 +110,3 @@ func TestOnlyOurTransportWaitsNoLongerThanTheContextOfARequest(t *testing.T) {
 		})
 	}
 }
-
-// tripper is a RoundTripper made of a function.
-type tripper func(*http.Request) (*http.Response, error)
-
-func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

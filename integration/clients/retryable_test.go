@@ -47,13 +47,13 @@ func eachWayToRetry(t *testing.T, path string, test func(t *testing.T, srv *apiv
 	})
 }
 
-func TestARetryingClientNeverMeetsA401(t *testing.T) {
+func TestRetryableSeesNo401(t *testing.T) {
 	eachWayToRetry(t, "/videos", acrossTheLifeOfTokens)
 }
 
 // An attempt reaches a handler only with a valid access token, and is counted
 // only with the whole body.
-func TestRetriesKeepTheAuthorizationAndTheBody(t *testing.T) {
+func TestRetryableKeepsTokenAndBody(t *testing.T) {
 	eachWayToRetry(t, "/busy", func(t *testing.T, srv *apivideotest.Server, create func() error) {
 		var attempts atomic.Int64
 		srv.HandleFunc("POST /busy", wholeOnly(func(w http.ResponseWriter, r *http.Request) {
@@ -74,7 +74,7 @@ func TestRetriesKeepTheAuthorizationAndTheBody(t *testing.T) {
 	})
 }
 
-func TestARevocationBetweenRetriesIsHealed(t *testing.T) {
+func TestRetryableSurvivesRevocation(t *testing.T) {
 	eachWayToRetry(t, "/busy", func(t *testing.T, srv *apivideotest.Server, create func() error) {
 		var attempts atomic.Int64
 		srv.HandleFunc("POST /busy", wholeOnly(func(w http.ResponseWriter, r *http.Request) {

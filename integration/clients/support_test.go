@@ -87,11 +87,11 @@ type unexpected struct {
 
 func (u *unexpected) Error() string { return fmt.Sprintf("%d: %s", u.status, u.body) }
 
-// The renewal of a token of this lifetime begins in its thirteenth second. Once
-// 14.4 seconds are over it is not used any more, and requests wait.
+// The renewal of a token of this lifetime begins when 24 seconds are over at the
+// latest. After 27 seconds it is not used any more, and requests wait.
 const (
-	lifetime   = 16 * time.Second
-	stillAhead = 14300 * time.Millisecond
+	lifetime   = 30 * time.Second
+	stillAhead = 27 * time.Second
 )
 
 // acrossTheLifeOfTokens makes requests with do while a token comes to its end,

@@ -12,14 +12,10 @@ import (
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/wire"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// base is a RoundTripper that is made of a function.
-type base func(*http.Request) (*http.Response, error)
-
-func (b base) RoundTrip(req *http.Request) (*http.Response, error) { return b(req) }
 
 // upload is a request body that counts how often it is closed.
 type upload struct {
@@ -48,7 +44,7 @@ func (n *network) post(ctx context.Context, t *testing.T, path string) (req *htt
 	return req, opened, closed
 }
 
-func TestANetworkErrorGoesToTheCallerAndNothingIsSentAgain(t *testing.T) {
+func TestAPINetworkErrorIsNotRetried(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		begin func(*testing.T, *path)
@@ -70,7 +66,7 @@ func TestANetworkErrorGoesToTheCallerAndNothingIsSentAgain(t *testing.T) {
 			defer cancel()
 			req, opened, closed := n.post(ctx, t, "/videos")
 			var below error
-			resp, err := (&apivideo.Transport{Source: n.source, Base: base(func(req *http.Request) (resp *http.Response, err error) {
+			resp, err := (&apivideo.Transport{Source: n.source, Base: wire.Func(func(req *http.Request) (resp *http.Response, err error) {
 				resp, below = n.api.RoundTrip(req)
 				return resp, below
 			})}).RoundTrip(req)
@@ -89,7 +85,7 @@ func TestANetworkErrorGoesToTheCallerAndNothingIsSentAgain(t *testing.T) {
 	}
 }
 
-func TestAResponseIsDeliveredAsFarAsItCame(t *testing.T) {
+func TestAPIResponseCutShortIsDelivered(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	whole := strings.Repeat("made-up video ", 100)
@@ -107,21 +103,25 @@ func TestAResponseIsDeliveredAsFarAsItCame(t *testing.T) {
 	assert.EqualValues(t, 1, n.auth.trips.Load())
 }
 
-func TestARequestPassesASlowOrDrippingPathOnce(t *testing.T) {
+func TestSlowPathsArePassedOnce(t *testing.T) {
 	t.Parallel()
-	for _, fault := range []string{slowness, dripping} {
+	for _, fault := range []string{slowness, dripping, lingering} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			n := newNetwork(t)
+			n.host.Config.SetKeepAlivesEnabled(false)
 			n.api.play(t, fault)
+			n.auth.play(t, fault)
 			n.get(t)
-			assert.EqualValues(t, 1, n.api.trips.Load())
-			assert.EqualValues(t, 1, n.auth.trips.Load())
+			assert.Equal(t, []op{refresh}, n.renews(t, n.source))
+			n.get(t)
+			assert.EqualValues(t, 2, n.api.trips.Load())
+			assert.EqualValues(t, 2, n.auth.trips.Load())
 		})
 	}
 }
 
-func TestA401IsHealedHoweverItComes(t *testing.T) {
+func TestAPI401SlowOrCutIsReplayed(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{slowness, dripping, cutShort} {
 		t.Run(fault, func(t *testing.T) {
@@ -130,21 +130,21 @@ func TestA401IsHealedHoweverItComes(t *testing.T) {
 			n.get(t)
 			n.RevokeAccessTokens()
 			n.api.play(t, fault)
-			n.onAuthCall(func(string) { n.api.mend() })
+			n.onAuthCall(func(op) { n.api.mend() })
 			req, opened, closed := n.post(t.Context(), t, "/videos")
 			resp, err := n.client.Do(req)
 			require.NoError(t, err)
 			assert.Equal(t, 200, resp.StatusCode)
 			assert.Equal(t, videos, body(t, resp))
 			assert.EqualValues(t, 1+2, n.api.trips.Load())
-			assert.Equal(t, []string{"/auth/api-key", "/auth/refresh"}, n.authPaths())
+			assert.Equal(t, []op{authenticate, refresh}, n.authCalls())
 			assert.EqualValues(t, 2, opened.Load())
 			assert.EqualValues(t, 2, closed.Load())
 		})
 	}
 }
 
-func TestA401ThatWasCutIsHandedOnIfThereIsNoNewToken(t *testing.T) {
+func TestAPI401CutShortIsDelivered(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.get(t)
@@ -161,11 +161,11 @@ func TestA401ThatWasCutIsHandedOnIfThereIsNoNewToken(t *testing.T) {
 	assert.EqualValues(t, 1+1, n.api.trips.Load())
 	n.api.mend()
 	opens(t, n.auth)
-	assert.Equal(t, []string{"/auth/refresh"}, n.renews(t, n.source))
+	assert.Equal(t, []op{refresh}, n.renews(t, n.source))
 	n.get(t)
 }
 
-func TestA401ThatNeverEndsIsLeftWhenTheContextEnds(t *testing.T) {
+func TestAPI401WithoutEndIsLeftWithContext(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.get(t)
@@ -175,7 +175,7 @@ func TestA401ThatNeverEndsIsLeftWhenTheContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	req, _, closed := n.post(ctx, t, "/videos/1")
-	resp, err := (&apivideo.Transport{Source: n.source, Base: base(func(req *http.Request) (*http.Response, error) {
+	resp, err := (&apivideo.Transport{Source: n.source, Base: wire.Func(func(req *http.Request) (*http.Response, error) {
 		defer cancel() // when the headers are there
 		return n.api.RoundTrip(req)
 	})}).RoundTrip(req)

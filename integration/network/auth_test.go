@@ -12,18 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestATokenServesOnWhileRenewalsFailAndTheNextSucceeds(t *testing.T) {
+func TestRenewalFailsWhileTokenServes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		begin func(*testing.T, *path)
 		end   func(*testing.T, *path)
 		cause error
-		next  string
+		next  op
 	}{
-		"connections are reset":               {plays(reset), mends, syscall.ECONNRESET, "/auth/api-key"},
-		"connections end before the answer":   {plays(noAnswer), mends, io.EOF, "/auth/api-key"},
-		"connections end amidst the answer":   {plays(cut), mends, io.ErrUnexpectedEOF, "/auth/api-key"},
-		"the port is closed, nothing is sent": {shuts, opens, syscall.ECONNREFUSED, "/auth/refresh"},
+		"connections are reset":               {plays(reset), mends, syscall.ECONNRESET, authenticate},
+		"connections end before the answer":   {plays(noAnswer), mends, io.EOF, authenticate},
+		"connections end amidst the answer":   {plays(cut), mends, io.ErrUnexpectedEOF, authenticate},
+		"the port is closed, nothing is sent": {shuts, opens, syscall.ECONNREFUSED, refresh},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -35,7 +35,7 @@ func TestATokenServesOnWhileRenewalsFailAndTheNextSucceeds(t *testing.T) {
 			assert.ErrorContains(t, n.failure(t, err), c.cause.Error())
 			assert.EqualValues(t, 1+4, n.auth.trips.Load(), "one with the refresh token, three with the key")
 			c.end(t, n.auth)
-			assert.Equal(t, []string{c.next}, n.renews(t, n.source))
+			assert.Equal(t, []op{c.next}, n.renews(t, n.source))
 			n.get(t)
 		})
 	}
@@ -57,7 +57,7 @@ func (n *network) servesWhile(t *testing.T, holds func() bool) {
 	}
 }
 
-func TestARenewalThatHangsDelaysNoRequest(t *testing.T) {
+func TestRenewalThatHangsDelaysNoRequest(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.get(t)
@@ -73,7 +73,7 @@ func TestARenewalThatHangsDelaysNoRequest(t *testing.T) {
 	assert.NoError(t, n.servesUntil(t, renewed))
 }
 
-func TestASlowAuthCallIsWaitedForByThoseWithoutATokenAlone(t *testing.T) {
+func TestAuthSlowDelaysOnlyCallersWithoutToken(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.auth.play(t, slowness)
@@ -83,10 +83,10 @@ func TestASlowAuthCallIsWaitedForByThoseWithoutATokenAlone(t *testing.T) {
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 	n.get(t) // waits for the call that the other has left
 	assert.NoError(t, n.servesUntil(t, renewal(n.source)))
-	assert.Equal(t, []string{"/auth/api-key", "/auth/refresh"}, n.authPaths())
+	assert.Equal(t, []op{authenticate, refresh}, n.authCalls())
 }
 
-func TestARenewalAheadOfExpiryThatFailsIsTriedAgainUnnoticed(t *testing.T) {
+func TestRenewalAheadOfExpiryIsRetried(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.SetLifetime(26 * time.Second) // renewed after 19.5 to 20.8, usable for 23.4
@@ -104,7 +104,7 @@ func TestARenewalAheadOfExpiryThatFailsIsTriedAgainUnnoticed(t *testing.T) {
 	assert.Zero(t, n.Counters().Unauthorized)
 }
 
-func TestACallerLeavesAServiceThatIsSilentAndTheNextIsServedWhenItSpeaks(t *testing.T) {
+func TestAuthSilentIsLeftThenServesNext(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.auth.play(t, silence)
@@ -123,51 +123,30 @@ func TestACallerLeavesAServiceThatIsSilentAndTheNextIsServedWhenItSpeaks(t *test
 		_, err := n.source.Token()
 		served <- err
 	}()
-	require.Eventually(t, func() bool { return n.auth.open.Load() == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return n.auth.conns.Open() == 1 }, patience, time.Millisecond)
 	n.auth.mend() // breaks the connection, and the flight makes a second attempt
-	assert.NoError(t, receive(t, served, "the token"))
+	assert.NoError(t, receive(t, served))
 	assert.LessOrEqual(t, n.auth.trips.Load(), int64(2))
-	assert.Equal(t, []string{"/auth/api-key"}, n.authPaths())
+	assert.Equal(t, []op{authenticate}, n.authCalls())
 }
 
-func TestARefreshWhoseAnswerIsCutGivesWayToTheKeyUnnoticed(t *testing.T) {
+func TestRefreshCutShortFallsBackToAPIKey(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	n.get(t)
 	n.auth.play(t, cut)
-	n.onAuthCall(func(path string) {
-		if path == "/auth/api-key" {
+	n.onAuthCall(func(called op) {
+		if called == authenticate {
 			n.auth.mend()
 		}
 	})
 	_, err := n.source.Renew(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, []string{"/auth/api-key", "/auth/refresh", "/auth/api-key"}, n.authPaths())
+	assert.Equal(t, []op{authenticate, refresh, authenticate}, n.authCalls())
 	n.get(t)
 }
 
-func TestAnAnswerMayComeOneByteAtATime(t *testing.T) {
-	t.Parallel()
-	n := newNetwork(t)
-	n.auth.play(t, dripping)
-	n.get(t)
-	assert.Equal(t, []string{"/auth/refresh"}, n.renews(t, n.source))
-	assert.EqualValues(t, 2, n.auth.trips.Load())
-}
-
-func TestAConnectionThatClosesSlowlyDelaysNothing(t *testing.T) {
-	t.Parallel()
-	n := newNetwork(t)
-	n.host.Config.SetKeepAlivesEnabled(false)
-	n.auth.play(t, lingering)
-	n.api.play(t, lingering)
-	n.get(t)
-	assert.Equal(t, []string{"/auth/refresh"}, n.renews(t, n.source))
-	n.get(t)
-	assert.EqualValues(t, 2, n.auth.trips.Load())
-}
-
-func TestAClosedPortIsTriedSeldomHoweverManyAsk(t *testing.T) {
+func TestAuthClosedPortIsTriedSeldom(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	shuts(t, n.auth)
@@ -183,6 +162,6 @@ func TestAClosedPortIsTriedSeldomHoweverManyAsk(t *testing.T) {
 		_, err := n.source.Token()
 		return err == nil
 	}, patience, 10*time.Millisecond)
-	assert.Equal(t, []string{"/auth/api-key"}, n.authPaths())
+	assert.Equal(t, []op{authenticate}, n.authCalls())
 	n.get(t)
 }

@@ -24,7 +24,7 @@ type detour struct {
 	address atomic.Value
 }
 
-func newDetour(t *testing.T, s *secured) *detour {
+func newDetour(t *testing.T, s *service) *detour {
 	d := &detour{Transport: transport(t, s.trusted())}
 	d.leadTo(s.host.Listener)
 	d.ForceAttemptHTTP2 = true
@@ -36,12 +36,11 @@ func newDetour(t *testing.T, s *secured) *detour {
 
 func (d *detour) leadTo(l net.Listener) { d.address.Store(l.Addr().String()) }
 
-func TestAServerThatShutsDownAmidstARenewalCostsNothing(t *testing.T) {
+func TestHTTP2ShutdownDuringRenewalCostsNothing(t *testing.T) {
 	t.Parallel()
 	s := newSecured(t)
 	successor := httptest.NewUnstartedServer(s.host.Config.Handler)
 	successor.EnableHTTP2 = true
-	successor.TLS = s.configuration()
 	successor.StartTLS()
 	t.Cleanup(successor.Close)
 	d := newDetour(t, s)
@@ -59,14 +58,14 @@ func TestAServerThatShutsDownAmidstARenewalCostsNothing(t *testing.T) {
 	defer stop()
 	s.SetAuthLatency(500 * time.Millisecond)
 	renewed := renewal(source)
-	require.Eventually(t, func() bool { return len(s.authPaths()) == 2 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return len(s.authCalls()) == 2 }, patience, time.Millisecond)
 	d.leadTo(successor.Listener)
 	require.NoError(t, s.host.Config.Shutdown(t.Context()))
-	assert.NoError(t, receive(t, renewed, "the renewal"))
+	assert.NoError(t, receive(t, renewed))
 	before := s.requests.Load()
 	require.Eventually(t, func() bool { return s.requests.Load() > before+100 }, patience, time.Millisecond)
 	stop()
-	assert.Equal(t, []string{"/auth/api-key", "/auth/refresh"}, s.authPaths())
+	assert.Equal(t, []op{authenticate, refresh}, s.authCalls())
 	assert.EqualValues(t, 1, s.connections.Load())
 }
 
@@ -87,14 +86,14 @@ func load(f func()) (stop func()) {
 	}
 }
 
-func TestARenewalOutlivesAServerThatGoesAway(t *testing.T) {
+func TestHTTP2GoAwayDuringRenewal(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		processed uint32 // the last stream that the server says it has looked at
-		arrived   []string
+		arrived   []op
 	}{
-		"before it looked at the call":    {0, []string{"/auth/api-key", "/auth/refresh"}},
-		"nobody knows how far it had got": {1, []string{"/auth/api-key", "/auth/api-key"}},
+		"before it looked at the call":    {0, []op{authenticate, refresh}},
+		"nobody knows how far it had got": {1, []op{authenticate, authenticate}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -112,21 +111,21 @@ func TestARenewalOutlivesAServerThatGoesAway(t *testing.T) {
 				left <- goAway(l, c.processed, reached, func() { d.leadTo(s.host.Listener) })
 			}()
 			renewed := renewal(source)
-			receive(t, reached, "the renewal to reach the server that goes away")
+			receive(t, reached)
 			resp, err := client.Get(s.conf.BaseURL + "/videos") // on the same connection
 			require.NoError(t, err)
 			assert.Equal(t, videos, body(t, resp))
-			assert.NoError(t, receive(t, renewed, "the renewal"))
-			assert.NoError(t, receive(t, left, "the server to go away"))
-			assert.Equal(t, c.arrived, s.authPaths(), "at the server that stayed")
+			assert.NoError(t, receive(t, renewed))
+			assert.NoError(t, receive(t, left))
+			assert.Equal(t, c.arrived, s.authCalls(), "at the server that stayed")
 		})
 	}
 }
 
 // listen returns a listener for HTTP/2 with the certificate of the service.
-func (s *secured) listen(t *testing.T) net.Listener {
+func (s *service) listen(t *testing.T) net.Listener {
 	t.Helper()
-	l, err := tls.Listen("tcp", "127.0.0.1:0", s.configuration())
+	l, err := tls.Listen("tcp", "127.0.0.1:0", s.host.TLS)
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
 	return l

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/leftover"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -36,8 +38,9 @@ const (
 // http.RoundTripper over that way.
 type path struct {
 	*http.Transport
-	proxy       *toxiproxy.Proxy
-	trips, open atomic.Int64 // requests, and connections that are not closed
+	proxy *toxiproxy.Proxy
+	trips atomic.Int64 // requests
+	conns leftover.Connections
 }
 
 // paths counts them.
@@ -52,7 +55,7 @@ func newPath(t *testing.T, to string) *path {
 	p.Transport = &http.Transport{DialContext: p.dial}
 	t.Cleanup(func() {
 		p.CloseIdleConnections()
-		assert.Eventually(t, func() bool { return p.open.Load() == 0 }, patience, 10*time.Millisecond, "connections are left")
+		assert.Eventually(t, func() bool { return p.conns.Open() == 0 }, patience, 10*time.Millisecond, "connections are left")
 		p.mend()
 		p.proxy.Stop()
 	})
@@ -66,26 +69,7 @@ func (p *path) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // dial reaches the proxy, whatever address is asked for.
 func (p *path) dial(ctx context.Context, network, _ string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, p.proxy.Listen)
-	if err != nil {
-		return nil, err
-	}
-	p.open.Add(1)
-	return &counted{Conn: conn, open: &p.open}, nil
-}
-
-// counted is a connection that is counted while it is open.
-type counted struct {
-	net.Conn
-	open   *atomic.Int64
-	closed atomic.Bool
-}
-
-func (c *counted) Close() error {
-	if !c.closed.Swap(true) {
-		c.open.Add(-1)
-	}
-	return c.Conn.Close()
+	return p.conns.Dial(ctx, network, p.proxy.Listen)
 }
 
 // play has connections made from now on suffer the fault.
@@ -124,8 +108,7 @@ type network struct {
 }
 
 func newNetwork(t *testing.T) *network {
-	n := &network{service: newService(t)}
-	n.start()
+	n := &network{service: newService(t, (*httptest.Server).Start)}
 	address := n.host.Listener.Addr().String()
 	n.auth, n.api = newPath(t, address), newPath(t, address)
 	n.source = n.conf.Source(over(t, n.auth))

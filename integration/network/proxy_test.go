@@ -2,6 +2,7 @@ package network_test
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -11,10 +12,10 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/stretchr/testify/assert"
@@ -22,7 +23,7 @@ import (
 )
 
 const (
-	hostName = "api.example.test" // which only the HTTP proxy can reach
+	hostName = "api.example.com" // which only the HTTP proxy can reach
 	password = "made-up-password-of-the-proxy"
 	childURL = "APIVIDEO_CHILD_URL" // set for a process that a test starts
 )
@@ -30,7 +31,7 @@ const (
 // gateway is an HTTP proxy with the only way to the service. What passes it is
 // searched for secrets.
 type gateway struct {
-	*secured
+	*service
 	proxy   *httptest.Server
 	refusal atomic.Int64 // the status of its answers, 0 to open tunnels
 
@@ -39,10 +40,8 @@ type gateway struct {
 }
 
 func newGateway(t *testing.T) *gateway {
-	g := &gateway{secured: newSecured(t), asked: map[string]bool{}}
-	g.use(t, hostName, time.Hour)
+	g := &gateway{service: newSecured(t), asked: map[string]bool{}}
 	g.conf.BaseURL = "https://" + hostName
-	g.secrets = append(g.secrets, password)
 	g.proxy = httptest.NewServer(http.HandlerFunc(g.serveProxy))
 	t.Cleanup(g.proxy.Close)
 	return g
@@ -94,7 +93,7 @@ func (g *gateway) way(t *testing.T) *path {
 	return p
 }
 
-func TestAnHTTPProxyLearnsTheHostAlone(t *testing.T) {
+func TestHTTPProxySeesOnlyHost(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	resp, err := g.conf.Client(over(t, g.way(t))).Get(g.conf.BaseURL + "/videos")
@@ -104,7 +103,7 @@ func TestAnHTTPProxyLearnsTheHostAlone(t *testing.T) {
 	g.assertConnectsAlone(t)
 }
 
-func TestAnHTTPProxyThatRefusesIsNamedAndSeldomAskedHoweverManyAsk(t *testing.T) {
+func TestHTTPProxyRefusalIsNamedAndSeldomTried(t *testing.T) {
 	t.Parallel()
 	refuses := func(status int64) func(*testing.T, *gateway, *path) {
 		return func(_ *testing.T, g *gateway, p *path) {
@@ -139,7 +138,7 @@ func TestAnHTTPProxyThatRefusesIsNamedAndSeldomAskedHoweverManyAsk(t *testing.T)
 			assert.LessOrEqual(t, way.trips.Load(), 1+flights*4, "with the refresh token, and three times with the key")
 			assert.EqualValues(t, 1, g.requests.Load())
 			c.end(t, g, way)
-			assert.Equal(t, []string{"/auth/refresh"}, g.renews(t, source), "the refresh token was not sent")
+			assert.Equal(t, []op{refresh}, g.renews(t, source), "the refresh token was not sent")
 			g.assertConnectsAlone(t)
 		})
 	}
@@ -166,16 +165,18 @@ func (g *gateway) run(t *testing.T) (string, error) {
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
+	certificate := filepath.Join(t.TempDir(), "certificate.pem")
+	require.NoError(t, os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: g.host.Certificate().Raw}), 0o600))
 	command := exec.CommandContext(t.Context(), program)
 	command.Env = append(os.Environ(), childURL+"="+g.conf.BaseURL, "APIVIDEO_API_KEY="+g.conf.APIKey,
 		"HTTPS_PROXY=http://made-up:"+password+"@"+g.proxy.Listener.Addr().String(),
-		"NO_PROXY=", "no_proxy=", "SSL_CERT_FILE="+g.file(t))
+		"NO_PROXY=", "no_proxy=", "SSL_CERT_FILE="+certificate)
 	output, err := command.CombinedOutput()
 	g.Write(output)
 	return string(output), err
 }
 
-func TestTheEnvironmentNamesTheHTTPProxy(t *testing.T) {
+func TestHTTPProxyOfEnvironmentIsUsed(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	output, err := g.run(t)
@@ -185,12 +186,12 @@ func TestTheEnvironmentNamesTheHTTPProxy(t *testing.T) {
 	g.assertConnectsAlone(t)
 }
 
-func TestAnHTTPProxyOfTheEnvironmentThatRefusesIsNamed(t *testing.T) {
+func TestHTTPProxyOfEnvironmentIsNamed(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
 	g.refusal.Store(407)
 	output, err := g.run(t)
 	assert.Error(t, err)
-	assert.Contains(t, output, "apivideo: authenticate: POST https://api.example.test/auth/api-key: Proxy Authentication Required")
+	assert.Contains(t, output, "apivideo: authenticate: POST https://api.example.com/auth/api-key: Proxy Authentication Required")
 	assert.Zero(t, g.requests.Load())
 }

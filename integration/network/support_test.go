@@ -7,23 +7,24 @@ package network_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"log/slog"
-	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/secret"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
@@ -35,86 +36,86 @@ const patience = 30 * time.Second
 // videos is what the API answers.
 const videos = `{"data":[]}`
 
+// op is an operation of the service.
+type op = apivideotest.Op
+
+const (
+	authenticate = apivideotest.Authenticate
+	refresh      = apivideotest.Refresh
+)
+
 // service is the stand-in for api.video on a server of the test's own. It keeps
-// every secret there is, and all that was said where none may be.
+// all that was said where no secret may be.
 type service struct {
 	*apivideotest.Server
-	host *httptest.Server
-	conf *apivideo.Config
+	host                  *httptest.Server
+	conf                  *apivideo.Config
+	connections, requests atomic.Int64 // that the host has seen
 
-	mu      sync.Mutex // guards what follows
-	paths   []string   // of the auth calls
-	before  func(path string)
-	secrets []string
-	said    map[string]bool
+	mu     sync.Mutex // guards what follows
+	arrive func(op)   // is called before an auth call is served, unless it is nil
+	calls  []op
+	said   map[string]bool
 }
 
-// newService returns a service that does not listen yet. At the end of the test
-// it looks for secrets in what was said.
-func newService(t *testing.T) *service {
+// newService returns a service that starts by start. At the end of the test it
+// looks for secrets in what was said.
+func newService(t *testing.T, start func(*httptest.Server)) *service {
 	s := &service{Server: apivideotest.NewUnstartedServer(), said: map[string]bool{}}
 	s.HandleFunc("/videos", func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		io.WriteString(w, videos)
 	})
-	s.conf = s.Config()
-	s.conf.Logger = slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.secrets = []string{s.conf.APIKey}
-	s.host = httptest.NewUnstartedServer(s)
+	s.FailFunc(s.arrived)
+	s.host = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.requests.Add(1)
+		s.ServeHTTP(w, r)
+	}))
 	s.host.Config.ErrorLog = log.New(s, "", 0)
+	s.host.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			s.connections.Add(1)
+		}
+	}
+	s.host.EnableHTTP2 = true
+	start(s.host)
+	s.conf = s.Config()
+	s.conf.BaseURL = s.host.URL
+	s.conf.Logger = slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	t.Cleanup(func() {
 		s.host.Close()
-		s.assertNoSecretSaid(t)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for said := range s.said {
+			assert.Empty(t, secret.In(said), "%q", said)
+			assert.NotContains(t, said, password)
+		}
 	})
 	return s
 }
 
-// start has the service listen, for http.
-func (s *service) start() {
-	s.host.Start()
-	s.conf.BaseURL = s.host.URL
-}
-
-func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !strings.HasPrefix(r.URL.Path, "/auth/") {
-		s.Server.ServeHTTP(w, r)
-		return
-	}
+func (s *service) arrived(o op) (none apivideotest.Fault) {
 	s.mu.Lock()
-	s.paths = append(s.paths, r.URL.Path)
-	before := s.before
-	s.mu.Unlock()
-	if before != nil {
-		before(r.URL.Path)
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, o)
+	if s.arrive != nil {
+		s.arrive(o)
 	}
-	answer := httptest.NewRecorder()
-	s.Server.ServeHTTP(answer, r)
-	var tokens struct {
-		Access  string `json:"access_token"`
-		Refresh string `json:"refresh_token"`
-	}
-	if json.Unmarshal(answer.Body.Bytes(), &tokens) == nil && tokens.Access != "" {
-		s.mu.Lock()
-		s.secrets = append(s.secrets, tokens.Access, tokens.Refresh)
-		s.mu.Unlock()
-	}
-	maps.Copy(w.Header(), answer.Header())
-	w.WriteHeader(answer.Code)
-	w.Write(answer.Body.Bytes())
+	return none
 }
 
 // onAuthCall has f called before an auth call is served.
-func (s *service) onAuthCall(f func(path string)) {
+func (s *service) onAuthCall(f func(op)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.before = f
+	s.arrive = f
 }
 
-// authPaths are those of the auth calls that arrived.
-func (s *service) authPaths() []string {
+// authCalls are those that arrived.
+func (s *service) authCalls() []op {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.paths)
+	return slices.Clone(s.calls)
 }
 
 // Write keeps what is logged.
@@ -164,16 +165,42 @@ func (s *service) failure(t *testing.T, err error) *apivideo.Error {
 	return failed
 }
 
-// assertNoSecretSaid looks for the beginning of every secret: the rest may have
-// been cut off on the way.
-func (s *service) assertNoSecretSaid(t *testing.T) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for said := range s.said {
-		for _, secret := range s.secrets {
-			assert.NotContains(t, said, secret[:16])
-		}
+// besiege has 20 goroutines ask in vain, a thousand times a second, for at least
+// 3 seconds and a thousand times. It returns how many flights there may have
+// been, since the failure of each is remembered, and one of the errors.
+func (s *service) besiege(t *testing.T, ask func() error) (flights int64, err error) {
+	t.Helper()
+	var asked, served atomic.Int64
+	var failures sync.Map // by what they say
+	start := time.Now()
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for time.Since(start) < 3*time.Second || asked.Load() < 1000 {
+				asked.Add(1)
+				if err := ask(); err != nil {
+					failures.Store(err.Error(), err)
+				} else {
+					served.Add(1)
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		})
 	}
+	wg.Wait()
+	require.Zero(t, served.Load())
+	failures.Range(func(_, failure any) bool {
+		err = failure.(error)
+		s.hear(err)
+		return true
+	})
+	// The pauses are at least half of 1 s, 2 s, 4 s and so on, up to 30 s.
+	flights = 1
+	for left, pause := time.Since(start), time.Second/2; left >= pause; pause = min(2*pause, 15*time.Second) {
+		left -= pause
+		flights++
+	}
+	return flights, err
 }
 
 // renewal begins to renew the token of a Source and returns where its end will
@@ -188,27 +215,27 @@ func renewal(source *apivideo.Source) <-chan error {
 }
 
 // receive returns what a channel brings.
-func receive[T any](t *testing.T, from <-chan T, what string) (v T) {
+func receive[T any](t *testing.T, from <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-from:
 	case <-time.After(patience):
-		require.FailNow(t, "waited in vain for "+what)
+		require.FailNow(t, "waited in vain")
 	}
 	return v
 }
 
 // renews has a Source renew its token until that succeeds, and returns the auth
 // calls that arrived meanwhile.
-func (s *service) renews(t *testing.T, source *apivideo.Source) (paths []string) {
+func (s *service) renews(t *testing.T, source *apivideo.Source) []op {
 	t.Helper()
-	before := len(s.authPaths())
+	before := len(s.authCalls())
 	require.Eventually(t, func() bool {
 		_, err := source.Renew(t.Context())
 		s.hear(err)
 		return err == nil
 	}, patience, 10*time.Millisecond)
-	return s.authPaths()[before:]
+	return s.authCalls()[before:]
 }
 
 // over returns a context whose HTTP client is over base.

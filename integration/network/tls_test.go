@@ -3,8 +3,8 @@ package network_test
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,47 +14,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// secured is the service behind TLS, with a certificate that a test may change. It
-// speaks HTTP/2 to who asks for it.
-type secured struct {
-	*service
-	*authority
-	certificate           atomic.Pointer[tls.Certificate]
-	connections, requests atomic.Int64 // that the server has seen
+// newSecured returns a service behind TLS, with the certificate of package
+// httptest. It speaks HTTP/2 to who asks for it.
+func newSecured(t *testing.T) *service { return newService(t, (*httptest.Server).StartTLS) }
+
+// trusted is the configuration of a client that trusts the certificate.
+func (s *service) trusted() *tls.Config {
+	pool := x509.NewCertPool()
+	pool.AddCert(s.host.Certificate())
+	return &tls.Config{RootCAs: pool}
 }
 
-func newSecured(t *testing.T) *secured {
-	s := &secured{service: newService(t), authority: newAuthority(t)}
-	s.use(t, "127.0.0.1", time.Hour)
-	s.host.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.requests.Add(1)
-		s.service.ServeHTTP(w, r)
-	})
-	s.host.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			s.connections.Add(1)
-		}
-	}
-	s.host.EnableHTTP2 = true
-	s.host.TLS = s.configuration()
-	s.host.StartTLS()
-	s.conf.BaseURL = s.host.URL
-	return s
-}
-
-// configuration is that of a server which proves itself with the certificate.
-func (s *secured) configuration() *tls.Config {
-	return &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		return &tls.Config{Certificates: []tls.Certificate{*s.certificate.Load()}, NextProtos: []string{"h2"}}, nil
-	}}
-}
-
-// use has new connections see a certificate for this host that expires so late.
-func (s *secured) use(t *testing.T, host string, expires time.Duration) {
-	t.Helper()
-	certificate := s.issue(t, host, time.Now().Add(expires))
-	s.certificate.Store(&certificate)
-}
+// afterAll is the time when the certificate has expired.
+func afterAll() time.Time { return time.Now().AddDate(100, 0, 0) }
 
 // transport returns a new transport with this configuration, whose connections
 // end with the test.
@@ -64,7 +36,7 @@ func transport(t *testing.T, conf *tls.Config) *http.Transport {
 	return tr
 }
 
-func TestAPrivateAuthorityIsTrustedWhereTheClientOfTheContextDoes(t *testing.T) {
+func TestTLSPrivateAuthorityOfContextClient(t *testing.T) {
 	t.Parallel()
 	s := newSecured(t)
 	client := s.conf.Client(over(t, transport(t, s.trusted())))
@@ -75,27 +47,22 @@ func TestAPrivateAuthorityIsTrustedWhereTheClientOfTheContextDoes(t *testing.T) 
 	assert.EqualValues(t, 1, s.connections.Load())
 }
 
-func TestABadCertificateIsNamedAndSeldomSeenHoweverManyAsk(t *testing.T) {
+func TestTLSBadCertificateIsNamedAndSeldomTried(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		host    string
-		expires time.Duration
-		trusted bool
-		cause   any
-		text    string
+		change func(*tls.Config)
+		cause  any
+		text   string
 	}{
-		"unknown authority": {"127.0.0.1", time.Hour, false, new(x509.UnknownAuthorityError), "certificate signed by unknown authority"},
-		"expired":           {"127.0.0.1", -time.Hour, true, new(x509.CertificateInvalidError), "certificate has expired"},
-		"another host":      {"ws.example.test", time.Hour, true, new(x509.HostnameError), "cannot validate certificate for 127.0.0.1"},
+		"unknown authority": {func(c *tls.Config) { c.RootCAs = nil }, new(x509.UnknownAuthorityError), "certificate signed by unknown authority"},
+		"expired":           {func(c *tls.Config) { c.Time = afterAll }, new(x509.CertificateInvalidError), "certificate has expired"},
+		"another host":      {func(c *tls.Config) { c.ServerName = "ws.example.test" }, new(x509.HostnameError), "not ws.example.test"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSecured(t)
-			s.use(t, c.host, c.expires)
 			conf := s.trusted()
-			if !c.trusted {
-				conf = nil
-			}
+			c.change(conf)
 			client := s.conf.Client(over(t, transport(t, conf)))
 			flights, err := s.besiege(t, func() error {
 				_, err := client.Get(s.conf.BaseURL + "/videos")
@@ -111,25 +78,33 @@ func TestABadCertificateIsNamedAndSeldomSeenHoweverManyAsk(t *testing.T) {
 	}
 }
 
-func TestARefreshTokenIsKeptFromABadCertificate(t *testing.T) {
+func TestTLSBadCertificateKeepsRefreshToken(t *testing.T) {
 	t.Parallel()
 	s := newSecured(t)
-	tr := transport(t, s.trusted())
+	conf := s.trusted()
+	var late atomic.Bool
+	conf.Time = func() time.Time {
+		if late.Load() {
+			return afterAll()
+		}
+		return time.Now()
+	}
+	tr := transport(t, conf)
 	source := s.conf.Source(over(t, tr))
 	_, err := source.Token()
 	require.NoError(t, err)
 	tr.CloseIdleConnections()
-	s.use(t, "127.0.0.1", -time.Hour)
+	late.Store(true)
 	_, err = source.Renew(t.Context())
 	require.ErrorAs(t, s.failure(t, err), new(*tls.CertificateVerificationError))
 	assert.EqualValues(t, 1+2, s.connections.Load(), "with the refresh token, and with the key")
 	assert.EqualValues(t, 1, s.requests.Load())
-	s.use(t, "127.0.0.1", time.Hour)
+	late.Store(false)
 	s.renews(t, source)
-	assert.Equal(t, []string{"/auth/api-key", "/auth/refresh"}, s.authPaths())
+	assert.Equal(t, []op{authenticate, refresh}, s.authCalls())
 }
 
-func TestABadCertificateOfTheAPICostsNoAuthCall(t *testing.T) {
+func TestTLSBadAPICertificateCostsNoAuthCall(t *testing.T) {
 	t.Parallel()
 	s := newSecured(t)
 	source := s.conf.Source(over(t, transport(t, s.trusted())))
@@ -139,6 +114,6 @@ func TestABadCertificateOfTheAPICostsNoAuthCall(t *testing.T) {
 		s.hear(err)
 		require.ErrorAs(t, err, new(x509.UnknownAuthorityError))
 	}
-	assert.Equal(t, []string{"/auth/api-key"}, s.authPaths())
+	assert.Equal(t, []op{authenticate}, s.authCalls())
 	assert.EqualValues(t, 1, s.requests.Load(), "the auth call alone")
 }

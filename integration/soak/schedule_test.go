@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/model"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -19,7 +20,7 @@ import (
 // A schedule is a sequence of steps of two bytes: what happens, and how much
 // of it. FuzzSchedule looks for one that breaks a promise.
 type player struct {
-	*rig
+	*model.Source
 	ctx     context.Context
 	waiting sync.WaitGroup
 
@@ -50,11 +51,11 @@ func pick[T any](list []T, n byte) T { return list[int(n)%len(list)] }
 // steps are what may happen.
 var steps = []func(p *player, n byte){
 	func(p *player, n byte) { time.Sleep(pick(pauses, n)) },
-	func(p *player, n byte) { p.calls(1, pick(patience, n), body(n%3)) },
-	func(p *player, n byte) { p.calls(1+int(n%32), time.Minute, body(n%3)) },
-	func(p *player, n byte) { p.revoke() },
-	func(p *player, n byte) { p.srv.EndRefreshToken() },
-	func(p *player, n byte) { p.fail(pick(troubles, n)) },
+	func(p *player, n byte) { p.calls(1, pick(patience, n), model.AnyBody(int(n))) },
+	func(p *player, n byte) { p.calls(1+int(n%32), time.Minute, model.AnyBody(int(n))) },
+	func(p *player, n byte) { p.Revoke() },
+	func(p *player, n byte) { p.Server.EndRefreshToken() },
+	func(p *player, n byte) { p.failNext(pick(troubles, n)) },
 	func(p *player, n byte) { // an outage, perhaps of one operation
 		p.breakDown(func(op apivideotest.Op) apivideotest.Fault {
 			if n >= 128 && op == apivideotest.Authenticate {
@@ -64,18 +65,35 @@ var steps = []func(p *player, n byte){
 		})
 	},
 	func(p *player, n byte) { p.breakDown(nil) },
-	func(p *player, n byte) { p.srv.SetAuthLatency(pick(latencies, n)) },
-	func(p *player, n byte) { p.srv.SetLifetime(pick(lifetimes, n)) },
-	func(p *player, n byte) { p.suspend(n%2 == 1) },
-	func(p *player, n byte) { p.refuse(n%3 > 0) },
-	func(p *player, n byte) { p.bounded(pick(patience, n), p.renew) },
-	func(p *player, n byte) { p.bounded(pick(patience, n), p.invalidate) },
+	func(p *player, n byte) { p.Server.SetAuthLatency(pick(latencies, n)) },
+	func(p *player, n byte) { p.Server.SetLifetime(pick(lifetimes, n)) },
+	func(p *player, n byte) { p.Suspend(n%2 == 1) },
+	func(p *player, n byte) { p.Refuse(n%3 > 0) },
+	func(p *player, n byte) { p.bounded(pick(patience, n), p.Renew) },
+	func(p *player, n byte) { p.bounded(pick(patience, n), p.Invalidate) },
 	func(p *player, n byte) { // a busy while
 		for range 10 + int(n)/4 {
-			p.calls(1, time.Minute, none)
+			p.calls(1, time.Minute, model.None)
 			time.Sleep(170 * time.Millisecond)
 		}
 	},
+}
+
+// Those of the steps that are troubles.
+const (
+	revokes = 3 + iota
+	endsRefreshToken
+	fails
+	breaksDown
+	recovers
+	slows
+	renews      = 12
+	invalidates = 13
+)
+
+// get makes a request and returns the status of its answer.
+func (p *player) get(ctx context.Context, b model.Body) int {
+	return p.Do(ctx, p.Server.URL+echo, b).Status
 }
 
 // nextFault says how an auth call goes.
@@ -91,7 +109,7 @@ func (p *player) nextFault(op apivideotest.Op) (f apivideotest.Fault) {
 	return f
 }
 
-func (p *player) fail(f apivideotest.Fault) {
+func (p *player) failNext(f apivideotest.Fault) {
 	p.trouble.Lock()
 	defer p.trouble.Unlock()
 	p.next = append(p.next, f)
@@ -116,9 +134,9 @@ func (p *player) bounded(d time.Duration, f func(context.Context)) {
 }
 
 // calls makes n requests beside what follows.
-func (p *player) calls(n int, d time.Duration, b body) {
+func (p *player) calls(n int, d time.Duration, b model.Body) {
 	for range n {
-		p.bounded(d, func(ctx context.Context) { p.call(ctx, b) })
+		p.bounded(d, func(ctx context.Context) { p.get(ctx, b) })
 	}
 }
 
@@ -129,8 +147,9 @@ func play(t *testing.T, schedule []byte) {
 		srv := apivideotest.NewUnstartedServer()
 		ctx, end := context.WithCancel(t.Context())
 		defer end()
-		p := &player{rig: newRig(ctx, srv, srv.Transport(), 0), ctx: t.Context()}
-		defer p.report(t)
+		run := newRun(srv, 0)
+		defer run.Report(t)
+		p := &player{Source: run.NewSource(ctx, srv.Config(), srv.Transport()), ctx: t.Context()}
 		srv.FailFunc(p.nextFault)
 		for step := range slices.Chunk(schedule, 2) {
 			if len(step) == 2 {
@@ -146,26 +165,24 @@ func play(t *testing.T, schedule []byte) {
 func (p *player) heals(t *testing.T) {
 	p.waiting.Wait()
 	p.breakDown(nil)
-	p.refuse(false)
-	p.srv.SetSuspended(false)
-	p.srv.SetAuthLatency(0)
-	p.srv.SetLifetime(time.Hour)
+	p.Refuse(false)
+	p.Server.SetSuspended(false)
+	p.Server.SetAuthLatency(0)
+	p.Server.SetLifetime(time.Hour)
 	time.Sleep(6 * time.Minute) // failures are remembered for 5 at most
-	assert.Equal(t, 200, p.call(p.ctx, none), "a request after it all")
+	assert.Equal(t, 200, p.get(p.ctx, model.None), "a request after it all")
 }
 
 // rests: an idle Source renews its token once at most, and after the end of
 // its context never, but still serves.
 func (p *player) rests(t *testing.T, end func()) {
-	issued := func() int { c := p.srv.Counters(); return c.Authenticated + c.Refreshed }
+	issued := func() int { c := p.Server.Counters(); return c.Authenticated + c.Refreshed }
 	before := issued()
 	time.Sleep(3 * 24 * time.Hour)
 	assert.LessOrEqual(t, issued(), before+1, "idle")
 	end()
-	p.mu.Lock()
-	p.over = true
-	p.mu.Unlock()
-	assert.Equal(t, 200, p.call(p.ctx, none), "a request after the end of the context")
+	p.End()
+	assert.Equal(t, 200, p.get(p.ctx, model.None), "a request after the end of the context")
 	before = issued()
 	time.Sleep(3 * 24 * time.Hour)
 	assert.Equal(t, before, issued(), "idle after the end of the context")
@@ -186,7 +203,7 @@ var (
 )
 
 // The library's own jitter is in no schedule: a failure may need some tries.
-func TestRandomSchedules(t *testing.T) {
+func TestSoakRandomSchedules(t *testing.T) {
 	if *schedule != "" {
 		steps, err := hex.DecodeString(*schedule)
 		require.NoError(t, err)

@@ -1,171 +1,131 @@
 package year_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"sync"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/model"
+	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
+	"github.com/apivideo/api.video-go-oauth2/internal/seal"
 )
 
-// seal opens and makes the values that the library keeps in a Store, as they
-// are documented.
-type seal struct {
-	key            string
-	aead           cipher.AEAD
-	additionalData []byte
-
-	mu   sync.Mutex // guards what follows
-	last *grant     // that was opened
+// newBox returns the name of an account in a Store, and what opens and makes
+// its values.
+func newBox(apiKey, baseURL string) (name string, box *seal.Box, err error) {
+	if name, err = seal.Name(apiKey, baseURL); err == nil {
+		box, err = seal.New(apiKey, baseURL, name)
+	}
+	return name, box, err
 }
 
-const sealVersion = 1
-
-func newSeal(apiKey, baseURL string) (*seal, error) {
-	name, err := hkdf.Key(sha256.New, []byte(apiKey), nil, "apivideo store key\x00"+baseURL, 32)
-	if err != nil {
-		return nil, err
-	}
-	secret, err := hkdf.Key(sha256.New, []byte(apiKey), nil, "apivideo sealing key\x00"+baseURL, 32)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(secret)
-	if err != nil {
-		return nil, err
-	}
-	key := hex.EncodeToString(name)
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	return &seal{key: key, aead: aead, additionalData: append([]byte{sealVersion}, baseURL+"\x00"+key...)}, err
-}
-
-// grant is what a sealed value says.
+// grant is what a value says. It has a token, or a failure, or both.
 type grant struct {
-	Issued      time.Time     `json:"issued"`
-	Lifetime    time.Duration `json:"lifetime"`
-	AccessToken string        `json:"access_token"`
+	Issued      time.Time
+	Lifetime    time.Duration
+	AccessToken string `json:"access_token"`
+	Failure     *struct{ At time.Time }
 
-	sealed, plain []byte
+	plain []byte
 }
 
-// open takes a value apart. Most often it is the one that another replica has
-// just read.
-func (s *seal) open(key string, sealed []byte) (*grant, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.last != nil && bytes.Equal(sealed, s.last.sealed) {
-		return s.last, nil
-	}
-	if key != s.key || len(sealed) == 0 || sealed[0] != sealVersion {
-		return nil, fmt.Errorf("not of version %d under the key %s", sealVersion, s.key)
-	}
-	plain, err := s.aead.Open(nil, nil, sealed[1:], s.additionalData)
-	if err != nil {
+func read(box *seal.Box, sealed []byte) (*grant, error) {
+	g := &grant{plain: box.Open(sealed)}
+	if err := json.Unmarshal(g.plain, g); err != nil {
 		return nil, err
 	}
-	g := &grant{sealed: sealed, plain: plain}
-	if err := json.Unmarshal(plain, g); err != nil {
-		return nil, err
-	}
-	if g.Issued.IsZero() || g.Lifetime <= 0 || g.AccessToken == "" {
+	if g.Failure == nil && (g.Issued.IsZero() || g.Lifetime <= 0 || g.AccessToken == "") {
 		return nil, errors.New("it lacks a field")
 	}
-	s.last = g
 	return g, nil
 }
 
-// shift returns g with another time of issue.
-func (s *seal) shift(g *grant, by time.Duration) (*grant, error) {
-	if by == 0 {
-		return g, nil
-	}
-	var fields map[string]json.RawMessage
+// shift changes the times of g.
+func (g *grant) shift(by time.Duration) error {
+	var fields, failure map[string]any
 	if err := json.Unmarshal(g.plain, &fields); err != nil {
-		return nil, err
+		return err
 	}
-	issued, err := g.Issued.Add(by).MarshalJSON()
-	if err != nil {
-		return nil, err
+	g.Issued = g.Issued.Add(by)
+	fields["issued"] = g.Issued
+	if g.Failure != nil {
+		failure = fields["failure"].(map[string]any)
+		failure["at"] = g.Failure.At.Add(by)
 	}
-	fields["issued"] = issued
-	plain, err := json.Marshal(fields)
-	if err != nil {
-		return nil, err
-	}
-	sealed := s.aead.Seal([]byte{sealVersion}, nil, plain, s.additionalData)
-	return &grant{g.Issued.Add(by), g.Lifetime, g.AccessToken, sealed, plain}, nil
+	var err error
+	g.plain, err = json.Marshal(fields)
+	return err
 }
 
 // clock is the Store as a replica uses it whose clock is ahead of the others'.
 // A bubble has one clock for all, so the difference is in the values: in what
 // the replica writes they say what its clock would, and what it reads is put
-// back. On the way, the witness learns what the replica is told.
+// back. On the way, the model learns what the replica is told.
 type clock struct {
-	*store
-	*seal
-	witness *witness
-	ahead   time.Duration
-
-	mu   sync.Mutex // guards what follows
-	raw  []byte     // what was read last
-	read *grant     // and what it says
+	*memstore.Store
+	box    *seal.Box
+	source *model.Source
+	ahead  time.Duration
 }
 
 // Load implements apivideo.Store.
 func (c *clock) Load(ctx context.Context, key string) ([]byte, error) {
-	raw, err := c.store.Load(ctx, key)
+	raw, err := c.Store.Load(ctx, key)
 	if err != nil || raw == nil {
 		return nil, err
 	}
-	return c.translate(key, raw).sealed, nil
+	_, value := c.translate(raw)
+	return value, nil
 }
 
 // Update implements apivideo.Store.
 func (c *clock) Update(ctx context.Context, key string, fn func(context.Context, []byte) ([]byte, error)) error {
-	return c.store.Update(ctx, key, func(ctx context.Context, raw []byte) ([]byte, error) {
-		old := new(grant)
-		if raw != nil {
-			old = c.translate(key, raw)
-		}
-		value, err := fn(ctx, old.sealed)
+	return c.Store.Update(ctx, key, func(ctx context.Context, raw []byte) ([]byte, error) {
+		old, was := c.translate(raw)
+		// What seems to be issued in more than an hour is of a clock that is wrong.
+		suffices := c.source.Suffices(old.AccessToken) && time.Until(old.Issued) <= time.Hour
+		value, err := fn(ctx, was)
 		if err != nil || value == nil {
 			return nil, err
 		}
-		c.witness.replaced(old)
-		g, err := c.open(key, value)
+		if suffices {
+			c.wrong("it renews a token that lasts")
+		}
+		g, err := read(c.box, value)
 		if err == nil {
-			g, err = c.shift(g, c.ahead)
+			err = g.shift(c.ahead)
 		}
 		if err != nil {
-			c.witness.wrong("it stores what cannot be opened: %v", err)
+			c.wrong("it stores what cannot be opened: %v", err)
 			return nil, err
 		}
-		return g.sealed, nil
+		return c.box.Seal(g.plain), nil
 	})
 }
 
-// translate returns what a value says by the clock of the replica.
-func (c *clock) translate(key string, raw []byte) *grant {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !bytes.Equal(raw, c.raw) {
-		g, err := c.open(key, raw)
-		if err == nil {
-			g, err = c.shift(g, -c.ahead)
-		}
-		if err != nil {
-			c.witness.wrong("the store has what cannot be opened: %v", err)
-			g = new(grant)
-		}
-		c.raw, c.read = raw, g
+// translate returns what a value says by the clock of the replica, and a value
+// that says so.
+func (c *clock) translate(raw []byte) (*grant, []byte) {
+	if raw == nil {
+		return new(grant), nil
 	}
-	c.witness.told(c.read)
-	return c.read
+	g, err := read(c.box, raw)
+	if err == nil {
+		err = g.shift(-c.ahead)
+	}
+	if err != nil {
+		c.wrong("the store has what cannot be opened: %v", err)
+		return new(grant), nil
+	}
+	if g.AccessToken != "" {
+		c.source.Told(g.AccessToken, g.Issued, g.Lifetime)
+	}
+	return g, c.box.Seal(g.plain)
+}
+
+func (c *clock) wrong(format string, args ...any) {
+	c.source.Lock()
+	defer c.source.Unlock()
+	c.source.Fault(format, args...)
 }

@@ -1,6 +1,8 @@
 package year_test
 
 import (
+	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -8,7 +10,10 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
 )
+
+var errStore = errors.New("the store is down")
 
 // longestCalm is how much longer than the mean a calm may be. No scenario is as
 // short, so that each has incidents of all kinds.
@@ -29,13 +34,13 @@ func (w *world) troubleTheService() {
 	random := w.random(1001)
 	for w.next(random) {
 		o := someOutage(random)
-		w.note(func() { w.auth.begins(); w.tally.outages++ })
-		w.server.FailFunc(o.fault)
-		w.server.SetSuspended(o.fault == nil)
+		w.locked(func() { w.auth.on = true; w.tally.outages++ })
+		w.Server.FailFunc(o.fault)
+		w.Suspend(o.fault == nil)
 		w.sleep(outage(random, o.longest))
-		w.server.FailFunc(nil)
-		w.server.SetSuspended(false)
-		w.note(func() { w.auth.ends(hangs + o.memory) })
+		w.Server.FailFunc(nil)
+		w.Suspend(false)
+		w.locked(func() { w.auth.ends(hangs + o.memory) })
 	}
 }
 
@@ -76,29 +81,29 @@ func someOutage(random *rand.Rand) serviceOutage {
 func (w *world) troubleTheStore() {
 	random := w.random(1002)
 	for w.next(random) {
-		w.note(w.store.begins)
+		w.locked(func() { w.store.on = true })
 		switch random.IntN(5) {
 		case 0:
-			w.shared.set(mood{err: errStore})
+			w.shared.SetFault(memstore.Fault{Err: errStore, Handover: handover})
 			w.sleep(outage(random, day))
 		case 1:
-			w.shared.set(mood{forget: true})
+			w.shared.SetFault(memstore.Fault{WriteErr: errStore, Handover: handover})
 			w.sleep(outage(random, day))
 		case 2:
-			w.shared.set(mood{delay: time.Duration(random.IntN(1500)) * time.Millisecond})
+			w.shared.SetFault(memstore.Fault{Delay: time.Duration(random.IntN(1500)) * time.Millisecond, Handover: handover})
 			w.sleep(outage(random, day))
 		case 3:
 			hang := make(chan struct{})
-			w.shared.set(mood{hang: hang})
+			w.shared.SetFault(memstore.Fault{Hang: hang, Handover: handover})
 			w.sleep(outage(random, 2*time.Hour))
 			close(hang)
 		case 4: // a process ended with the lock
-			w.shared.lock <- struct{}{}
+			unlock, _ := w.shared.Lock(context.Background(), w.name)
 			w.sleep(outage(random, 5*time.Minute))
-			<-w.shared.lock
+			unlock()
 		}
-		w.shared.set(mood{})
-		w.note(func() { w.store.ends(longestFlight) })
+		w.shared.SetFault(memstore.Fault{Handover: handover})
+		w.locked(func() { w.store.ends(longestFlight) })
 	}
 }
 
@@ -106,12 +111,11 @@ func (w *world) troubleTheStore() {
 func (w *world) revoke() {
 	random := w.random(1003)
 	for w.next(random) {
-		w.note(func() { w.tally.revocations++ })
 		if random.IntN(2) == 0 {
-			w.server.EndRefreshToken()
+			w.Server.EndRefreshToken()
 			continue
 		}
-		w.server.RevokeAccessTokens()
+		w.Revoke()
 		if random.IntN(2) == 0 {
 			w.rush()
 		}
@@ -122,7 +126,7 @@ func (w *world) revoke() {
 func (w *world) rush() {
 	var requests sync.WaitGroup
 	for _, r := range w.fleet {
-		requests.Go(func() { r.process.Load().request(w.ctx, w.videos, 0) })
+		requests.Go(func() { r.process.Load().request(longestWait + time.Second) })
 	}
 	requests.Wait()
 }
@@ -139,6 +143,6 @@ func (w *world) deploy() {
 		for _, r := range restarted {
 			r.start()
 		}
-		w.note(func() { w.tally.restarts += len(restarted) })
+		w.locked(func() { w.tally.restarts += len(restarted) })
 	}
 }

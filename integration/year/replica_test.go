@@ -1,22 +1,17 @@
 package year_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 	"weak"
 
-	"github.com/apivideo/api.video-go-oauth2"
-	"golang.org/x/oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/model"
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/wire"
 )
 
 // replica is one of the programs of a fleet, through all its restarts.
@@ -31,25 +26,29 @@ type replica struct {
 
 // process is a replica from one start to the next.
 type process struct {
-	witness *witness
-	source  *apivideo.Source
-	api     *apivideo.Transport
-	end     context.CancelFunc
+	*world
+	source *model.Source
+	end    context.CancelFunc
+	ended  bool // so that its auth calls may be broken off
+	unused int  // tokens it got since its program last called
 }
 
 // start begins a process. Some of those before end, and some are only dropped.
 func (r *replica) start() {
 	r.started++
-	w := &witness{ledger: r.ledger, name: fmt.Sprintf("replica %d, start %d", r.number, r.started), views: make(map[string]*view)}
-	ctx, cancel := context.WithCancel(context.WithValue(r.ctx, oauth2.HTTPClient, &http.Client{Transport: authCalls{w, r.server.Transport()}}))
+	p := &process{world: r.world}
+	ctx, cancel := context.WithCancel(r.ctx)
+	p.end = cancel
 	conf := *r.config
-	c := &clock{store: r.shared, seal: r.seal, witness: w, ahead: r.ahead}
+	c := &clock{Store: r.shared, box: r.box, ahead: r.ahead}
 	r.stores = append(r.stores, weak.Make(c))
 	conf.Store = c
-	p := &process{witness: w, source: conf.Source(ctx), end: cancel}
-	p.api = &apivideo.Transport{Source: p.source, Base: apiCalls{w, r.server.Transport()}}
+	p.source = r.NewSource(ctx, &conf, r.Server.Transport())
+	p.source.Called = p.called
+	p.source.Name = fmt.Sprintf("replica %d, start %d", r.number, r.started)
+	c.source = p.source
 	if before := r.process.Swap(p); before != nil && r.started%2 == 0 {
-		before.witness.note(func() { before.witness.ended = true })
+		before.locked(func() { before.ended = true })
 		before.end()
 	}
 }
@@ -72,104 +71,105 @@ func (r *replica) burst() {
 	p := r.process.Load()
 	var requests sync.WaitGroup
 	for i := range max(1, r.random.IntN(8)-3) {
-		limit := r.limit()
+		limit := longestWait + time.Second
+		if r.random.IntN(8) == 0 {
+			limit = 2 * time.Second
+		}
 		requests.Go(func() {
 			time.Sleep(time.Duration(i/2) * 20 * time.Millisecond)
-			p.request(r.ctx, r.videos, limit)
+			p.request(limit)
 		})
 	}
 	if r.random.IntN(20) == 0 { // and one that is tried again if it fails, and again
 		pause := []time.Duration{50 * time.Millisecond, time.Second}[r.random.IntN(2)]
-		for range 50 {
-			if p.request(r.ctx, r.videos, 0) {
-				break
-			}
+		for n := 0; n < 50 && !p.request(longestWait+time.Second); n++ {
 			time.Sleep(pause)
 		}
 	}
 	requests.Wait()
 }
 
-// limit is how long a request may take, 0 if that does not matter.
-func (r *replica) limit() time.Duration {
-	if r.random.IntN(8) == 0 {
-		return 2 * time.Second
-	}
-	return 0
-}
-
 // pause is how long it is until the next request. The pace of a replica
 // changes from week to week.
 func (r *replica) pause() time.Duration {
-	week := int(time.Since(r.began) / (7 * 24 * time.Hour))
+	week := int(time.Since(r.began) / (7 * day))
 	slower := []float64{0.2, 1, 4, 20, 100}[(r.number+week)%5]
 	return time.Duration(r.random.ExpFloat64() * slower * float64(r.pace))
 }
 
-// attemptKey is that of the attempt in the context of a request.
-type attemptKey struct{}
-
-// request makes one, has the witness check it, and reports whether there was
-// an answer.
-func (p *process) request(ctx context.Context, address *url.URL, limit time.Duration) bool {
-	a := p.witness.begins(limit)
-	ctx = context.WithValue(ctx, attemptKey{}, a)
-	if limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
-	}
-	req := &http.Request{Method: http.MethodGet, URL: address, Header: make(http.Header)}
-	resp, err := p.api.RoundTrip(req.WithContext(ctx))
-	if err != nil {
-		p.witness.ends(a, 0, err)
-		return false
-	}
-	defer resp.Body.Close()
-	_, err = io.Copy(io.Discard, resp.Body)
-	p.witness.ends(a, resp.StatusCode, err)
-	return true
+// request makes one, and reports whether there was an answer.
+func (p *process) request(limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(p.ctx, limit)
+	defer cancel()
+	var issued int
+	var ready bool
+	p.locked(func() {
+		p.unused = 0
+		issued, ready = p.Counts.Tokens, p.ready()
+	})
+	r := p.source.Do(ctx, p.Server.URL+"/videos", model.None)
+	p.locked(func() {
+		p.unused = 0
+		p.judgeWait(r, ready, p.Counts.Tokens-issued)
+	})
+	return r.Err == nil
 }
 
-// apiCalls shows the requests to the API to the witness.
-type apiCalls struct {
-	witness *witness
-	base    http.RoundTripper
+// ready reports whether the Source must have a token: the one it used last or,
+// if nothing stood in the way and there was time, its successor, renewed ahead of
+// expiry.
+func (p *process) ready() bool {
+	k, now := p.source.Latest, time.Now()
+	return k != nil && k.Refused.IsZero() && (k.Serves(now) ||
+		p.skew == 0 && !k.FirstUse.IsZero() && k.FirstUse.Before(k.Expiry.Add(-2*margin)) &&
+			p.uneventful(k.Expiry.Add(-lifetime)) && now.Before(k.Expiry.Add(lifetime/2)))
 }
 
-// RoundTrip implements http.RoundTripper.
-func (c apiCalls) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := c.base.RoundTrip(req)
-	if err != nil {
-		return nil, err
+// judgeWait judges whether a request waited for good reason and not too long,
+// when so many tokens were issued meanwhile.
+func (p *process) judgeWait(r *model.Request, ready bool, issued int) {
+	waited := r.To.Sub(r.From)
+	well := !p.auth.explains(r.From) && !p.store.explains(r.From)
+	switch {
+	case waited == 0:
+		return
+	case ready && p.source.Met401.Before(r.From):
+		p.source.Fault("a request waits %v though there is a token", waited)
+	case waited > longestWait, well && waited > p.patience(issued):
+		p.source.Fault("a request waits %v, and %d tokens are issued; all is well: %t", waited, issued, well)
 	}
-	token := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")
-	c.witness.sent(req.Context().Value(attemptKey{}).(*attempt), token, resp.StatusCode)
-	return resp, nil
+	p.tally.longest = max(p.tally.longest, waited)
+	if well {
+		p.tally.longestHealthy = max(p.tally.longestHealthy, waited)
+	}
 }
 
-// authCalls shows the auth calls to the witness.
-type authCalls struct {
-	witness *witness
-	base    http.RoundTripper
+// called judges an auth call.
+func (p *process) called(c *wire.Call, got wire.Answer) {
+	p.locked(func() {
+		switch {
+		case got.Token != "":
+			p.judgeIssue(c)
+			if p.unused++; p.unused > 1 {
+				p.source.Fault("it gets %d tokens that nobody asks for", p.unused)
+			}
+		case p.auth.explains(c.From):
+			p.tally.failures++
+		case c.Op == apivideotest.Refresh && got.Status == 401:
+			p.tally.refused++
+		case p.ended && got.Status == 0:
+		default:
+			p.source.Fault("%s fails with %d while all is well", c.Op, got.Status)
+		}
+	})
 }
 
-// RoundTrip implements http.RoundTripper.
-func (c authCalls) RoundTrip(req *http.Request) (*http.Response, error) {
-	began := time.Now()
-	resp, err := c.base.RoundTrip(req)
-	if err != nil {
-		c.witness.called(req.URL.Path, began, 0, "")
-		return nil, err
+// judgeIssue judges whether it is time for a new token: without incidents since
+// the last, there is one for the fleet in three quarters of an hour.
+func (p *process) judgeIssue(c *wire.Call) {
+	since := c.From.Sub(p.issued)
+	if p.skew == 0 && since < lifetime-window && !p.issued.IsZero() && p.uneventful(p.issued) {
+		p.source.Fault("it gets a token %v after another replica did", since)
 	}
-	var answer struct {
-		AccessToken string `json:"access_token"`
-	}
-	body, err := io.ReadAll(resp.Body)
-	if resp.StatusCode == http.StatusOK && json.Unmarshal(body, &answer) != nil {
-		c.witness.wrong("an answer that is no JSON")
-	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	c.witness.called(req.URL.Path, began, resp.StatusCode, answer.AccessToken)
-	return resp, err
+	p.issued = c.From
 }

@@ -10,11 +10,15 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/leftover"
 	"github.com/stretchr/testify/assert"
 )
+
+func TestMain(m *testing.M) { os.Exit(leftover.Run(m, "")) }
 
 // The seed decides what happens when. The library's own jitter it does not, so
 // that two runs of one seed are alike but not the same.
@@ -25,7 +29,7 @@ var (
 
 // play runs a scenario for each seed, whose number is in the name of the test.
 // No two run at once: what one leaves behind would be hard to tell.
-func play(t *testing.T, s scenario, check func(t *testing.T, sum tally)) {
+func play(t *testing.T, s scenario, check func(t *testing.T, w *world)) {
 	t.Helper()
 	for range cmp.Or(*seeds, s.seeds) {
 		n := *seed
@@ -36,36 +40,36 @@ func play(t *testing.T, s scenario, check func(t *testing.T, sum tally)) {
 	}
 }
 
-func TestAFleetLivesThroughAYear(t *testing.T) {
-	s := scenario{seeds: 1, length: year, pace: 16 * time.Hour, calm: 4 * day, skew: time.Hour}
-	play(t, s, func(t *testing.T, sum tally) {
-		eventful(t, sum)
-		assert.NotZero(t, sum.failures, "no auth call met an outage")
-		assert.NotZero(t, sum.failed, "no request met one")
+func TestFleetForAYear(t *testing.T) {
+	s := scenario{seeds: 1, length: 365 * day, pace: 16 * time.Hour, calm: 4 * day, skew: time.Hour}
+	play(t, s, func(t *testing.T, w *world) {
+		eventful(t, w)
+		assert.NotZero(t, w.tally.failures, "no auth call met an outage")
+		assert.NotZero(t, w.Counts.Failed, "no request met one")
 	})
 }
 
-func TestAFleetLivesThroughAWeekOfIncidents(t *testing.T) {
+func TestFleetForAWeekOfIncidents(t *testing.T) {
 	play(t, scenario{seeds: 2, length: 7 * day, pace: 2 * time.Hour, calm: 12 * time.Hour, skew: time.Hour}, eventful)
 }
 
-func TestAFleetWithGoodClocksLivesThroughAWeekOfIncidents(t *testing.T) {
+func TestFleetForAWeekOfIncidentsWithGoodClocks(t *testing.T) {
 	play(t, scenario{seeds: 2, length: 7 * day, pace: 2 * time.Hour, calm: 12 * time.Hour}, eventful)
 }
 
 // eventful checks that there was something to live through. In a week it may be
 // that an outage is over before anybody calls.
-func eventful(t *testing.T, sum tally) {
-	assert.NotZero(t, sum.outages)
-	assert.NotZero(t, sum.restarts)
-	assert.NotZero(t, sum.revocations)
+func eventful(t *testing.T, w *world) {
+	assert.NotZero(t, w.tally.outages)
+	assert.NotZero(t, w.tally.restarts)
+	assert.NotZero(t, w.Counts.Revocations)
 }
 
-func TestAFleetWithoutIncidentsMakesOneAuthCallAnHour(t *testing.T) {
+func TestFleetWithoutIncidentsCallsOnceAnHour(t *testing.T) {
 	s := scenario{seeds: 1, length: 10 * day, pace: 5 * time.Hour}
-	play(t, s, func(t *testing.T, sum tally) {
-		assert.Equal(t, sum.authCalls, sum.issued)
-		assert.LessOrEqual(t, sum.authCalls, int((s.length+3*time.Hour)/(lifetime-window))+1)
-		assert.Zero(t, sum.failed+sum.unauthorized+sum.unlucky)
+	play(t, s, func(t *testing.T, w *world) {
+		assert.Equal(t, w.Counts.AuthCalls, w.Counts.Tokens)
+		assert.LessOrEqual(t, w.Counts.AuthCalls, int((s.length+3*time.Hour)/(lifetime-window))+1)
+		assert.Zero(t, w.Counts.Failed+w.Counts.Refused)
 	})
 }

@@ -6,10 +6,15 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
 )
+
+// maxValue is the longest value that Update stores, in bytes. SetValue and
+// SetValues take longer ones.
+const maxValue = 64 << 10
 
 // Store keeps values in a map. Any number of Sources may share it. It is safe
 // for concurrent use.
@@ -91,6 +96,9 @@ func (s *Store) Update(ctx context.Context, key string, fn func(context.Context,
 	}
 	if f, err := s.suffer(); cmp.Or(err, f.WriteErr) != nil {
 		return cmp.Or(err, f.WriteErr)
+	}
+	if len(value) > maxValue {
+		return fmt.Errorf("memstore: a value of %d bytes is too long", len(value))
 	}
 	s.SetValue(key, value)
 	return nil

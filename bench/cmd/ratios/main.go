@@ -1,16 +1,16 @@
-// Ratios runs the benchmarks of this module several times and prints what this
-// library costs in proportion to its peers, as a Markdown table of medians.
+// Ratios runs the benchmarks of this module several times and prints the cost of
+// this library in proportion to its peers: a Markdown table of medians.
 //
 //	go run ./cmd/ratios
+//	go run ./cmd/ratios -bench Token
 //
-// The runs follow one another, each with all peers side by side: what else the
-// machine does then meets them all. It is to be run in the module's folder.
+// Run it in the module's folder. Each run has all peers side by side, so that
+// another load on the machine disturbs all of them.
 package main
 
 import (
 	"bytes"
 	"flag"
-	"fmt"
 	"io"
 	"log"
 	"os"
@@ -23,36 +23,19 @@ func main() {
 	count := flag.Int("count", 6, "run the benchmarks `n` times")
 	bench := flag.String("bench", ".", "run those that match `regexp`")
 	benchtime := flag.String("benchtime", "500ms", "run each for `d`")
-	from := flag.String("from", "", "read the results in this `file` and run nothing")
-	raw := flag.String("raw", "", "write the results to this `file` too, for benchstat -col /by")
 	flag.Parse()
 
-	results, err := read(*from, *count, *bench, *benchtime)
-	if err == nil && *raw != "" {
-		err = os.WriteFile(*raw, results, 0o666)
-	}
-	if err == nil {
-		err = tabulate(os.Stdout, bytes.NewReader(results))
-	}
-	if err != nil {
-		log.Fatal(err)
-	}
-}
-
-// read returns the output of the benchmarks.
-func read(from string, count int, bench, benchtime string) ([]byte, error) {
-	if from != "" {
-		return os.ReadFile(from)
-	}
 	var results bytes.Buffer
-	for n := range count {
-		fmt.Fprintf(os.Stderr, "run %d of %d\n", n+1, count)
-		cmd := exec.Command("go", "test", "-run", "^$", "-bench", bench, "-benchtime", benchtime, ".")
+	for n := range *count {
+		log.Printf("run %d of %d", n+1, *count)
+		cmd := exec.Command("go", "test", "-run", "^$", "-bench", *bench, "-benchtime", *benchtime, ".")
 		cmd.Stdout = io.MultiWriter(&results, os.Stderr)
 		cmd.Stderr = os.Stderr
 		if err := cmd.Run(); err != nil {
-			return nil, err
+			log.Fatal(err)
 		}
 	}
-	return results.Bytes(), nil
+	if err := tabulate(os.Stdout, &results); err != nil {
+		log.Fatal(err)
+	}
 }

@@ -1,62 +1,74 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/aclements/go-moremath/stats"
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/bench"
 )
 
-// load is a steady one, the same for every peer.
-type load struct {
-	workers  int
-	interval time.Duration // between the requests of one worker
-	api      time.Duration // to answer a request
-}
+const (
+	authLatency = 500 * time.Millisecond // of every auth call
+	apiLatency  = 5 * time.Millisecond   // of every answer of the API
+	interval    = time.Millisecond       // between the requests of one library
+)
 
 // sample is one request.
 type sample struct {
-	at     time.Duration // since the start of the phase
-	took   time.Duration
-	failed bool
+	at, took time.Duration // since the start of the phase; to the answer
+	failed   bool
 }
 
-// run is what one peer went through in one phase.
+// run is one peer in one phase.
 type run struct {
 	title     string
 	samples   []sample
-	authCalls int64 // after the first, which got the token to start with
+	authCalls int64 // without the first, which gets the token to start with
+}
+
+// latencies are those of all requests, in seconds, and how many failed.
+func latencies(samples []sample) (took stats.Sample, failed int) {
+	for _, s := range samples {
+		took.Xs = append(took.Xs, s.took.Seconds())
+		if s.failed {
+			failed++
+		}
+	}
+	return *took.Sort(), failed
 }
 
 // measure drives all peers at once through a phase.
-func measure(ph phase, l load) ([]run, error) {
+func measure(ph phase) ([]run, error) {
 	var down atomic.Bool
-	services := make([]*bench.Service, len(subjects))
-	tripper := make([]http.RoundTripper, len(subjects))
+	var wg sync.WaitGroup
+	services := make([]bench.Service, len(subjects))
+	trippers := make([]http.RoundTripper, len(subjects))
+	errs := make([]error, len(subjects))
 	for i, s := range subjects {
-		services[i] = &bench.Service{Lifetime: ph.lifetime, Latency: authLatency, Down: down.Load}
-		var err error
-		if tripper[i], err = peer(s.by, bench.Options{
-			Service: services[i], Base: api{l.api},
-			ExpireEarly: ph.lifetime / 4, // as early as this library
-		}); err != nil {
-			return nil, err
-		}
+		services[i].Lifetime, services[i].Latency, services[i].Down = ph.lifetime, authLatency, down.Load
+		o := bench.Options{Service: &services[i], Base: api{}, ExpireEarly: ph.lifetime / 4} // as early as this library
+		wg.Go(func() {
+			if trippers[i], errs[i] = bench.NewTransport(s.by, o); errs[i] == nil {
+				_, errs[i] = trippers[i].RoundTrip(newRequest()) // now, so that all tokens have one age
+			}
+		})
 	}
-	if err := warm(tripper); err != nil {
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	time.AfterFunc(ph.from, func() { down.Store(ph.to > ph.from) })
 	time.AfterFunc(ph.to, func() { down.Store(false) })
 	start := time.Now()
 	runs := make([]run, len(subjects))
-	var wg sync.WaitGroup
 	for i, s := range subjects {
 		wg.Go(func() {
-			samples := drive(tripper[i], start, ph.length, l)
+			samples := drive(trippers[i], start, ph.length)
 			runs[i] = run{s.title, samples, max(services[i].Calls()-1, 0)}
 		})
 	}
@@ -64,48 +76,19 @@ func measure(ph phase, l load) ([]run, error) {
 	return runs, nil
 }
 
-// peer returns the RoundTripper of this name.
-func peer(by string, o bench.Options) (http.RoundTripper, error) {
-	for _, p := range bench.Peers() {
-		if p.Name == by {
-			return p.New(o)
-		}
-	}
-	panic("no peer " + by)
-}
-
-// warm makes the first request of each, all at once: their tokens are of one
-// age then.
-func warm(tripper []http.RoundTripper) error {
-	errs := make(chan error, len(tripper))
-	for _, rt := range tripper {
-		go func() {
-			_, err := rt.RoundTrip(newRequest())
-			errs <- err
-		}()
-	}
-	for range tripper {
-		if err := <-errs; err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// drive makes requests for as long as length. A request that is held up
-// holds up no other: each has a goroutine of its own, so that every one
-// starts when it is due.
-func drive(rt http.RoundTripper, start time.Time, length time.Duration, l load) []sample {
-	each := int(length / l.interval)
-	samples := make([]sample, l.workers*each)
+// drive makes requests for as long as length. Each has its own goroutine, so
+// that all start when they are due, however long others take.
+func drive(rt http.RoundTripper, start time.Time, length time.Duration) []sample {
+	samples := make([]sample, length/interval)
 	var wg sync.WaitGroup
-	for w := range l.workers {
+	for i := range samples {
+		time.Sleep(time.Until(start.Add(interval * time.Duration(i))))
 		wg.Go(func() {
-			due := start.Add(l.interval * time.Duration(w) / time.Duration(l.workers))
-			for i := range each {
-				time.Sleep(time.Until(due))
-				due = due.Add(l.interval)
-				wg.Go(func() { samples[w*each+i] = request(rt, start) })
+			req, began := newRequest(), time.Now()
+			resp, err := rt.RoundTrip(req)
+			samples[i] = sample{at: began.Sub(start), took: time.Since(began), failed: err != nil}
+			if err == nil {
+				resp.Body.Close()
 			}
 		})
 	}
@@ -113,32 +96,15 @@ func drive(rt http.RoundTripper, start time.Time, length time.Duration, l load) 
 	return samples
 }
 
-// request makes one request.
-func request(rt http.RoundTripper, start time.Time) sample {
-	req := newRequest()
-	began := time.Now()
-	resp, err := rt.RoundTrip(req)
-	took := time.Since(began)
-	if err == nil {
-		resp.Body.Close()
-	}
-	return sample{at: began.Sub(start), took: took, failed: err != nil}
-}
-
 func newRequest() *http.Request {
-	req, err := http.NewRequest("GET", apivideo.ProductionURL+"/videos", nil)
-	if err != nil {
-		panic(err) // of the URL, which is a constant
-	}
+	req, _ := http.NewRequest("GET", apivideo.ProductionURL+"/videos", nil) // of constants
 	return req
 }
 
-// api answers every request, after a while and without a network.
-type api struct{ latency time.Duration }
+// api answers every request, without a network.
+type api struct{}
 
-func (a api) RoundTrip(req *http.Request) (*http.Response, error) {
-	if a.latency > 0 {
-		time.Sleep(a.latency)
-	}
+func (api) RoundTrip(req *http.Request) (*http.Response, error) {
+	time.Sleep(apiLatency)
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 }

@@ -3,168 +3,100 @@ package main
 import (
 	"image/color"
 	"slices"
-	"strconv"
 	"time"
 
 	xfont "golang.org/x/image/font"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// slot is how much time one point of a panel stands for.
+// slot is the time that one point of a curve stands for.
 const slot = 250 * time.Millisecond
 
-var outageColor = color.NRGBA{0xf9, 0xdf, 0xe1, 0xff}
+var (
+	grey  = color.NRGBA{0x5c, 0x63, 0x70, 0xff}
+	faint = color.NRGBA{0xdf, 0xe3, 0xe8, 0xff}
+	red   = color.NRGBA{0xc6, 0x1f, 0x2b, 0xff}
+	pink  = color.NRGBA{0xf9, 0xdf, 0xe1, 0xff}
+)
 
-// pale is a light tint of a colour, opaque, so that grid and outage do not
-// change it.
-func pale(c color.NRGBA) color.NRGBA {
-	tint := func(v uint8) uint8 { return uint8((int(v) + 2*255) / 3) }
-	return color.NRGBA{tint(c.R), tint(c.G), tint(c.B), 0xff}
-}
+// pale is a tint of a colour, through which the grid and the outage show.
+func pale(c color.NRGBA) color.NRGBA { return color.NRGBA{c.R, c.G, c.B, 0x55} }
 
 // newPanel draws one run. All panels have the same scale of latency.
-func newPanel(row, col int, r run, low, high time.Duration) *plot.Plot {
-	ph := phases[col]
+func newPanel(row, col int, r run) *plot.Plot {
+	ph, hue := phases[col], subjects[row].hue
 	p := plot.New()
+	p.BackgroundColor = nil // the picture has one
+	p.Title.Text, p.Title.Padding = r.title, 2
+	p.Title.TextStyle.Color, p.Title.TextStyle.Font = hue, font.From(plot.DefaultFont, 10)
+	p.Title.TextStyle.Font.Weight = xfont.WeightBold
+	p.Y.Scale, p.Y.Min, p.Y.Max = plot.LogScale{}, 0.003, 20
+	p.Y.Tick.Marker = plot.ConstantTicks{{Value: 0.01, Label: "10 ms"}, {Value: 0.1, Label: "100 ms"}, {Value: 1, Label: "1 s"}, {Value: 10, Label: "10 s"}}
 	p.X.Min, p.X.Max = 0, ph.length.Seconds()
-	p.Y.Min, p.Y.Max = low.Seconds()/1.5, high.Seconds()*4
-	p.Y.Scale = plot.LogScale{}
-	p.Y.Tick.Marker = decades{}
-	p.X.Tick.Marker = every(6, ph.length, row == len(subjects)-1)
-	dress(p, row, r.title)
-
-	if ph.to > ph.from {
-		p.Add(band(outageColor, ph.from, ph.to, p.Y.Min, p.Y.Max))
+	if p.X.Label.Text = ph.axis; row < len(subjects)-1 {
+		p.X.Label.Text, p.X.Tick.Marker = "", plot.ConstantTicks{}
 	}
-	p.Add(grid())
-	slots := slotsOf(r.samples, ph.length)
-	area, median := curves(slots)
-	poly := must(plotter.NewPolygon(area))
-	poly.Color, poly.LineStyle = pale(hues[row]), draw.LineStyle{Color: pale(hues[row]), Width: 0.75}
-	line := must(plotter.NewLine(median))
-	line.LineStyle = draw.LineStyle{Color: hues[row], Width: 1.25}
-	p.Add(poly, line)
-	for _, s := range slots {
-		if s.failed {
-			p.Add(band(red, s.at-slot/2, s.at+slot/2, p.Y.Max/2, p.Y.Max))
-		}
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.LineStyle = draw.LineStyle{Color: faint, Width: 0.75}
+		a.Tick.LineStyle = a.LineStyle
+		a.Label.TextStyle.Font, a.Tick.Label.Font = plot.DefaultFont, plot.DefaultFont
+		a.Padding = 0
+	}
+	grid := plotter.NewGrid()
+	grid.Vertical.Width, grid.Horizontal = 0, p.Y.LineStyle
+
+	p.Add(area(box(ph.from, ph.to, p.Y.Min, p.Y.Max), pink), grid) // of no width without an outage
+	outline, median, failures := curves(r.samples, ph.length)
+	p.Add(area(outline, pale(hue)), line(median, hue))
+	for _, at := range failures {
+		p.Add(area(box(at-slot, at+slot, p.Y.Max/2, p.Y.Max), red))
 	}
 	return p
 }
 
-// dress sets title, fonts and axes. The last row names that of time.
-func dress(p *plot.Plot, row int, title string) {
-	small := font.From(plot.DefaultFont, 9)
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Tick.Label.Font, a.Label.TextStyle.Font = small, small
-		a.Tick.Label.Color, a.Label.TextStyle.Color = ink, ink
-		a.LineStyle = draw.LineStyle{Color: faint, Width: 0.75}
-		a.Tick.LineStyle = draw.LineStyle{Color: faint, Width: 0.75}
-		a.Padding = 0
-	}
-	p.Title.TextStyle.Font = font.From(plot.DefaultFont, 10)
-	p.Title.TextStyle.Color = hues[row]
-	p.Title.TextStyle.Font.Weight = xfont.WeightBold
-	p.Title.Text = title
-	p.Title.Padding = 2
-	if row == len(subjects)-1 {
-		p.X.Label.Text = "seconds"
-	}
-	p.BackgroundColor = nil // the whole picture has one
-}
-
-// slotStats are the requests that began in one slot.
-type slotStats struct {
-	at                    time.Duration // the middle of the slot
-	fastest, mid, slowest time.Duration
-	failed                bool
-}
-
-// slotsOf sums samples up. A slot in which no request began is left out.
-func slotsOf(samples []sample, length time.Duration) []slotStats {
+// curves are the outline from the fastest to the slowest request of each slot,
+// the median, and the slots in which a request failed. A slot in which no
+// request began has no point.
+func curves(samples []sample, length time.Duration) (outline, median plotter.XYs, failures []time.Duration) {
 	in := make([][]sample, length/slot+1)
 	for _, s := range samples {
 		i := min(int(s.at/slot), len(in)-1)
 		in[i] = append(in[i], s)
 	}
-	var slots []slotStats
+	var fastest plotter.XYs
 	for i, ss := range in {
 		if len(ss) == 0 {
 			continue
 		}
-		sum := newSummary(ss)
-		slots = append(slots, slotStats{
-			at:      time.Duration(i)*slot + slot/2,
-			fastest: sum.quantile(0), mid: sum.quantile(0.5), slowest: sum.quantile(1),
-			failed: sum.failed > 0,
-		})
+		at := time.Duration(i) * slot
+		x := (at + slot/2).Seconds()
+		took, failed := latencies(ss)
+		outline = append(outline, plotter.XY{X: x, Y: took.Quantile(1)})
+		median = append(median, plotter.XY{X: x, Y: took.Quantile(0.5)})
+		fastest = append(fastest, plotter.XY{X: x, Y: took.Quantile(0)})
+		if failed > 0 {
+			failures = append(failures, at)
+		}
 	}
-	return slots
+	slices.Reverse(fastest)
+	return append(outline, fastest...), median, failures
 }
 
-// curves are the outline from the fastest to the slowest, and the median.
-func curves(slots []slotStats) (area, median plotter.XYs) {
-	for _, s := range slots {
-		area = append(area, xy(s.at, s.slowest))
-		median = append(median, xy(s.at, s.mid))
-	}
-	for _, s := range slices.Backward(slots) {
-		area = append(area, xy(s.at, s.fastest))
-	}
-	return area, median
-}
-
-func xy(at, took time.Duration) plotter.XY { return plotter.XY{X: at.Seconds(), Y: took.Seconds()} }
-
-// band is a rectangle.
-func band(c color.Color, from, to time.Duration, low, high float64) plot.Plotter {
+// box is the outline of a rectangle.
+func box(from, to time.Duration, low, high float64) plotter.XYs {
 	x0, x1 := from.Seconds(), to.Seconds()
-	p := must(plotter.NewPolygon(plotter.XYs{{X: x0, Y: low}, {X: x1, Y: low}, {X: x1, Y: high}, {X: x0, Y: high}}))
-	p.Color, p.LineStyle.Width = c, 0
-	return p
+	return plotter.XYs{{X: x0, Y: low}, {X: x1, Y: low}, {X: x1, Y: high}, {X: x0, Y: high}}
 }
 
-func grid() plot.Plotter {
-	g := plotter.NewGrid()
-	g.Vertical.Width = 0
-	g.Horizontal = draw.LineStyle{Color: faint, Width: vg.Length(0.5)}
-	return g
+// area fills an outline. Without points it is only good for a legend.
+func area(outline plotter.XYs, c color.Color) *plotter.Polygon {
+	return &plotter.Polygon{XYs: []plotter.XYs{outline}, Color: c}
 }
 
-// decades marks the powers of ten.
-type decades struct{}
-
-func (decades) Ticks(low, high float64) []plot.Tick {
-	var ticks []plot.Tick
-	for d := 100 * time.Nanosecond; d.Seconds() <= high; d *= 10 {
-		if d.Seconds() >= low {
-			ticks = append(ticks, plot.Tick{Value: d.Seconds(), Label: short(d)})
-		}
-	}
-	return ticks
-}
-
-// every marks each nth second.
-func every(n int, length time.Duration, named bool) plot.Ticker {
-	var ticks plot.ConstantTicks
-	for s := 0; s <= int(length.Seconds()); s += n {
-		t := plot.Tick{Value: float64(s)}
-		if named {
-			t.Label = strconv.Itoa(s)
-		}
-		ticks = append(ticks, t)
-	}
-	return ticks
-}
-
-// must is for what fails only if a curve has no points or one that is no number.
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
+// line draws a curve. Without points it is only good for a legend.
+func line(points plotter.XYs, c color.Color) *plotter.Line {
+	return &plotter.Line{XYs: points, LineStyle: draw.LineStyle{Color: c, Width: 1.25}}
 }

@@ -2,8 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,42 +16,47 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestQuantile(t *testing.T) {
-	var samples []sample
-	for i := range 1000 {
-		samples = append(samples, sample{took: time.Duration(1000 - i), failed: i < 3})
-	}
-	s := newSummary(samples)
-	assert.EqualValues(t, []time.Duration{1, 500, 990, 999, 1000},
-		[]time.Duration{s.quantile(0), s.quantile(0.5), s.quantile(0.99), s.quantile(0.999), s.quantile(1)})
-	assert.Equal(t, 3, s.failed)
-}
-
-// A moment of the load, with no renewal in it: the table and the plot are made
-// of what it measured.
-func TestWhatIsMeasuredIsReportedAndDrawn(t *testing.T) {
+// A second of the load, without a renewal.
+func TestRolloverReportsAndDraws(t *testing.T) {
 	var runs [][]run
-	for _, ph := range phases {
-		brief := phase{title: ph.title, lifetime: time.Hour, length: time.Second}
-		got, err := measure(brief, load{workers: 2, interval: 50 * time.Millisecond})
+	for range phases {
+		got, err := measure(phase{lifetime: time.Hour, length: time.Second})
 		require.NoError(t, err)
 		for i, r := range got {
 			assert.Equal(t, subjects[i].title, r.title)
-			assert.Len(t, r.samples, 40)
-			for _, s := range r.samples {
-				assert.False(t, s.failed)
-				assert.Positive(t, s.took)
-			}
+			assert.Len(t, r.samples, 1000)
+			took, failed := latencies(r.samples)
+			assert.GreaterOrEqual(t, took.Quantile(0), apiLatency.Seconds())
+			assert.Zero(t, failed)
+			r.samples[0].failed = true
 		}
 		runs = append(runs, got)
 	}
 	var table bytes.Buffer
 	report(&table, runs)
-	assert.Contains(t, table.String(), "| x/oauth2 |")
+	assert.Regexp(t, `\| x/oauth2 \| [\d.]+ms .* \| 1 \| 1000 \| 0 \|`, table.String())
 	name := filepath.Join(t.TempDir(), "plot.svg")
 	require.NoError(t, paint(name, runs))
 	svg, err := os.ReadFile(name)
 	require.NoError(t, err)
-	assert.Contains(t, string(svg), "x/oauth2")
 	assert.NotContains(t, string(svg), "NaN")
+	assertTextFits(t, string(svg))
+}
+
+var textElement = regexp.MustCompile(`(?s)<text x="([\d.]+)" y="(-[\d.]+)".*?font-size:(\d+)px.*?>(.*?)</text>`)
+
+// assertTextFits checks that no text leaves the picture or meets the next one in
+// its line, in a font much wider than Arial.
+func assertTextFits(t *testing.T, svg string) {
+	ends := map[string]float64{} // of the last text, by line
+	number := func(s string) float64 { f, _ := strconv.ParseFloat(s, 64); return f }
+	texts := textElement.FindAllStringSubmatch(svg, -1)
+	slices.SortFunc(texts, func(a, b []string) int { return cmp.Compare(number(a[1]), number(b[1])) })
+	assert.Len(t, texts, strings.Count(svg, "<text"))
+	for _, m := range texts {
+		start := number(m[1])
+		assert.LessOrEqual(t, ends[m[2]], start, "what stands before %q", m[4])
+		ends[m[2]] = start + 0.68*number(m[3])*float64(len(m[4]))
+		assert.LessOrEqual(t, ends[m[2]], float64(width), "%q", m[4])
+	}
 }

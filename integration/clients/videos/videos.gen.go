@@ -12,9 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-
-	"github.com/oapi-codegen/runtime"
-	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // NewVideo defines model for NewVideo.
@@ -22,37 +19,11 @@ type NewVideo struct {
 	Title string `json:"title"`
 }
 
-// Problem defines model for Problem.
-type Problem struct {
-	Status *int    `json:"status,omitempty"`
-	Title  *string `json:"title,omitempty"`
-	Type   *string `json:"type,omitempty"`
-}
-
 // Video defines model for Video.
 type Video struct {
 	Title   string `json:"title"`
 	VideoId string `json:"videoId"`
 }
-
-// VideoList defines model for VideoList.
-type VideoList struct {
-	Data []Video `json:"data"`
-}
-
-// UploadMultipartBody defines parameters for Upload.
-type UploadMultipartBody struct {
-	File openapi_types.File `json:"file"`
-}
-
-// UploadParams defines parameters for Upload.
-type UploadParams struct {
-	// Token The upload token, which stands in for an account of one's own.
-	Token *string `form:"token,omitempty" json:"token,omitempty"`
-}
-
-// UploadMultipartRequestBody defines body for Upload for multipart/form-data ContentType.
-type UploadMultipartRequestBody UploadMultipartBody
 
 // CreateVideoJSONRequestBody defines body for CreateVideo for application/json ContentType.
 type CreateVideoJSONRequestBody = NewVideo
@@ -131,13 +102,6 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// UploadWithBody performs a POST /upload (the `Upload` operationId) request,
-	// with any type of body and a specified content type.
-	UploadWithBody(ctx context.Context, params *UploadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// ListVideos performs a GET /videos (the `ListVideos` operationId) request.
-	ListVideos(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
-
 	// CreateVideoWithBody performs a POST /videos (the `CreateVideo` operationId) request,
 	// with any type of body and a specified content type.
 	CreateVideoWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -145,33 +109,6 @@ type ClientInterface interface {
 	// CreateVideo performs a POST /videos (the `CreateVideo` operationId) request.
 	// Takes a body of the `application/json` content type.
 	CreateVideo(ctx context.Context, body CreateVideoJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
-}
-
-// UploadWithBody performs a POST /upload (the `Upload` operationId) request,
-// with any type of body and a specified content type.
-func (c *Client) UploadWithBody(ctx context.Context, params *UploadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUploadRequestWithBody(c.Server, params, contentType, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// ListVideos performs a GET /videos (the `ListVideos` operationId) request.
-func (c *Client) ListVideos(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListVideosRequest(c.Server)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
 }
 
 // CreateVideoWithBody performs a POST /videos (the `CreateVideo` operationId) request,
@@ -200,89 +137,6 @@ func (c *Client) CreateVideo(ctx context.Context, body CreateVideoJSONRequestBod
 		return nil, err
 	}
 	return c.Client.Do(req)
-}
-
-// NewUploadRequestWithBody constructs an http.Request for the Upload method, with any body, and a specified content type
-func NewUploadRequestWithBody(server string, params *UploadParams, contentType string, body io.Reader) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/upload")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	if params != nil {
-		// queryValues collects non-styled parameters (passthrough, JSON)
-		// that are safe to round-trip through url.Values.Encode().
-		queryValues := queryURL.Query()
-		// rawQueryFragments collects pre-encoded query fragments from
-		// styled parameters, preserving literal commas as delimiters
-		// per the OpenAPI spec (e.g. "color=blue,black,brown").
-		var rawQueryFragments []string
-
-		if params.Token != nil {
-
-			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "token", *params.Token, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			} else {
-				for _, qp := range strings.Split(queryFrag, "&") {
-					rawQueryFragments = append(rawQueryFragments, qp)
-				}
-			}
-
-		}
-
-		if encoded := queryValues.Encode(); encoded != "" {
-			rawQueryFragments = append(rawQueryFragments, encoded)
-		}
-		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
-	if err != nil {
-		return nil, err
-	}
-
-	req.Header.Add("Content-Type", contentType)
-
-	return req, nil
-}
-
-// NewListVideosRequest constructs an http.Request for the ListVideos method
-func NewListVideosRequest(server string) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/videos")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-
-	return req, nil
 }
 
 // NewCreateVideoRequest calls the generic CreateVideo builder with application/json body
@@ -369,17 +223,6 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
-	// UploadWithBodyWithResponse performs a POST /upload (the `Upload` operationId) request,
-	// with any type of body and a specified content type.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	UploadWithBodyWithResponse(ctx context.Context, params *UploadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadResponse, error)
-
-	// ListVideosWithResponse performs a GET /videos (the `ListVideos` operationId) request.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	ListVideosWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListVideosResponse, error)
-
 	// CreateVideoWithBodyWithResponse performs a POST /videos (the `CreateVideo` operationId) request,
 	// with any type of body and a specified content type.
 	//
@@ -391,110 +234,11 @@ type ClientWithResponsesInterface interface {
 	CreateVideoWithResponse(ctx context.Context, body CreateVideoJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateVideoResponse, error)
 }
 
-type UploadResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON201 the response for an HTTP 201 `application/json` response
-	JSON201 *Video
-	// ApplicationproblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationproblemJSON401 *Problem
-}
-
-// GetJSON201 returns the response for an HTTP 201 `application/json` response
-func (r UploadResponse) GetJSON201() *Video {
-	return r.JSON201
-}
-
-// GetApplicationproblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r UploadResponse) GetApplicationproblemJSON401() *Problem {
-	return r.ApplicationproblemJSON401
-}
-
-// GetBody returns the raw response body bytes
-func (r UploadResponse) GetBody() []byte {
-	return r.Body
-}
-
-// Status returns HTTPResponse.Status
-func (r UploadResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r UploadResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r UploadResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
-type ListVideosResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *VideoList
-}
-
-// GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ListVideosResponse) GetJSON200() *VideoList {
-	return r.JSON200
-}
-
-// GetBody returns the raw response body bytes
-func (r ListVideosResponse) GetBody() []byte {
-	return r.Body
-}
-
-// Status returns HTTPResponse.Status
-func (r ListVideosResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r ListVideosResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r ListVideosResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
 type CreateVideoResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Video
-}
-
-// GetJSON201 returns the response for an HTTP 201 `application/json` response
-func (r CreateVideoResponse) GetJSON201() *Video {
-	return r.JSON201
-}
-
-// GetBody returns the raw response body bytes
-func (r CreateVideoResponse) GetBody() []byte {
-	return r.Body
 }
 
 // Status returns HTTPResponse.Status
@@ -511,37 +255,6 @@ func (r CreateVideoResponse) StatusCode() int {
 		return r.HTTPResponse.StatusCode
 	}
 	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r CreateVideoResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
-// UploadWithBodyWithResponse performs a POST /upload (the `Upload` operationId) request,
-// with any type of body and a specified content type.
-//
-// Returns a wrapper object for the known response body format(s).
-func (c *ClientWithResponses) UploadWithBodyWithResponse(ctx context.Context, params *UploadParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UploadResponse, error) {
-	rsp, err := c.UploadWithBody(ctx, params, contentType, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseUploadResponse(rsp)
-}
-
-// ListVideosWithResponse performs a GET /videos (the `ListVideos` operationId) request.
-//
-// Returns a wrapper object for the known response body format(s).
-func (c *ClientWithResponses) ListVideosWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListVideosResponse, error) {
-	rsp, err := c.ListVideos(ctx, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseListVideosResponse(rsp)
 }
 
 // CreateVideoWithBodyWithResponse performs a POST /videos (the `CreateVideo` operationId) request,
@@ -564,65 +277,6 @@ func (c *ClientWithResponses) CreateVideoWithResponse(ctx context.Context, body 
 		return nil, err
 	}
 	return ParseCreateVideoResponse(rsp)
-}
-
-// ParseUploadResponse parses an HTTP response from a UploadWithResponse call
-func ParseUploadResponse(rsp *http.Response) (*UploadResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &UploadResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
-		var dest Video
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON201 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Problem
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationproblemJSON401 = &dest
-
-	}
-
-	return response, nil
-}
-
-// ParseListVideosResponse parses an HTTP response from a ListVideosWithResponse call
-func ParseListVideosResponse(rsp *http.Response) (*ListVideosResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &ListVideosResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest VideoList
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	}
-
-	return response, nil
 }
 
 // ParseCreateVideoResponse parses an HTTP response from a CreateVideoWithResponse call

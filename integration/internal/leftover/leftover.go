@@ -1,14 +1,18 @@
-// Package leftover finds the goroutines that tests leave behind. Every open
-// connection of net/http has one.
+// Package leftover finds the goroutines and connections that tests leave behind.
+// Every open connection of net/http has a goroutine.
 package leftover
 
 import (
+	"context"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -48,4 +52,30 @@ func stacks(ignored string) (all []string) {
 		}
 	}
 	return all
+}
+
+// Connections counts those that are open.
+type Connections struct{ open atomic.Int64 }
+
+// Open is how many there are.
+func (c *Connections) Open() int { return int(c.open.Load()) }
+
+// Dial makes one more.
+func (c *Connections) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	c.open.Add(1)
+	return &counted{Conn: conn, closed: sync.OnceFunc(func() { c.open.Add(-1) })}, nil
+}
+
+type counted struct {
+	net.Conn
+	closed func()
+}
+
+func (c *counted) Close() error {
+	c.closed()
+	return c.Conn.Close()
 }

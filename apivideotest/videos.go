@@ -1,0 +1,184 @@
+package apivideotest
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/problems"
+)
+
+const (
+	defaultPageSize = 25
+	maxPageSize     = 100
+)
+
+// library keeps the account's videos in memory. It is as much of the service as
+// the flows of its clients need, and no copy of it.
+type library struct {
+	mu     sync.Mutex // guards what follows
+	videos []*video   // in the order of their creation
+}
+
+// video is one as the service answers with it.
+type video struct {
+	ID string `json:"videoId"`
+	details
+	CreatedAt   time.Time         `json:"createdAt"`
+	PublishedAt time.Time         `json:"publishedAt"`
+	UpdatedAt   time.Time         `json:"updatedAt"`
+	Source      map[string]string `json:"source"`
+	upload      upload
+}
+
+// details are what a program may set.
+type details struct {
+	Title       string   `json:"title"`
+	Description string   `json:"description"`
+	PlayerID    string   `json:"playerId,omitempty"`
+	Language    string   `json:"language,omitempty"`
+	Public      bool     `json:"public"`
+	Panoramic   bool     `json:"panoramic"`
+	MP4Support  bool     `json:"mp4Support"`
+	Tags        []string `json:"tags"`
+	Metadata    []struct {
+		Key   string `json:"key"`
+		Value string `json:"value"`
+	} `json:"metadata"`
+}
+
+// handlers returns the server's own part of the API.
+func (s *Server) handlers() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /videos", s.library.list)
+	mux.HandleFunc("POST /videos", s.library.create)
+	mux.HandleFunc("GET /videos/{id}", s.library.one(s.library.get))
+	mux.HandleFunc("PATCH /videos/{id}", s.library.one(s.library.patch))
+	mux.HandleFunc("DELETE /videos/{id}", s.library.one(s.library.delete))
+	mux.HandleFunc("POST /videos/{id}/source", s.library.uploadSource)
+	mux.HandleFunc("POST /upload", s.library.uploadDelegated)
+	mux.HandleFunc("POST /upload-tokens", s.createUploadToken)
+	mux.HandleFunc("DELETE /upload-tokens/{token}", s.deleteUploadToken)
+	return mux
+}
+
+// one is a handler for the video that a request names. l.mu is held meanwhile.
+func (l *library) one(h func(http.ResponseWriter, *http.Request, *video)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		v := l.find(r.PathValue("id"))
+		if v == nil {
+			WriteProblem(w, invalid(problems.NotFound, "videoId"))
+			return
+		}
+		h(w, r, v)
+	}
+}
+
+// find returns the video with this identifier, nil if there is none. l.mu is
+// held.
+func (l *library) find(id string) *video {
+	i := slices.IndexFunc(l.videos, func(v *video) bool { return v.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return l.videos[i]
+}
+
+// add makes a new video. l.mu is held.
+func (l *library) add(d details) *video {
+	now := time.Now().UTC().Truncate(time.Second)
+	v := &video{ID: "vi" + randomHex(22), details: d, CreatedAt: now, PublishedAt: now, UpdatedAt: now}
+	v.Source = map[string]string{"uri": "/videos/" + v.ID + "/source"}
+	l.videos = append(l.videos, v)
+	return v
+}
+
+func newDetails() details { return details{Public: true, MP4Support: true, Tags: []string{}} }
+
+func (l *library) create(w http.ResponseWriter, r *http.Request) {
+	d := newDetails()
+	if json.NewDecoder(r.Body).Decode(&d) != nil || d.Title == "" {
+		WriteProblem(w, invalid(problems.InvalidPayload, "title"))
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	writeVideo(w, http.StatusCreated, l.add(d))
+}
+
+func (l *library) get(w http.ResponseWriter, _ *http.Request, v *video) {
+	writeVideo(w, http.StatusOK, v)
+}
+
+// patch changes what the payload names.
+func (l *library) patch(w http.ResponseWriter, r *http.Request, v *video) {
+	d := v.details
+	if json.NewDecoder(r.Body).Decode(&d) != nil || d.Title == "" {
+		WriteProblem(w, invalid(problems.InvalidPayload, "title"))
+		return
+	}
+	v.details, v.UpdatedAt = d, time.Now().UTC().Truncate(time.Second)
+	writeVideo(w, http.StatusOK, v)
+}
+
+func (l *library) delete(w http.ResponseWriter, _ *http.Request, v *video) {
+	l.videos = slices.DeleteFunc(l.videos, func(other *video) bool { return other == v })
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// list answers with a page of the videos.
+func (l *library) list(w http.ResponseWriter, r *http.Request) {
+	page, ok := queryInt(r, "currentPage", 1, 1<<31-1)
+	if !ok {
+		WriteProblem(w, invalid(problems.InvalidPayload, "currentPage"))
+		return
+	}
+	size, ok := queryInt(r, "pageSize", defaultPageSize, maxPageSize)
+	if !ok {
+		WriteProblem(w, invalid(problems.InvalidPayload, "pageSize"))
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	total := len(l.videos)
+	from := min((page-1)*size, total)
+	data := l.videos[from:min(from+size, total)]
+	writeJSON(w, "application/json", http.StatusOK, map[string]any{
+		"data": append([]*video{}, data...), // [] rather than null
+		"pagination": map[string]any{
+			"currentPage":      page,
+			"currentPageItems": len(data),
+			"pageSize":         size,
+			"pagesTotal":       max((total+size-1)/size, 1),
+			"itemsTotal":       total,
+			"links":            []any{},
+		},
+	})
+}
+
+// queryInt reads a parameter that is a number from 1 to most.
+func queryInt(r *http.Request, name string, unset, most int) (n int, ok bool) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return unset, true
+	}
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= 1 && n <= most
+}
+
+// invalid is a problem with a parameter.
+func invalid(id, parameter string) apivideo.Problem {
+	p := Problem(id)
+	p.Name = parameter
+	return p
+}
+
+func writeVideo(w http.ResponseWriter, status int, v *video) {
+	writeJSON(w, "application/json", status, v)
+}

@@ -1,0 +1,46 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestSignalEndsProgramWithSummary(t *testing.T) {
+	program := build(t)
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		cmd := exec.Command(program)
+		stdout := make(lines, 10)
+		var stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = stdout, &stderr
+		require.NoError(t, cmd.Start())
+		t.Cleanup(func() { cmd.Process.Kill() })
+		stall(t, try(t, stdout.two(t)))
+		require.NoError(t, cmd.Process.Signal(signal))
+		require.NoError(t, cmd.Wait(), "it ends with status 0")
+		assert.Equal(t, summary, stderr.String())
+		assert.Empty(t, stdout)
+	}
+}
+
+// stall begins a request that is never finished.
+func stall(t *testing.T, baseURL string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(baseURL, "http://"))
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	_, err = io.WriteString(conn, "POST /auth/api-key HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+	require.NoError(t, err)
+	_, err = conn.Read(make([]byte, 1)) // of the 100 Continue: the request is being served
+	require.NoError(t, err)
+}

@@ -1,0 +1,7 @@
+//go:build !unix && !windows
+
+package filestore
+
+const openFlags = 0
+
+func inUse(error) bool { return false }

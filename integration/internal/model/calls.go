@@ -1,0 +1,96 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/wire"
+)
+
+// begin judges whether this is a time for an auth call.
+func (s *Source) begin(c *wire.Call) {
+	s.Lock()
+	defer s.Unlock()
+	s.Counts.AuthCalls++
+	if left := s.active; left != nil { // at its limit, before it ended
+		if left.Context.Err() == nil {
+			s.Fault("two auth calls at a time")
+		}
+		left.To = c.From
+		s.ended(left, wire.Answer{})
+	}
+	s.active = c
+	if k := s.Latest; k.Serves(c.From) && c.From.Before(k.due) && s.renewing == 0 && !s.wanted {
+		s.Fault("an auth call without a reason, %v before expiry", k.Expiry.Sub(c.From))
+	}
+	s.judgeCredential(c)
+	if complaint := s.pace.next(c, s.Slack); complaint != "" {
+		s.Fault("%s", complaint)
+	}
+}
+
+// judgeCredential judges whether c sends the right one: the refresh token if it
+// is good, and then, in the same renewal, the API key.
+func (s *Source) judgeCredential(c *wire.Call) {
+	if c.Op == apivideotest.Refresh {
+		s.keyed = 0
+		if !s.shared && s.spent[c.Sent] { // by a clock that is off, an old one may look like the newest
+			s.Fault("a refresh token is sent again")
+		}
+		return
+	}
+	s.keyed++
+	if !s.shared && s.Latest != nil && !s.spent[s.Latest.refresh] && s.keyed > attempts {
+		s.Fault("the API key is sent in place of a refresh token")
+	}
+}
+
+// end takes note of how an auth call went.
+func (s *Source) end(c *wire.Call, got wire.Answer) {
+	if s.Called != nil {
+		s.Called(c, got)
+	}
+	s.Lock()
+	defer s.Unlock()
+	if s.active == c { // it was not left behind
+		s.ended(c, got)
+	}
+}
+
+func (s *Source) ended(c *wire.Call, got wire.Answer) {
+	s.active = nil
+	if c.Op == apivideotest.Refresh && !got.Early {
+		s.spent[c.Sent] = true
+	}
+	if errors.Is(c.Context.Err(), context.Canceled) {
+		return // the Source broke it off
+	}
+	k := newToken(got.Token, c.From, c.To, got.Lifetime, s.Slack)
+	k.refresh, k.former = got.Refresh, s.Latest
+	ok := got.Token != "" && c.Context.Err() == nil && c.To.Before(k.unusable)
+	s.pace.took(c, got, ok, s.left(c.To))
+	if got.Token != "" {
+		s.issue(c, got.Token)
+	}
+	if ok {
+		s.forget(c.To)
+		s.tokens[got.Token] = k
+		s.Latest, s.wanted = k, false
+		s.keyed = attempts // which none of the key may follow
+	}
+}
+
+// left is how long the Source can still use the token that it has; the least of
+// what may be if it has taken one from its Store, 0 if there is none.
+func (s *Source) left(now time.Time) (left time.Duration) {
+	for _, k := range s.tokens {
+		if k == s.Latest || k.told {
+			if d := k.unusable.Sub(now); k.lives(now) && (left == 0 || d < left) {
+				left = d
+			}
+		}
+	}
+	return left
+}

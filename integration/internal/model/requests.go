@@ -1,0 +1,162 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/secret"
+)
+
+// Request is one request of a caller, and what was known when it began.
+type Request struct {
+	From, To time.Time
+	Status   int // 0 if there was no answer
+	Err      error
+	Sent     []*Token // the token of each attempt
+
+	body        Body
+	latest      *Token
+	lived       bool // latest did,
+	served      bool // and it served,
+	refused     bool // it was known to be refused,
+	invalidated bool // or was invalidated
+	failing     bool // renewals were
+	first401    time.Time
+}
+
+type requestKey struct{}
+
+// start takes note of a request, and of what is known when it begins.
+func (s *Source) start(r *Request) {
+	k := s.Latest
+	r.latest = k
+	r.lived = k.lives(r.From) && !r.From.Before(k.obtained.Add(s.Slack))
+	r.served = r.lived && k.Serves(r.From)
+	r.refused = k != nil && !k.Refused.IsZero() && k.Refused.Add(s.Slack).Before(r.From) && !k.doubtful(s.Slack)
+	r.invalidated = k != nil && k.invalidated
+	r.failing = s.failing(r.From)
+	if k != nil && !k.FirstUse.IsZero() && !k.doubted && k.Refused.IsZero() && !r.From.Before(k.unusable) && s.Slack == 0 &&
+		!s.shared && s.active == nil && !s.over && s.pace.failed.Before(k.obtained) {
+		s.Fault("a token was not renewed ahead of expiry")
+	}
+	s.Counts.Requests++
+}
+
+// failing reports whether an auth call has failed since then, or was the last
+// to do so.
+func (s *Source) failing(since time.Time) bool {
+	return s.active != nil && errors.Is(s.active.Context.Err(), context.DeadlineExceeded) || s.pace.failing(since) ||
+		s.Outage != nil && s.Outage(since)
+}
+
+// send judges an attempt of a request.
+func (s *Source) send(r *Request, access string, now time.Time) *Token {
+	k := s.tokens[access]
+	if k == nil {
+		s.Fault("a request with a token that nobody issued")
+		return nil
+	}
+	chosen := now
+	if s.Slack > 0 {
+		chosen = r.From // it may have been a while
+	}
+	switch {
+	case len(r.Sent) == mostSends, len(r.Sent) > 0 && (r.body == Stream || slices.Contains(r.Sent, k)):
+		s.Fault("a request sent again in vain")
+	case !chosen.Before(k.unused):
+		s.Fault("a request with a token that expires in %v", k.unused.Sub(chosen))
+	case k == r.latest && r.invalidated:
+		s.Fault("a request with a token that was invalidated")
+	case k == r.latest && r.refused && !s.failing(k.Refused): // it serves on once its renewal has failed
+		s.Fault("a request with a token that was known to be refused")
+	}
+	r.Sent = append(r.Sent, k)
+	if k.FirstUse.IsZero() {
+		k.FirstUse = now
+	}
+	if s.shared {
+		s.Latest = k
+	}
+	return k
+}
+
+// answer takes note of what the API says to the last attempt of r.
+func (s *Source) answer(r *Request, status int, now time.Time) {
+	k := r.Sent[len(r.Sent)-1]
+	switch {
+	case status != 401 && k.met.IsZero():
+		k.met = now
+	case status == 401 && len(r.Sent) < mostSends && (k.Refused.IsZero() || k.doubtful(s.Slack)): // the next request finds out of the last one
+		k.Refused = now
+	}
+	if status != 401 {
+		return
+	}
+	s.Met401, s.lastRefusal = now, now
+	if r.first401.IsZero() {
+		r.first401 = now
+	}
+	if now.Before(k.ends) && !s.revoked(k, now) {
+		s.Fault("the stand-in refuses a valid token")
+	}
+}
+
+// finish judges what the caller of a request got.
+func (s *Source) finish(ctx context.Context, r *Request) {
+	served := r.served && r.latest.Serves(r.To.Add(s.Slack))
+	lived := r.lived && !r.latest.doubted && r.latest.lives(r.To.Add(s.Slack))
+	switch {
+	case r.Err != nil:
+		s.Counts.Failed++
+		s.judgeError(ctx, r, r.Err)
+		if len(r.Sent) == 0 && (served || lived && ctx.Err() == nil) {
+			s.Fault("a request failed that could have been served: %v", r.Err)
+		}
+	case r.Status == 401:
+		s.Counts.Refused++
+		s.judgeRefusal(r)
+	case r.Status == 403 && s.suspended:
+	case r.Status != 200:
+		s.Fault("status %d", r.Status)
+	case len(r.Sent) > 1:
+		s.Counts.Healed++
+	}
+	if s.Slack == 0 && r.To.After(r.From) { // elsewhere the network takes time too
+		s.Counts.Waited++
+		if served && len(r.Sent) == 1 {
+			s.Fault("a request waited %v with a usable token", r.To.Sub(r.From))
+		}
+	}
+}
+
+// judgeRefusal judges whether a 401 may reach the caller: the body was gone, there
+// was no successor to be had, or the refusal was not believed. A token that was
+// asked for after the first 401 is a successor, and may be revoked as well.
+func (s *Source) judgeRefusal(r *Request) {
+	last := r.Sent[len(r.Sent)-1]
+	switch {
+	case r.body == Stream, last.doubtful(s.Slack), r.failing, s.failing(r.From):
+	case len(r.Sent) == 1:
+		s.Fault("a 401 reached a caller")
+	case last.Issued.Before(r.first401):
+		s.Counts.Unlucky++
+		s.Fault("a 401 reached a caller, whose last token was asked for %v before the first", r.first401.Sub(last.Issued))
+	}
+}
+
+// judgeError judges whether an error names its cause, and no secret.
+func (s *Source) judgeError(ctx context.Context, r *Request, err error) {
+	_, ours := errors.AsType[*apivideo.Error](err)
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+	case ours && len(r.Sent) == 0 && (r.failing || s.failing(r.From)):
+	default:
+		s.Fault("an error without a cause: %v", err)
+	}
+	if secret.In(err.Error()) != "" {
+		s.Fault("a secret in an error")
+	}
+}

@@ -1,0 +1,75 @@
+package model
+
+import "time"
+
+const (
+	renewalWindow = 15 * time.Minute // or a quarter of the lifetime: the earliest renewal
+	expiryMargin  = 10 * time.Second // or a tenth of it: the latest use
+	firstHold     = time.Second      // of a refusal that is not believed; doubles
+	longestHold   = time.Minute
+)
+
+// Token is an access token as one Source knows it.
+type Token struct {
+	Access   string
+	Issued   time.Time // when the auth call that brought it began
+	Expiry   time.Time
+	FirstUse time.Time // by a request; zero if there was none
+	Refused  time.Time // by the API; zero if it was not
+
+	refresh     string    // its refresh token
+	ends        time.Time // its expiry by the right clock
+	obtained    time.Time // by this Source
+	due         time.Time // renewal ahead of expiry, at the earliest
+	unusable    time.Time // it must be used until then
+	unused      time.Time // it must not be used from then on; unusable unless the Store said more than one thing
+	told        bool      // it is from the Store
+	former      *Token
+	met         time.Time // the first answer of the API other than 401
+	doubted     bool      // Source.Invalidate was called with it
+	invalidated bool      // and has returned
+}
+
+func newToken(access string, began, obtained time.Time, lifetime, slack time.Duration) *Token {
+	expiry := began.Add(lifetime)
+	unusable := expiry.Add(-min(expiryMargin, lifetime/10))
+	return &Token{
+		Access:   access,
+		Issued:   began,
+		Expiry:   expiry,
+		ends:     expiry,
+		obtained: obtained,
+		due:      expiry.Add(-min(renewalWindow, lifetime/4) - slack),
+		unusable: unusable,
+		unused:   unusable,
+	}
+}
+
+// lives reports whether a Source has k to serve, be it refused.
+func (k *Token) lives(now time.Time) bool {
+	return k != nil && !k.invalidated && now.Before(k.unusable)
+}
+
+// Serves reports whether a request that has k need not wait.
+func (k *Token) Serves(now time.Time) bool { return k.lives(now) && !k.doubted && k.Refused.IsZero() }
+
+// hold is how long a refusal of k may not be believed, since k came for a token
+// that was refused.
+func (k *Token) hold(slack time.Duration) time.Duration {
+	f := k.former
+	if f == nil || f.Refused.IsZero() || f.Refused.After(k.obtained.Add(slack)) {
+		return 0
+	}
+	hold := f.hold(slack)
+	if hold == 0 || !f.met.IsZero() && f.met.Add(slack).Before(k.obtained) {
+		return firstHold
+	}
+	return min(2*hold, longestHold)
+}
+
+// doubtful reports whether the refusal of k was one that is not believed.
+func (k *Token) doubtful(slack time.Duration) bool {
+	unmet := k.met.IsZero() || !k.met.Add(slack).Before(k.Refused)
+	hold := k.hold(slack)
+	return hold > 0 && unmet && k.Refused.Sub(k.obtained) <= hold+slack
+}

@@ -1,0 +1,117 @@
+// Package foreign calls code that the library does not own: it may block,
+// panic, or end its goroutine.
+package foreign
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime/debug"
+)
+
+// Crash is the error of code that panicked, or that ended its goroutine with
+// runtime.Goexit.
+type Crash struct {
+	Text  string
+	Stack []byte // nil after runtime.Goexit
+}
+
+func (c *Crash) Error() string { return c.Text }
+
+// Result is what a function returned.
+type Result[T any] struct {
+	Value T
+	Err   error
+}
+
+// Go calls f in a new goroutine. The channel gets what f returns, or a *[Crash]
+// if f does not return.
+func Go[T any](f func() (T, error)) <-chan Result[T] {
+	results := make(chan Result[T], 1)
+	go func() {
+		var r Result[T]
+		returned := false
+		defer func() {
+			if !returned {
+				r.Err = crash(recover())
+			}
+			results <- r
+		}()
+		r.Value, r.Err = f()
+		returned = true
+	}()
+	return results
+}
+
+// crash makes an error of what recover returned. It is called while the
+// goroutine ends, so that even the text of the panic may block.
+func crash(value any) *Crash {
+	if value == nil {
+		return &Crash{Text: "the code that was called ended its goroutine (runtime.Goexit)"}
+	}
+	return &Crash{fmt.Sprintf("panic: %v", value), debug.Stack()}
+}
+
+// Call is [Go] that waits for the result, but not beyond the end of ctx: then it
+// returns the cause of that. f may still be running.
+func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	results := Go(f)
+	select {
+	case r := <-results:
+		return r.Value, r.Err
+	case <-ctx.Done():
+		var zero T
+		return zero, context.Cause(ctx)
+	}
+}
+
+// Context returns a context with the values of ctx that ends when ctx does, with
+// its cause, or when stop is called. Package context would ask a foreign
+// context why it ended in a goroutine where a panic ends the program.
+func Context(ctx context.Context) (own context.Context, stop func()) {
+	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	why := func() (error, error) { return nil, EndOf(ctx) }
+	if ctx.Err() != nil {
+		_, err := why()
+		cancel(err)
+		return own, func() {}
+	}
+	done := ctx.Done()
+	go func() {
+		select {
+		case <-done:
+			r := <-Go(why)
+			cancel(r.Err)
+		case <-own.Done():
+		}
+	}()
+	return own, func() { cancel(nil) }
+}
+
+// EndOf is why ctx has ended: its error and, if it has one of its own, its
+// cause.
+func EndOf(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	switch {
+	case err == nil: // against the contract of a context
+		return context.Canceled
+	case cause == nil || errors.Is(cause, err):
+		return cmp.Or(cause, err)
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// Nil reports whether v is nil, or a nil pointer, map, slice, function or
+// channel in an interface.
+func Nil(v any) bool {
+	if v == nil {
+		return true
+	}
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan:
+		return r.IsNil()
+	}
+	return false
+}

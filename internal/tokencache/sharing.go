@@ -1,0 +1,293 @@
+package tokencache
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+)
+
+const (
+	storeTime    = 1 * time.Second        // for reading from the Store, and for writing to it
+	lockTime     = 20 * time.Second       // for acquiring the Store's lock
+	lastPart     = 8                      // of the time for renewal: one eighth is spent without the Store
+	lookInterval = 100 * time.Millisecond // between looks at the Store while waiting for its lock
+	// While a flight waits for the lock, the Store may leave so many looks in a
+	// row without an answer: it answered before, and may only be busy.
+	maxSilentLooks = 3
+)
+
+// storeError is a failure of the Store. It says nothing about the service.
+type storeError struct {
+	doing string
+	text  string // of a foreign error, which is not asked again
+	cause error  // a *foreign.Crash or an Overdue; nil otherwise
+}
+
+func (e *storeError) Error() string { return "apivideo: " + e.doing + " the store: " + e.text }
+
+func (e *storeError) Unwrap() error { return e.cause }
+
+// obtainShared gets the token of a flight from the Store if another process
+// has renewed it, else from the service, under the Store's lock. If the Store
+// fails, it does without, or returns a *storeError if there is time to retry.
+func (c *Cache) obtainShared(f *flight) (*Token, error) {
+	c.tell(f, "the store")
+	seen, err := c.look(f)
+	if err == nil {
+		var t *Token
+		end, ok := c.settled(f, seen, held{})
+		if ok && !c.isForced(f) { // what was there before will not do
+			t, err = c.take(f, end)
+		} else {
+			t, err = c.renewShared(f, seen)
+		}
+		if err == nil {
+			return t, nil
+		}
+	}
+	if _, ok := err.(*storeError); !ok || f.ctx.Err() != nil {
+		return nil, err
+	}
+	c.storeFails(err)
+	if c.canWait(f) {
+		return nil, err
+	}
+	return c.issue(f, seen.token)
+}
+
+// look reads the Store. Some stores do not honour a context while they read,
+// so it leaves them behind.
+func (c *Cache) look(f *flight) (held, error) {
+	ctx, cancel := withPatience(f.ctx, storeTime)
+	defer cancel()
+	h, err := foreign.Call(ctx, func() (held, error) {
+		sealed, err := c.store.Load(ctx, f.account.Name)
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx) // a Store that honours its context says no more than that
+		}
+		if err != nil {
+			return held{}, storeErrorOf("reading", err)
+		}
+		return c.open(f.account, bytes.Clone(sealed), time.Now()), nil
+	})
+	return h, storeErrorOf("reading", err)
+}
+
+// storeErrorOf makes a *storeError of an error of foreign.Call.
+func storeErrorOf(doing string, err error) error {
+	if _, ok := err.(*storeError); ok || err == nil {
+		return err
+	}
+	e := &storeError{doing: doing, text: err.Error()}
+	switch err.(type) {
+	case *foreign.Crash, Overdue:
+		e.cause = err
+	}
+	return e
+}
+
+// settled returns what ends the flight, if the Store holds it: a token that
+// will do, or a failure that is still to be waited for. seen is what the Store
+// held before.
+func (c *Cache) settled(f *flight, h, seen held) (end held, ok bool) {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.adoptable(f, h.token, seen.token, now) {
+		h.token.asked = c.refusals.latest(h.token.refusedBefore)
+		return held{token: h.token}, true
+	}
+	if p := h.failure; p != nil && p.err != nil && p.left(now) > 0 && !(f.forced && p.at.Before(f.start)) {
+		return held{failure: p}, true
+	}
+	return held{}, false
+}
+
+// take ends the flight with what settled returned.
+func (c *Cache) take(f *flight, end held) (*Token, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.storeWorks()
+	if end.token != nil {
+		return end.token, nil
+	}
+	f.failure = *end.failure
+	return nil, end.failure.err
+}
+
+func (c *Cache) isForced(f *flight) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return f.forced
+}
+
+// adoptable reports whether a token of the Store will do: it is usable, was
+// not refused here, was issued another time than the current one, and lives
+// no less than that, whether that was refused or not. By a clock that was
+// ahead, the current one may seem to live on. c.mu is held.
+func (c *Cache) adoptable(f *flight, t, seen *Token, now time.Time) bool {
+	switch {
+	case t == nil || t.usableUntil.passed(now) || c.retired.has(t.id):
+		return false
+	case f.forced && (t.Issued.Before(f.start) || t.same(seen)):
+		return false
+	case f.since > 0 && c.refusals.latest(t.refusedBefore) < f.since:
+		return false // it may have been revoked together with the refused one
+	case t.same(c.cur) && t.Issued.Equal(c.cur.Issued):
+		return false
+	case c.cur == nil || c.cur.usableUntil.passed(now):
+		return true
+	}
+	return !c.cur.outlives(t)
+}
+
+// update is one call of Store.Update. Either its fn runs and gets the token, or
+// renewShared gives up before that: because the token was renewed by another
+// process, because the Store failed, or because the lock took too long.
+type update struct {
+	// taken decides between the two: whichever sets it goes ahead, the other
+	// does nothing.
+	taken    atomic.Bool
+	began    chan struct{} // closed by fn, with the lock
+	ended    chan struct{} // closed by fn, when token and err are set
+	returned <-chan foreign.Result[struct{}]
+	token    *Token
+	err      error
+}
+
+var (
+	errTaken     = errors.New("apivideo: the token was renewed meanwhile, or the lock took too long")
+	errNotCalled = errors.New("the update was not made")
+)
+
+// renewShared renews under the Store's lock, unless that turns out to be
+// needless by then: seen is what the Store held before.
+func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
+	ctx, cancel := context.WithCancel(f.ctx)
+	defer cancel()
+	c.tell(f, "the store's lock")
+	u := &update{began: make(chan struct{}), ended: make(chan struct{}), err: errNoToken} // until fn sets it
+	u.returned = foreign.Go(func() (struct{}, error) {
+		err := c.store.Update(ctx, f.account.Name, func(_ context.Context, old []byte) ([]byte, error) {
+			return c.underLock(f, u, seen, bytes.Clone(old))
+		})
+		if err != nil {
+			err = &storeError{"updating", err.Error(), nil}
+		}
+		return struct{}{}, err
+	})
+	if t, err, decided := c.awaitLock(ctx, f, u, seen); decided {
+		return t, err
+	}
+	<-u.ended // the auth calls have limits
+	ctx, stop := withPatience(f.ctx, storeTime)
+	defer stop()
+	select {
+	case r := <-u.returned:
+		c.stored(f, r.Err)
+	case <-ctx.Done():
+		c.stored(f, context.Cause(ctx))
+	}
+	return u.token, u.err
+}
+
+// stored notes whether the outcome of a flight could be stored.
+func (c *Cache) stored(f *flight, err error) {
+	switch {
+	case f.ctx.Err() != nil: // an aborted flight stores nothing
+	case err != nil:
+		c.storeFails(storeErrorOf("writing to", err))
+	default:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.storeWorks()
+	}
+}
+
+// underLock is the fn of Store.Update. It does not heed its context: an auth
+// call that was begun is better finished than left in doubt, and the Store
+// sees to it that nothing is written without the lock.
+func (c *Cache) underLock(f *flight, u *update, seen held, old []byte) ([]byte, error) {
+	if !u.taken.CompareAndSwap(false, true) {
+		return nil, errTaken
+	}
+	close(u.began)
+	defer close(u.ended)
+	h := c.open(f.account, old, time.Now())
+	if end, ok := c.settled(f, h, seen); ok {
+		u.token, u.err = c.take(f, end)
+		return nil, nil
+	}
+	c.mu.Lock()
+	if p := h.failure; p != nil && p.counts(time.Now()) {
+		c.failures.count = max(c.failures.count, p.count)
+	}
+	c.mu.Unlock()
+	if u.token, u.err = c.issue(f, h.token); u.err == nil {
+		return c.seal(f, held{token: u.token})
+	}
+	if f.ctx.Err() != nil {
+		return nil, u.err
+	}
+	why := c.explain(u.err)
+	c.mu.Lock()
+	failed := c.next(u.err, why, c.failures.count, time.Now())
+	f.failure = failed
+	c.mu.Unlock()
+	return c.seal(f, held{h.token, &failed})
+}
+
+// awaitLock waits until fn has begun. decided is true if the flight ended
+// elsewhere or the lock cannot be acquired.
+func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen held) (t *Token, err error, decided bool) {
+	patient, cancel := withPatience(ctx, jittered(lockTime, jitter))
+	defer cancel()
+	again := time.NewTicker(lookInterval)
+	defer again.Stop()
+	for silent := 0; ; {
+		select {
+		case <-u.began:
+			return nil, nil, false
+		case r := <-u.returned:
+			returned := make(chan foreign.Result[struct{}], 1)
+			returned <- r // fn may have ended all the same
+			u.returned = returned
+			err = storeErrorOf("updating", cmp.Or(r.Err, errNotCalled))
+		case <-patient.Done():
+			err = &storeError{"locking", context.Cause(patient).Error(), nil}
+		case <-again.C:
+			var h, end held
+			if h, err = c.look(f); err == nil {
+				var ok bool
+				if end, ok = c.settled(f, h, seen); !ok {
+					silent = 0
+					continue
+				}
+			} else if silent++; errors.Is(err, context.DeadlineExceeded) && silent < maxSilentLooks {
+				continue
+			}
+			if decided = u.taken.CompareAndSwap(false, true); decided && err == nil {
+				t, err = c.take(f, end)
+			}
+			return t, err, decided
+		}
+		return nil, err, u.taken.CompareAndSwap(false, true)
+	}
+}
+
+// canWait reports whether to retry later instead of renewing without the
+// Store: nobody waits for the flight, and the current token lasts for more
+// tries. It does not in the last part of the time for renewal.
+func (c *Cache) canWait(f *flight) bool {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cur := c.current(now)
+	return f.waiters == 0 && cur != nil &&
+		cur.usableUntil.left(now) > cur.usableUntil.t.Sub(cur.renewAt.t)/lastPart
+}

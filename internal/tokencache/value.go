@@ -1,0 +1,103 @@
+package tokencache
+
+import (
+	"encoding/json"
+	"maps"
+	"time"
+)
+
+const (
+	// maxValue is how long a value may be, in bytes: a Store reads no more than
+	// 64 KiB. A longer one is stored without the fields of the answer that only
+	// programs read, then without the failure, then without the refresh token.
+	maxValue = 60 << 10
+	// A value from further in the future is from a clock that was wrong.
+	maxAhead = time.Hour
+)
+
+// value is the plain text of what the Store keeps.
+type value struct {
+	Issued       time.Time      `json:"issued"`
+	Lifetime     time.Duration  `json:"lifetime"` // nanoseconds
+	AccessToken  string         `json:"access_token"`
+	RefreshToken string         `json:"refresh_token,omitempty"`
+	Extra        map[string]any `json:"extra,omitempty"`   // without the tokens
+	Refused      []fingerprint  `json:"refused,omitempty"` // tokens that were refused before this one was asked for
+	Failure      *record        `json:"failure,omitempty"` // of the latest renewal
+}
+
+// held is what the Store holds. Either part may be missing.
+type held struct {
+	token   *Token
+	failure *failure
+}
+
+// seal returns the value that the Store keeps of h.
+func (c *Cache) seal(f *flight, h held) ([]byte, error) {
+	var v value
+	if t := h.token; t != nil {
+		extra := maps.Clone(t.Extra)
+		delete(extra, "access_token")
+		delete(extra, "refresh_token")
+		v = value{t.Issued, t.Lifetime, t.AccessToken, t.RefreshToken, extra, t.refusedBefore, nil}
+	}
+	if h.failure != nil {
+		v.Failure = &record{h.failure.at, h.failure.wait, h.failure.count, ask(nil, func() []byte { return c.issuer.Encode(h.failure.err) })}
+	}
+	plain, err := json.Marshal(v)
+	for _, drop := range []func(){
+		func() { v.Extra = nil },
+		func() { v.Failure = nil },
+		func() { v.RefreshToken = "" },
+	} {
+		if err != nil || len(plain) <= maxValue {
+			break
+		}
+		drop()
+		plain, err = json.Marshal(v)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.account.Box.Seal(plain), nil
+}
+
+// open returns what a sealed value holds: nothing if this package did not seal
+// it for this account. By the time on this machine the token expires no later
+// than its lifetime from now, whatever the clock said where it was sealed.
+func (c *Cache) open(a *Account, sealed []byte, now time.Time) (h held) {
+	plain := a.Box.Open(sealed)
+	var v value
+	if plain == nil || json.Unmarshal(plain, &v) != nil {
+		return held{}
+	}
+	if v.Failure != nil {
+		err := ask(nil, func() error { return c.issuer.Decode(v.Failure.Error) })
+		h.failure = &failure{
+			err: err, why: c.explain(err), other: true,
+			at: v.Failure.At, wait: v.Failure.Wait, count: v.Failure.Count,
+		}
+	}
+	if v.AccessToken == "" {
+		return h
+	}
+	remaining := min(v.Issued.Add(v.Lifetime).Sub(now), v.Lifetime)
+	if v.Issued.Sub(now) > maxAhead {
+		remaining = 0
+	}
+	if remaining <= 0 {
+		// It was left behind, or put back: its refresh token is likely spent.
+		v.RefreshToken = ""
+	}
+	if v.Extra == nil {
+		v.Extra = make(map[string]any)
+	}
+	v.Extra["access_token"] = v.AccessToken
+	if v.RefreshToken != "" {
+		v.Extra["refresh_token"] = v.RefreshToken
+	}
+	t := newToken(Grant{v.AccessToken, v.RefreshToken, v.Lifetime, v.Extra}, v.Issued, remaining, now)
+	t.shared, t.Account, t.refusedBefore = true, a, v.Refused
+	h.token = t
+	return h
+}

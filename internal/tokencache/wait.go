@@ -1,0 +1,88 @@
+package tokencache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+)
+
+// waiter is a caller that needs a token. Its context is foreign code, which is
+// never called with a lock held.
+type waiter struct {
+	ctx   context.Context
+	done  <-chan struct{}
+	left  bool // the context has ended
+	start time.Time
+	doing string // what its flight waited for when it left; "" if there was none
+}
+
+func newWaiter(ctx context.Context) *waiter {
+	return &waiter{ctx: ctx, done: ctx.Done(), left: ctx.Err() != nil, start: time.Now()}
+}
+
+// errLeft stands for the error of a waiter whose context has ended.
+var errLeft = errors.New("the context has ended")
+
+// errorOf replaces errLeft by the error that the caller gets.
+func (w *waiter) errorOf(err error) error {
+	if err != errLeft {
+		return err
+	}
+	e := &WaitError{err: foreign.EndOf(w.ctx)}
+	if w.doing != "" {
+		waited := time.Since(w.start)
+		unit := 100 * time.Millisecond
+		if waited < unit {
+			unit = time.Millisecond
+		}
+		e.doing = fmt.Sprintf(" (%s, for %v)", w.doing, waited.Round(unit))
+	}
+	return e
+}
+
+// WaitError is the error of a caller whose context ended before the token was
+// there. It is a time-out for package net if the context's deadline passed.
+type WaitError struct {
+	doing string
+	err   error
+}
+
+func (e *WaitError) Error() string {
+	return "apivideo: waiting for an access token" + e.doing + ": " + e.err.Error()
+}
+func (e *WaitError) Unwrap() error   { return e.err }
+func (e *WaitError) Timeout() bool   { return errors.Is(e.err, context.DeadlineExceeded) }
+func (e *WaitError) Temporary() bool { return true }
+
+// Overdue is the error of a call that took longer than it may. It is a
+// context.DeadlineExceeded, and so a time-out.
+type Overdue time.Duration
+
+func (o Overdue) Error() string { return "no answer within " + time.Duration(o).String() }
+func (o Overdue) Unwrap() error { return context.DeadlineExceeded }
+
+// patience is in how many parts a limit on foreign code is counted.
+const patience = 20
+
+// withPatience returns a context that ends after d of this process's own time:
+// a machine that does not get around to running the process stretches it. The
+// limit is for code that hangs, not for a busy machine.
+func withPatience(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		part := time.NewTicker(d / patience)
+		defer part.Stop()
+		for range patience {
+			select {
+			case <-part.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+		cancel(Overdue(d))
+	}()
+	return ctx, func() { cancel(nil) }
+}

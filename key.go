@@ -1,0 +1,189 @@
+package apivideo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/seal"
+	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
+)
+
+// maxKeyFile is more than any API key has, in bytes.
+const maxKeyFile = 4 << 10
+
+// KeyFile returns a function for [Config].APIKeyFunc that reads the API key
+// from a file at each call: at each renewal, so that a program uses a new key
+// without a restart. The file has the key in UTF-8, perhaps with a byte order
+// mark before it and line breaks after it.
+//
+// The errors of the function name the file. Those about its content match
+// [ErrInvalidConfig], and so does a file that cannot be read.
+func KeyFile(name string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", keyFileError(name, err)
+		}
+		defer f.Close()
+		data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+		if err != nil {
+			return "", keyFileError(name, err)
+		}
+		if len(data) > maxKeyFile {
+			return "", configErrorf("the key file %s is too long for an API key; name a file that has only the key", name)
+		}
+		data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+		key := strings.TrimRight(string(data), "\r\n")
+		if key == "" {
+			return "", configErrorf("the key file %s is empty; put the API key into it", name)
+		}
+		return key, checkKey(key, "the content of the key file "+name)
+	}
+}
+
+// keyFileError is the error of a file that cannot be read.
+func keyFileError(name string, err error) error {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		err = at.Err
+	}
+	return configErrorf("the key file %s cannot be read: %w", name, err)
+}
+
+// keys learns the API key of an account. It is safe for concurrent use.
+type keys struct {
+	service *service
+	static  func() string // Config.APIKey, which dumps of values would show; nil with a function
+	get     func(context.Context) (string, error)
+	boxed   bool // there is a Store
+
+	mu   sync.Mutex
+	last *tokencache.Account // of the key that was got last; nil before the first
+}
+
+func newKeys(c *Config, s *service) *keys {
+	k := &keys{service: s, get: c.APIKeyFunc, boxed: c.Store != nil}
+	if key := c.APIKey; key != "" {
+		k.static = func() string { return key }
+	}
+	return k
+}
+
+// keyError is a failure of Config.APIKeyFunc.
+type keyError struct {
+	text string
+	err  error
+}
+
+func (e *keyError) Error() string { return "apivideo: getting the API key: " + e.text }
+func (e *keyError) Unwrap() error { return e.err }
+
+// account returns the account of the current key. The function of the Config
+// has [keyTime] to return it.
+func (k *keys) account(ctx context.Context) (*tokencache.Account, error) {
+	if k.static != nil {
+		return k.accountOf(k.static())
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, keyTime, tokencache.Overdue(keyTime))
+	defer cancel()
+	key, err := foreign.Call(ctx, func() (string, error) {
+		key, err := k.get(ctx)
+		if err == nil {
+			err = k.check(key)
+		}
+		if err != nil {
+			err = &keyError{strings.TrimPrefix(err.Error(), "apivideo: "), err}
+		}
+		return key, err
+	})
+	if _, ok := errors.AsType[*keyError](err); err != nil && !ok {
+		err = &keyError{err.Error(), err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return k.accountOf(key)
+}
+
+func (k *keys) accountOf(key string) (*tokencache.Account, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.last != nil && k.last.Key() == key {
+		return k.last, nil
+	}
+	base := k.service.base.String()
+	name, err := seal.Name(key, base)
+	if err != nil {
+		return nil, err
+	}
+	a := &tokencache.Account{Name: name, Key: func() string { return key }}
+	if k.boxed {
+		if a.Box, err = seal.New(key, base, name); err != nil {
+			return nil, err
+		}
+	}
+	k.last = a
+	return a, nil
+}
+
+func (k *keys) check(key string) error {
+	if key == "" {
+		return configErrorf("Config.APIKeyFunc returned no API key")
+	}
+	return checkKey(key, "the API key of Config.APIKeyFunc")
+}
+
+// checkKeySource says what is wrong with where c has its API key from.
+func (c *Config) checkKeySource() error {
+	switch {
+	case c.APIKey != "" && c.APIKeyFunc != nil:
+		return configErrorf("Config.APIKey and Config.APIKeyFunc are both set; use only one of them")
+	case c.APIKeyFunc != nil:
+		return nil
+	case c.APIKey == "":
+		return configErrorf("Config.APIKey is empty; set it to the API key from the api.video dashboard")
+	}
+	return checkKey(c.APIKey, "Config.APIKey")
+}
+
+// assignment is an API key with the name of a variable before it.
+var assignment = regexp.MustCompile(`^\s*(export\s+)?([A-Z_][A-Z0-9_]*|\w*(?i:key)\w*)=[^=]`)
+
+// checkKey says what is wrong with an API key and what to do. It is visible
+// ASCII. The error names the key by its place, for it must not show it.
+func checkKey(key, place string) error {
+	first, _ := utf8.DecodeRuneInString(key)
+	last, _ := utf8.DecodeLastRuneInString(key)
+	switch {
+	case strings.HasPrefix(key, "\xff\xfe"), strings.HasPrefix(key, "\xfe\xff"), 3*strings.Count(key, "\x00") > len(key):
+		return configErrorf("%s is UTF-16; write it as plain text (UTF-8)", place)
+	case assignment.MatchString(key):
+		return configErrorf("%s has the name of a variable before the key; remove all up to the equals sign", place)
+	case len(key) > 1 && first == last && strings.ContainsRune("\"'`", first), first == '“', first == '‘':
+		return configErrorf("%s has quotes around it; remove them", place)
+	case !utf8.ValidString(key) || strings.ContainsFunc(key, unicode.IsControl):
+		return configErrorf("%s has control characters, perhaps a line break; remove them", place)
+	case strings.TrimSpace(key) != key:
+		return configErrorf("%s has spaces around it; remove them", place)
+	}
+	for _, r := range key {
+		switch {
+		case unicode.Is(unicode.Cf, r):
+			return configErrorf("%s has an invisible character (%U); copy the key again, or type it", place, r)
+		case unicode.IsSpace(r):
+			return configErrorf("%s has a space in it; an API key has none", place)
+		case r > '~':
+			return configErrorf("%s has a character that no API key has (%U); copy the key again", place, r)
+		}
+	}
+	return nil
+}

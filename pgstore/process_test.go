@@ -1,0 +1,117 @@
+//go:build unix
+
+package pgstore_test
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/pgstore"
+	"github.com/stretchr/testify/require"
+)
+
+// The test binary runs itself as the processes of a fleet. These variables of
+// the environment make it one.
+const (
+	databaseVar = "PGSTORE_TEST_DATABASE"
+	baseURLVar  = "PGSTORE_TEST_BASE_URL"
+	apiKeyVar   = "APIVIDEO_API_KEY"
+)
+
+// report is what a process prints.
+type report struct{ Token, Error string }
+
+func TestMain(m *testing.M) {
+	if url := os.Getenv(databaseVar); url != "" {
+		json.NewEncoder(os.Stdout).Encode(getToken(url))
+		return
+	}
+	flag.Set("test.parallel", "16") // for these tests wait more than they work
+	code := m.Run()
+	if s, err := shared(); err == nil {
+		s.kill()
+	}
+	if folder, err := root(); err == nil {
+		os.RemoveAll(folder)
+	}
+	os.Exit(code)
+}
+
+// getToken gets a token when there is a line on standard input.
+func getToken(url string) (r report) {
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return report{Error: err.Error()}
+	}
+	db.SetMaxOpenConns(2)
+	conf := &apivideo.Config{APIKey: os.Getenv(apiKeyVar), BaseURL: os.Getenv(baseURLVar), Store: pgstore.New(db)}
+	// A new connection costs the server so much that two cores need seconds for
+	// a hundred at once, and a Source waits for its Store no longer than one.
+	for err := errors.New("not yet loaded"); err != nil; {
+		_, err = conf.Store.Load(context.Background(), key)
+	}
+	fmt.Println("ready")
+	bufio.NewReader(os.Stdin).ReadString('\n')
+	tok, err := conf.Source(context.Background()).Token()
+	if err != nil {
+		return report{Error: err.Error()}
+	}
+	return report{Token: tok.AccessToken}
+}
+
+// child is a process of the fleet.
+type child struct {
+	process *os.Process
+	input   io.Writer
+	output  *bufio.Reader
+}
+
+// startChildren starts n processes and waits until all of them wait.
+func startChildren(t *testing.T, n int, srv *apivideotest.Server, url string) []*child {
+	t.Helper()
+	store(t, pgstore.New(open(t, url)), "another account's") // creates the table
+	children := make([]*child, n)
+	for i := range children {
+		command := exec.Command(os.Args[0])
+		command.Env = append(os.Environ(), databaseVar+"="+url, baseURLVar+"="+srv.URL, apiKeyVar+"="+srv.Config().APIKey)
+		command.Stderr = os.Stderr
+		input, err := command.StdinPipe()
+		require.NoError(t, err)
+		output, err := command.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, command.Start())
+		t.Cleanup(func() {
+			command.Process.Kill()
+			command.Wait()
+		})
+		children[i] = &child{command.Process, input, bufio.NewReader(output)}
+	}
+	for _, c := range children {
+		line, err := c.output.ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, "ready\n", line)
+	}
+	return children
+}
+
+// begin lets a process begin.
+func (c *child) begin() { io.WriteString(c.input, "go\n") }
+
+// report waits for what the process reports.
+func (c *child) report() (r report) {
+	if err := json.NewDecoder(c.output).Decode(&r); err != nil {
+		r.Error = "no report: " + err.Error()
+	}
+	return r
+}

@@ -1,0 +1,99 @@
+package pgstore
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"time"
+)
+
+// queryTime is for one query that is not under the lock. A connection may have
+// to be opened for it, which takes seconds if a whole fleet starts.
+const queryTime = 10 * time.Second
+
+// queue lets one query run at a time that is not under the lock. If a fleet or
+// many goroutines start together, a second connection for each would cost the
+// server more than the query that it would not have to wait for.
+type queue struct {
+	slot chan struct{} // holds an element while a query runs
+	keys sync.Map      // of *waiting by key; they stay, since a program has few accounts
+}
+
+// waiting is what goroutines of this process wait for that use the same key.
+type waiting struct {
+	turn chan struct{} // holds an element while one of them is in Update
+	mu   sync.Mutex    // guards next
+	next *read         // one that has not begun, or nil
+}
+
+// read is one read of a value, for all who asked before it began.
+type read struct {
+	done  chan struct{} // closed when value and err are set
+	value []byte
+	err   error
+}
+
+func newQueue() *queue { return &queue{slot: make(chan struct{}, 1)} }
+
+func (q *queue) of(key string) *waiting {
+	w, ok := q.keys.Load(key)
+	if !ok {
+		w, _ = q.keys.LoadOrStore(key, &waiting{turn: make(chan struct{}, 1)})
+	}
+	return w.(*waiting)
+}
+
+// enter waits until ctx ends for a place in c, which is a queue's slot or the
+// turn of a key.
+func enter(ctx context.Context, c chan struct{}) (leave func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case c <- struct{}{}:
+		return func() { <-c }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// load returns what get finds after the call. It does not wait for get beyond
+// the end of ctx, but lets it go on, so that a connection that is being opened
+// serves the next query.
+func (q *queue) load(ctx context.Context, key string, get func(context.Context) ([]byte, error)) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	w := q.of(key)
+	w.mu.Lock()
+	r := w.next
+	if r == nil {
+		r = &read{done: make(chan struct{})}
+		w.next = r
+		go q.run(context.WithoutCancel(ctx), w, r, get)
+	}
+	w.mu.Unlock()
+	select {
+	case <-r.done:
+		return bytes.Clone(r.value), r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// run makes a read when it is its turn.
+func (q *queue) run(ctx context.Context, w *waiting, r *read, get func(context.Context) ([]byte, error)) {
+	ctx, cancel := context.WithTimeout(ctx, queryTime)
+	defer cancel()
+	defer close(r.done)
+	leave, err := enter(ctx, q.slot)
+	w.mu.Lock()
+	w.next = nil
+	w.mu.Unlock()
+	if err != nil {
+		r.err = err
+		return
+	}
+	defer leave()
+	r.value, r.err = get(ctx)
+}

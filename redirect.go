@@ -1,0 +1,51 @@
+package apivideo
+
+import (
+	"context"
+	"net"
+	"net/http/httptrace"
+	"strings"
+)
+
+// trace has x notice whether there was a connection to send anything over, and
+// end the call before its body is written if the request is for another host,
+// or in the clear: a base that follows redirects may have kept a copy of the
+// body.
+func (x *exchange) trace(ctx context.Context, cancel func()) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { x.dialing.Store(true) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			x.connected.Store(true)
+			x.conn.Store(&info)
+			if _, plain := info.Conn.(*net.TCPConn); plain && x.service.base.scheme == "https" {
+				x.stop(cancel)
+			}
+		},
+		WroteHeaderField: func(name string, values []string) {
+			if (name == "Host" || name == ":authority") && !x.isOwn(strings.Join(values, ",")) {
+				x.stop(cancel)
+			}
+		},
+	})
+}
+
+// isOwn reports whether a Host header is that of the service. A name that is
+// not ASCII is written in another form, and an address without its zone: then
+// it is the header that the call's own request was the first to have.
+func (x *exchange) isOwn(host string) bool {
+	base := &x.service.base
+	if strings.ContainsFunc(base.host, func(r rune) bool { return r == '%' || r > '~' }) {
+		x.host.CompareAndSwap(nil, &host)
+		return *x.host.Load() == host
+	}
+	return base.isAuthority(host)
+}
+
+// stop ends a call that the base sends elsewhere.
+func (x *exchange) stop(cancel func()) {
+	x.elsewhere.Store(true)
+	cancel()
+	if info, ok := x.conn.Load().(*httptrace.GotConnInfo); ok && info.Conn != nil {
+		info.Conn.Close() // what is written so far is still in a buffer
+	}
+}

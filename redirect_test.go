@@ -1,0 +1,226 @@
+package apivideo_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// follower is a base that follows redirects by itself, as one does that wraps
+// an http.Client, and keeps a copy of each body to send it again.
+type follower struct{ client http.Client }
+
+func (f *follower) RoundTrip(r *http.Request) (*http.Response, error) {
+	out := r.Clone(r.Context())
+	if r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		out.Body = io.NopCloser(bytes.NewReader(body))
+		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	}
+	out.RequestURI = ""
+	return f.client.Do(out)
+}
+
+// stranger is a server that notes what it is sent, and answers as the service
+// would.
+type stranger struct {
+	*httptest.Server
+	mu  sync.Mutex
+	got string // guarded by mu
+}
+
+func newStranger(t *testing.T) *stranger {
+	s := &stranger{}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		s.mu.Lock()
+		s.got += string(body) + r.Header.Get("Authorization")
+		s.mu.Unlock()
+		io.WriteString(w, `{"access_token":"the-token-of-a-stranger","refresh_token":"another-one-of-it"}`)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// seen is what the stranger was sent, but for what says nothing.
+func (s *stranger) seen() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.got
+}
+
+// redirecting returns the URL of a server that answers everything so.
+func redirecting(t *testing.T, status int, to string) string {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Location", to+r.URL.Path)
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+func TestAuthCallRedirectedByTheBase(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		other := newStranger(t)
+		conf := apivideo.Config{APIKey: "made-up-key", BaseURL: redirecting(t, status, other.URL)}
+		ctx := through(t.Context(), (&follower{}).RoundTrip)
+		_, fromKey := conf.Token(ctx)
+		_, fromRefresh := conf.Refresh(ctx, "made-up-refresh-token")
+		_, fromSource := conf.Source(ctx).Token()
+		for _, err := range []error{fromKey, fromRefresh, fromSource} {
+			assert.ErrorContains(t, err, "the answer came from elsewhere than "+conf.BaseURL+"/auth/", status)
+			assert.ErrorContains(t, err, "follows redirects by itself")
+			assert.True(t, asError(t, err).Temporary())
+		}
+		assert.Empty(t, other.seen(), status)
+	}
+}
+
+// The other host has the name of the service, but no TLS.
+func TestAuthCallRedirectedToPlainHTTP(t *testing.T) {
+	other := newStranger(t)
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		http.Redirect(w, r, "http://ws.api.video/auth/api-key", http.StatusTemporaryRedirect)
+	}))
+	defer srv.Close()
+	base := srv.Client().Transport.(*http.Transport).Clone()
+	base.TLSClientConfig.ServerName = "example.com" // of its certificate
+	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		to := other.Listener.Addr().String()
+		if strings.HasSuffix(addr, ":443") {
+			to = srv.Listener.Addr().String()
+		}
+		return new(net.Dialer).DialContext(ctx, network, to)
+	}
+	defer base.CloseIdleConnections()
+	_, err := tokenThrough(t, apivideo.Config{}, (&follower{http.Client{Transport: base}}).RoundTrip)
+	assert.ErrorContains(t, err, "the answer came from elsewhere")
+	assert.Empty(t, other.seen())
+}
+
+// A base may say by itself what it has asked.
+func TestAuthCallAnswerOfAnotherURL(t *testing.T) {
+	for _, u := range []string{"https://example.com/auth/api-key", "https://ws.api.video/other"} {
+		_, err := tokenThrough(t, apivideo.Config{}, func(r *http.Request) (*http.Response, error) {
+			resp := grantOf("made-up-token", "", 3600)
+			resp.Request, _ = http.NewRequest("GET", u, nil)
+			return resp, nil
+		})
+		assert.ErrorContains(t, err, "the answer came from elsewhere")
+	}
+}
+
+// package net/http writes a Host header in other forms than its URL has.
+func TestAuthCallOfAnyHostForm(t *testing.T) {
+	srv := apivideotest.NewServer()
+	defer srv.Close()
+	base := &http.Transport{DialTLSContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, strings.TrimPrefix(srv.URL, "http://"))
+		return wrapped{conn}, err
+	}}
+	defer base.CloseIdleConnections()
+	for _, host := range []string{"bücher.example", "[fe80::1%25eth0]", "WS.api.video:0443", "[0:0::1]:443"} {
+		conf := apivideo.Config{APIKey: srv.Config().APIKey, BaseURL: "https://" + host}
+		_, err := conf.Token(through(t.Context(), base.RoundTrip))
+		assert.NoError(t, err, host)
+	}
+}
+
+// wrapped is a connection of a type that nobody knows.
+type wrapped struct{ net.Conn }
+
+func TestTransportShowsTheAnsweredURL(t *testing.T) {
+	other := newStranger(t)
+	base := redirecting(t, 302, other.URL)
+	tr := transport(t, apivideo.Config{BaseURL: base}, &follower{})
+	req, _ := http.NewRequest("GET", base+"/videos", nil)
+	resp, err := tr.RoundTrip(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	assert.Equal(t, other.URL+"/videos", resp.Request.URL.String())
+	assert.NotContains(t, resp.Request.Header, "Authorization")
+
+	rec := &recorder{}
+	tr.Base = rec
+	resp, err = tr.RoundTrip(req)
+	require.NoError(t, err)
+	assert.Same(t, req, resp.Request, "without a redirect it is the caller's request")
+}
+
+// A 401 is about the token if its request carried it, whatever its URL.
+func TestTransport401OfAnotherURL(t *testing.T) {
+	for name, test := range map[string]struct {
+		authorization string
+		want, calls   int
+	}{"a gateway": {"", 200, 2}, "a redirect without the token": {"none", 401, 1}} {
+		t.Run(name, inBubble(func(t *testing.T, w *world) {
+			client := w.warmClient(t)
+			w.setAPI(func(r *http.Request) (*http.Response, error) {
+				sent := r.Clone(r.Context())
+				sent.URL.Host = "gateway.example"
+				sent.Header.Set("Authorization", cmp.Or(test.authorization, r.Header.Get("Authorization")))
+				return w.srv.Transport().RoundTrip(sent)
+			})
+			w.srv.RevokeAccessTokens()
+			w.get(t, client, test.want)
+			assert.Equal(t, test.calls, w.authCalls())
+		}))
+	}
+}
+
+// A reverse proxy sends the caller's Host, who may name any virtual host.
+func TestTransportForeignHostGetsNoToken(t *testing.T) {
+	srv := apivideotest.NewServer()
+	defer srv.Close()
+	rec := &recorder{}
+	tr := transport(t, apivideo.Config{BaseURL: srv.URL}, rec)
+	target, _ := url.Parse(srv.URL)
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.Transport = tr
+	for host, want := range map[string]string{
+		"evil.example": "", target.Hostname(): "", "127.0.0.1:1": "", target.Host: "Bearer made-up-token", "": "Bearer made-up-token",
+	} {
+		req := httptest.NewRequest("GET", "/videos", nil)
+		req.Host = host
+		proxy.ServeHTTP(httptest.NewRecorder(), req)
+		assert.Equal(t, want, rec.last().Header.Get("Authorization"), host)
+	}
+}
+
+// Its answer would have the program delete or create what it names.
+func TestTransportForeignRedirectGetsNoToken(t *testing.T) {
+	var sent []string
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		sent = append(sent, r.Method+" "+r.URL.Path+r.Header.Get("Authorization"))
+	}))
+	defer srv.Close()
+	away := redirecting(t, 307, srv.URL)
+	client := &http.Client{Transport: transport(t, apivideo.Config{BaseURL: srv.URL}, nil)}
+	for _, method := range []string{"DELETE", "POST"} {
+		req, _ := http.NewRequest(method, away+"/videos", strings.NewReader("x"))
+		resp, err := client.Do(req)
+		require.NoError(t, err)
+		resp.Body.Close()
+	}
+	assert.Equal(t, []string{"DELETE /videos", "POST /videos"}, sent)
+}

@@ -1,0 +1,43 @@
+package apivideo
+
+import "time"
+
+// Stats is a snapshot of a [Source], for health checks, metrics and debugging.
+// It is plain data.
+type Stats struct {
+	Usable       bool      // a request would get a token without waiting
+	Expiry       time.Time // of the current token, usable or not; zero before the first
+	RenewAt      time.Time // when the background renewal is due; zero before the first token
+	FailingSince time.Time // the first failed renewal since the last success; zero when healthy
+	NextAttempt  time.Time // after a failure, no renewal starts earlier; zero when healthy
+	LastError    error     // of the latest renewal, if it failed; nil when healthy
+
+	// Counters since the Source was made.
+	Exchanges     uint64 // successful auth calls with the API key
+	Refreshes     uint64 // successful auth calls with a refresh token
+	Failures      uint64 // failed auth calls
+	Adopted       uint64 // tokens taken from the Store
+	StoreFailures uint64 // renewals in which the Store failed
+	Refusals      uint64 // tokens that the API refused with a 401
+	Replays       uint64 // requests that were sent again
+	Waits         uint64 // callers that had to wait for a renewal
+}
+
+// Stats returns a snapshot. It makes no call and waits for nothing. It does not
+// count as use of the token: an idle Source stays idle. If the Source is nil or
+// zero, or its Config has a mistake, only LastError is set. Stats is safe for
+// concurrent use.
+func (s *Source) Stats() Stats {
+	a, err := s.use()
+	if err != nil {
+		return Stats{LastError: err}
+	}
+	c := a.cache.Stats()
+	return Stats{
+		Usable: c.Usable, Expiry: c.Expiry, RenewAt: c.RenewAt,
+		FailingSince: c.FailingSince, NextAttempt: c.NextAttempt, LastError: c.LastError,
+		Exchanges: a.issuer.exchanges.Load(), Refreshes: a.issuer.refreshes.Load(), Failures: a.issuer.failures.Load(),
+		Adopted: c.Adopted, StoreFailures: c.StoreFailures,
+		Refusals: c.Refusals, Replays: a.replays.Load(), Waits: c.Waits,
+	}
+}
