@@ -110,3 +110,11 @@ func (a *app) logout(context.Context, *cli.Command) error {
 	}
 	return nil
 }
+
+// withoutPath is the cause of an error about a file.
+func withoutPath(err error) error {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		return at.Err
+	}
+	return err
+}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -51,11 +50,13 @@ func (acc *account) explain(err error) error {
 	switch {
 	case ok:
 		return fail(causeOf(failed), "%s; %s", strings.TrimSuffix(text, "."), acc.advice(failed))
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return fail(statusTemporary, "%s", text)
+	case errors.Is(err, apivideo.ErrInvalidConfig): // it says what to do
+		return setting("%s", strings.NewReplacer(
+			// Not the name of the file, which may be an API key in the wrong variable.
+			"the content of the key file "+acc.keyFile, acc.keyName, "the key file "+acc.keyFile, acc.keyName,
+			"Config.APIKey", acc.keyName, "Config.BaseURL", baseURLVariable).Replace(text))
 	}
-	// It is about the Config, and says what to do.
-	return setting("%s", strings.NewReplacer("Config.APIKey", acc.keyName, "Config.BaseURL", baseURLVariable).Replace(text))
+	return fail(statusTemporary, "%s", text)
 }
 
 func causeOf(failed *apivideo.Error) int {

@@ -1,52 +1,37 @@
 package main
 
 import (
-	"errors"
-	"io"
-	"io/fs"
+	"context"
 	"os"
-	"strings"
-)
+	"sync/atomic"
 
-// maxKey is more than any API key has, in bytes.
-const maxKey = 4 << 10
+	"github.com/apivideo/api.video-go-oauth2"
+)
 
 // useKeyFile reads the API key from the file of acc.
 func (acc *account) useKeyFile() (err error) {
-	acc.conf.APIKey, err = readKey(acc.keyFile)
-	return err
-}
-
-// readKey reads the API key from a file, less the line break at its end. Its
-// errors leave out the name: it may be an API key, put into the wrong variable.
-func readKey(name string) (string, error) {
-	f, err := os.Open(name)
+	acc.conf.APIKey, err = apivideo.KeyFile(acc.keyFile)(context.Background())
 	if err != nil {
-		return "", keyFileError(err)
+		return acc.explain(err)
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxKey+1))
-	if err != nil {
-		return "", keyFileError(err)
-	}
-	key := strings.TrimRight(string(data), "\r\n")
-	switch {
-	case len(data) > maxKey:
-		return "", setting("the file of %s is too long for an API key; name the file that has the key alone", keyFileVariable)
-	case key == "":
-		return "", setting("the file of %s is empty; put the API key into it", keyFileVariable)
-	}
-	return key, nil
+	return nil
 }
 
-func keyFileError(err error) error {
-	return setting("the file of %s cannot be read: %v; name a file that has the API key", keyFileVariable, withoutPath(err))
-}
-
-// withoutPath is the cause of an error about a file.
-func withoutPath(err error) error {
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		return at.Err
+// followKeyFile has the file read again at each renewal, for commands that
+// run for long. A pipe can be read only once.
+func (acc *account) followKeyFile() {
+	info, err := os.Stat(acc.keyFile)
+	if acc.keyFile == "" || err != nil || !info.Mode().IsRegular() {
+		return
 	}
-	return err
+	var first atomic.Pointer[string]
+	first.Store(new(acc.conf.APIKey))
+	again := apivideo.KeyFile(acc.keyFile)
+	acc.conf.APIKey = ""
+	acc.conf.APIKeyFunc = func(ctx context.Context) (string, error) {
+		if key := first.Swap(nil); key != nil {
+			return *key, nil
+		}
+		return again(ctx)
+	}
 }

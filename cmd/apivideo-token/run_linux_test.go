@@ -170,8 +170,9 @@ func TestRunEndsWithStatusOfProgram(t *testing.T) {
 	assert.Zero(t, u.srv.Counters().AuthCalls)
 }
 
-// start starts cmd and returns when it has printed a line, which is returned.
-func (u *user) start(cmd *exec.Cmd) (line string, rest *bytes.Buffer) {
+// start starts cmd and returns when it has printed a line. What follows the
+// line comes over rest when it is whole.
+func (u *user) start(cmd *exec.Cmd) (line string, rest <-chan string) {
 	u.t.Helper()
 	out, err := cmd.StdoutPipe()
 	require.NoError(u.t, err)
@@ -181,9 +182,12 @@ func (u *user) start(cmd *exec.Cmd) (line string, rest *bytes.Buffer) {
 		_, err := io.ReadFull(out, b)
 		require.NoError(u.t, err, "after %q", line)
 	}
-	rest = new(bytes.Buffer)
-	go io.Copy(rest, out) // until Wait closes it
-	return line, rest
+	whole := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(out) // until Wait closes it, if nobody else does
+		whole <- string(text)
+	}()
+	return line, whole
 }
 
 func TestRunForwardsSignals(t *testing.T) {

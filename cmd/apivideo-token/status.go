@@ -34,7 +34,7 @@ func (a *app) status(ctx context.Context, _ *cli.Command) error {
 	}
 	fingerprint, tok, err := acc.inspect(ctx)
 	if err != nil {
-		return acc.explain(err)
+		return err
 	}
 	r := report{
 		Environment: acc.environment(),
