@@ -31,19 +31,27 @@ type demo struct {
 	failed   int
 }
 
-// demonstrate plays the scenes one after another.
+// demonstrate plays the scenes against servers on loopback.
 func demonstrate(ctx context.Context, s *screen) error {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
+	stranger := httptest.NewServer(http.HandlerFunc(countTokens))
+	defer stranger.Close()
+	return play(ctx, s, srv, stranger.URL)
+}
+
+// countTokens answers with the number of tokens that came with the request.
+func countTokens(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprint(w, len(r.Header.Values("Authorization")))
+}
+
+// play plays the scenes one after another. There is another host at stranger.
+func play(ctx context.Context, s *screen, srv *apivideotest.Server, stranger string) error {
 	srv.SetLifetime(lifetime)
 	srv.SetAuthLatency(authLatency)
 	srv.HandleFunc("GET /videos", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"data":[]}`) })
-	stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, len(r.Header.Values("Authorization")))
-	}))
-	defer stranger.Close()
 	srv.HandleFunc("GET /elsewhere", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, stranger.URL, http.StatusFound)
+		http.Redirect(w, r, stranger, http.StatusFound)
 	})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
