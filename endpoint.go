@@ -143,27 +143,31 @@ func (e *endpoint) authorizes(u *url.URL) bool {
 	if u != nil && e.path == "" && u.Opaque == "" && strings.HasPrefix(u.Path, "/") && !strings.Contains(u.Path, "/auth") {
 		return e.sameOrigin(u)
 	}
-	rest, ok := e.rest(u)
-	return ok && rest != authenticate.path && rest != refresh.path
+	rest, literal, ok := e.rest(u)
+	return ok && !isAuth(rest) && !isAuth(literal)
 }
+
+func isAuth(p string) bool { return p == authenticate.path || p == refresh.path }
 
 // contains reports whether u is of e's origin and below e's path.
 func (e *endpoint) contains(u *url.URL) bool {
-	_, ok := e.rest(u)
+	_, _, ok := e.rest(u)
 	return ok
 }
 
-// rest is what the path of u has after e's, if e contains u.
-func (e *endpoint) rest(u *url.URL) (rest string, ok bool) {
+// rest is what the path of u has after e's, if e contains u. A server may take
+// an escaped slash or dot for a literal one, or not: rest is decoded before its
+// dots are applied, and literal after.
+func (e *endpoint) rest(u *url.URL) (rest, literal string, ok bool) {
 	if u == nil || u.Opaque != "" || !e.sameOrigin(u) {
-		return "", false
+		return "", "", false
 	}
 	rest, ok = below(u.Path, e.path)
-	// A server may take an escaped slash or dot for a literal one, or not.
 	if ok && u.RawPath != "" {
-		_, ok = below(canonicalEscapes(u.EscapedPath()), e.escaped)
+		literal, ok = below(canonicalEscapes(u.EscapedPath()), e.escaped)
+		literal, _ = url.PathUnescape(literal)
 	}
-	return rest, ok
+	return rest, literal, ok
 }
 
 // isOtherEnvironment reports whether host is one of the service's that e is
