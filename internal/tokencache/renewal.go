@@ -50,8 +50,7 @@ func (c *Cache) identify(f *flight) error {
 		return err
 	case err != nil:
 		f.account = c.account
-		c.log(slog.LevelWarn, MessageKeyFails, slog.Any("error", err))
-		c.logCrash(why.Crash)
+		c.keyFails(err, why, time.Now())
 	default:
 		f.account = a
 		c.useAccount(a)
