@@ -75,3 +75,18 @@ func checkQuiet(t *testing.T, l *lines) {
 	}
 	assert.NotEmpty(t, last)
 }
+
+// blockingLogger returns a Logger that calls block for each line.
+func blockingLogger(block func()) *slog.Logger {
+	return slog.New(blockingHandler{&lines{}, block})
+}
+
+type blockingHandler struct {
+	*lines
+	block func()
+}
+
+func (h blockingHandler) Handle(ctx context.Context, r slog.Record) error {
+	h.block()
+	return h.lines.Handle(ctx, r)
+}
