@@ -294,8 +294,8 @@ func TestLogNextAttemptIsAString(t *testing.T) {
 		for _, asked := range []string{"0", "7", "59", "270"} {
 			w.fail(apivideotest.Status(503).RetryAfter(asked))
 			w.source().Token()
+			synctest.Wait()
 		}
-		synctest.Wait()
 		assert.Regexp(t, `(?s)"next_attempt_in":"(\d+0ms|1s)".*"next_attempt_in":"7.0s".*"next_attempt_in":"59s".*"next_attempt_in":"4m30s"`, b.String())
 	})
 }
