@@ -1,11 +1,11 @@
 package apivideo
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"html"
 	"math"
 	"net"
 	"net/http"
@@ -157,17 +157,21 @@ func (x *exchange) refusal(resp *http.Response, data []byte) *Error {
 	return e
 }
 
-// pageTitle is the title of an HTML page.
-var pageTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+var (
+	page      = regexp.MustCompile(`(?i)^\s*<|<(!doctype|html|head|body|title)\b`)
+	pageTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+	tag       = regexp.MustCompile(`(?s)<[^>]*>`)
+)
 
 // textOf is what an answer without a problem says: the text, or of a page of
 // the CDN its title.
 func textOf(data []byte) string {
-	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("<")) {
+	data = data[:min(len(data), 64<<10)]
+	if !page.Match(data) {
 		return string(data)
 	}
-	if m := pageTitle.FindSubmatch(data[:min(len(data), 64<<10)]); m != nil {
-		return string(m[1])
+	if m := pageTitle.FindSubmatch(data); m != nil {
+		return html.UnescapeString(string(tag.ReplaceAll(m[1], nil)))
 	}
 	return ""
 }

@@ -64,14 +64,16 @@ type keys struct {
 	service *service
 	static  func() string // Config.APIKey, which dumps of values would show; nil with a function
 	get     func(context.Context) (string, error)
-	boxed   bool // there is a Store
+	boxed   bool          // there is a Store
+	turn    chan struct{} // has an element while get runs
 
-	mu   sync.Mutex
-	last *tokencache.Account // of the key that was got last; nil before the first
+	mu      sync.Mutex
+	last    *tokencache.Account // of the key that was got last; nil before the first
+	earlier *tokencache.Account // of the key before that
 }
 
 func newKeys(c *Config, s *service) *keys {
-	k := &keys{service: s, get: c.APIKeyFunc, boxed: c.Store != nil}
+	k := &keys{service: s, get: c.APIKeyFunc, boxed: c.Store != nil, turn: make(chan struct{}, 1)}
 	if key := c.APIKey; key != "" {
 		k.static = func() string { return key }
 	}
@@ -87,8 +89,31 @@ type keyError struct {
 func (e *keyError) Error() string { return "apivideo: getting the API key: " + e.text }
 func (e *keyError) Unwrap() error { return e.err }
 
+// keyError makes a *keyError of err. Behind it err stays as it is, which is the
+// program's own, unless there is a secret in its text.
+func (ss secrets) keyError(err error) *keyError {
+	text := strings.TrimPrefix(err.Error(), "apivideo: ")
+	if safe := ss.redact(text); safe != text {
+		return &keyError{safe, &cause{safe, ss.safeParts(err, nil)}}
+	}
+	return &keyError{text, err}
+}
+
+// secrets are the keys that are known, and others.
+func (k *keys) secrets(others ...string) secrets {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, a := range []*tokencache.Account{k.last, k.earlier} {
+		if a != nil {
+			others = append(others, a.Key())
+		}
+	}
+	return newSecrets(others...)
+}
+
 // account returns the account of the current key. The function of the Config
-// has [keyTime] to return it.
+// has [keyTime] to return it; one that takes longer is not called again before
+// it has returned.
 func (k *keys) account(ctx context.Context) (*tokencache.Account, error) {
 	if k.static != nil {
 		return k.accountOf(k.static())
@@ -96,22 +121,28 @@ func (k *keys) account(ctx context.Context) (*tokencache.Account, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, keyTime, tokencache.Overdue(keyTime))
 	defer cancel()
 	key, err := foreign.Call(ctx, func() (string, error) {
+		select {
+		case k.turn <- struct{}{}:
+			defer func() { <-k.turn }()
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
 		key, err := k.get(ctx)
 		if err == nil {
 			err = k.check(key)
 		}
 		if err != nil {
-			err = &keyError{strings.TrimPrefix(err.Error(), "apivideo: "), err}
+			err = k.secrets(key).keyError(err)
 		}
 		return key, err
 	})
-	if _, ok := errors.AsType[*keyError](err); err != nil && !ok {
-		err = &keyError{err.Error(), err}
+	if err == nil {
+		return k.accountOf(key)
 	}
-	if err != nil {
-		return nil, err
+	if _, ok := err.(*keyError); !ok { // it crashed, or took too long
+		err = k.secrets().keyError(err)
 	}
-	return k.accountOf(key)
+	return nil, err
 }
 
 func (k *keys) accountOf(key string) (*tokencache.Account, error) {
@@ -131,7 +162,7 @@ func (k *keys) accountOf(key string) (*tokencache.Account, error) {
 			return nil, err
 		}
 	}
-	k.last = a
+	k.last, k.earlier = a, k.last
 	return a, nil
 }
 

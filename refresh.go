@@ -110,7 +110,7 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 // call makes one auth call and counts it.
 func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Duration, op operation, credential string, hidden ...string) (*tokencache.Token, error) {
 	r.Doing(op.name)
-	t, err := i.keys.service.call(ctx, limit, op, credential, hidden...)
+	t, err := i.keys.service.call(ctx, limit, op, credential, append(i.keys.secrets(), hidden...)...)
 	switch {
 	case err != nil:
 		i.failures.Add(1)

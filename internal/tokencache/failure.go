@@ -36,7 +36,7 @@ type failure struct {
 type failures struct {
 	failure
 	until  moment    // no flight begins before; zero without a failure
-	since  time.Time // the first one
+	since  time.Time // the start of the first one
 	last   error     // of the last one
 	shared bool      // the last one was another process's
 }
@@ -80,7 +80,7 @@ func (f *failure) cutAfter(count int) float64 {
 func (c *Cache) remember(f *flight, err error, now time.Time) {
 	since := c.failures.since
 	if since.IsZero() {
-		since = now
+		since = f.start
 	}
 	left := f.failure.left(now)
 	c.failures = failures{f.failure, momentOf(now.Add(left)), since, err, f.failure.other}

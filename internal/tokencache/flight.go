@@ -48,7 +48,10 @@ func (c *Cache) join(w *waiter, now time.Time, reason string) (*flight, error) {
 
 // wait waits for the end of a flight, or of the caller's context.
 func (c *Cache) wait(w *waiter, f *flight) (*Token, error) {
-	c.waits.Add(1)
+	if !w.counted {
+		w.counted = true
+		c.waits.Add(1)
+	}
 	select {
 	case <-f.done:
 	case <-w.done:

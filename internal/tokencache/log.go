@@ -39,6 +39,7 @@ const quiet = time.Minute
 type logged struct {
 	ended   bool
 	store   bool      // the Store fails
+	key     time.Time // the last Warn line about the API key
 	failure time.Time // the last line above Debug level about a failed flight
 	level   slog.Level
 }
@@ -123,6 +124,17 @@ func rounded(d time.Duration) string {
 		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + "s"
 	}
 	return d.Round(time.Second).String()
+}
+
+// keyFails logs that the API key cannot be learned, at most once a minute. c.mu
+// is held.
+func (c *Cache) keyFails(err error, why Explanation, now time.Time) {
+	level := slog.LevelDebug
+	if now.Sub(c.logged.key) >= quiet {
+		level, c.logged.key = slog.LevelWarn, now
+	}
+	c.log(level, MessageKeyFails, slog.Any("error", err))
+	c.logCrash(why.Crash)
 }
 
 // storeFails logs a failure of the Store, once until it works again.

@@ -30,10 +30,12 @@ func (c *Cache) Refuse(t *Token) Mark {
 	defer c.mu.Unlock()
 	c.events++
 	c.refusals.add(t, c.events)
-	if t.same(c.cur) && !t.reported {
-		t.reported = true
+	if t.same(c.cur) {
 		c.stats.Refusals++
-		c.log(slog.LevelInfo, MessageRefused, slog.Time("expiry", t.Expiry))
+		if !t.reported {
+			t.reported = true
+			c.log(slog.LevelInfo, MessageRefused, slog.Time("expiry", t.Expiry))
+		}
 	}
 	return c.events
 }

@@ -50,8 +50,7 @@ func (c *Cache) identify(f *flight) error {
 		return err
 	case err != nil:
 		f.account = c.account
-		c.log(slog.LevelWarn, MessageKeyFails, slog.Any("error", err))
-		c.logCrash(why.Crash)
+		c.keyFails(err, why, time.Now())
 	default:
 		f.account = a
 		c.useAccount(a)
@@ -60,12 +59,13 @@ func (c *Cache) identify(f *flight) error {
 }
 
 // useAccount makes a the account of this and later flights. Another API key
-// than the last one ends the memory of failures. c.mu is held.
+// than the last one ends the memory of failures, but is no success yet. c.mu is
+// held.
 func (c *Cache) useAccount(a *Account) {
 	changed := c.account != nil && c.account.Name != a.Name
 	c.account = a
 	if changed {
-		c.failures = failures{}
+		c.failures = failures{since: c.failures.since, last: c.failures.last}
 		c.log(slog.LevelInfo, MessageNewKey)
 	}
 }

@@ -17,6 +17,8 @@ type waiter struct {
 	left  bool // the context has ended
 	start time.Time
 	doing string // what its flight waited for when it left; "" if there was none
+
+	counted bool // in Stats.Waits
 }
 
 func newWaiter(ctx context.Context) *waiter {
