@@ -26,7 +26,7 @@ func utf16le(s string) string {
 	return string(b)
 }
 
-func keyFile(t *testing.T, content string) string {
+func newKeyFile(t *testing.T, content string) string {
 	name := filepath.Join(t.TempDir(), "key")
 	require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
 	return name
@@ -34,7 +34,7 @@ func keyFile(t *testing.T, content string) string {
 
 func TestKeyFileAsPeopleHaveThem(t *testing.T) {
 	for _, content := range []string{fileKey, fileKey + "\n", fileKey + "\r\n", fileKey + "\n\n", "\xef\xbb\xbf" + fileKey + "\r\n"} {
-		key, err := apivideo.KeyFile(keyFile(t, content))(t.Context())
+		key, err := apivideo.KeyFile(newKeyFile(t, content))(t.Context())
 		require.NoError(t, err, "%q", content)
 		assert.Equal(t, fileKey, key)
 	}
@@ -63,7 +63,7 @@ func TestAPIKeyMistakes(t *testing.T) {
 	})
 	for want, keys := range eachMistake {
 		for _, key := range keys {
-			name := keyFile(t, key+"\n")
+			name := newKeyFile(t, key+"\n")
 			for place, conf := range map[string]apivideo.Config{
 				"Config.APIKey":                 {APIKey: key},
 				"Config.APIKeyFunc":             {APIKeyFunc: func(context.Context) (string, error) { return key, nil }},
@@ -87,12 +87,12 @@ func TestAPIKeyMistakes(t *testing.T) {
 func TestKeyFileThatCannotBeRead(t *testing.T) {
 	dir := t.TempDir()
 	for name, want := range map[string]string{
-		filepath.Join(dir, "missing"):            "cannot be read: no such file",
-		dir:                                      "cannot be read: is a directory",
-		keyFile(t, ""):                           "is empty; put the API key into it",
-		keyFile(t, "\xef\xbb\xbf\r\n"):           "is empty",
-		keyFile(t, strings.Repeat("x", 4<<10+1)): "is too long for an API key",
-		keyFile(t, strings.Repeat("x", 4<<10)+"\n\n"): "is too long for an API key",
+		filepath.Join(dir, "missing"):     "cannot be read: no such file",
+		dir:                               "cannot be read: is a directory",
+		newKeyFile(t, ""):                 "is empty; put the API key into it",
+		newKeyFile(t, "\xef\xbb\xbf\r\n"): "is empty",
+		newKeyFile(t, strings.Repeat("x", 4<<10+1)):      "is too long for an API key",
+		newKeyFile(t, strings.Repeat("x", 4<<10)+"\n\n"): "is too long for an API key",
 	} {
 		_, err := apivideo.KeyFile(name)(t.Context())
 		assert.ErrorIs(t, err, apivideo.ErrInvalidConfig)

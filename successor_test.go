@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sources returns as many Sources, each of a process of its own, that have a
+// warmSources returns as many Sources, each of a process of its own, that have a
 // token. More than one share a Store.
-func (w *world) sources(t *testing.T, n int) (all []*apivideo.Source) {
+func (w *world) warmSources(t *testing.T, n int) (all []*apivideo.Source) {
 	if n > 1 {
 		w.store = memstore.New()
 		w.conf.Store = w.store
@@ -61,7 +61,7 @@ func TestTransportRevocationDuringRenewal(t *testing.T) {
 			t.Run(strconv.Itoa(sources)+" Sources "+strconv.Itoa(n)+" requests", func(t *testing.T) {
 				for at := time.Duration(0); at <= time.Second; at += 20 * time.Millisecond {
 					bubble(t, func(t *testing.T, w *world) {
-						all := w.sources(t, sources)
+						all := w.warmSources(t, sources)
 						w.srv.SetAnswerLatency(700 * time.Millisecond)
 						time.Sleep(time.Second)
 						before := w.authCalls()
@@ -84,7 +84,7 @@ func TestTransportRevocationDuringRenewal(t *testing.T) {
 func TestTransportRevocationOfAStoredToken(t *testing.T) {
 	for _, n := range []int{1, 50} {
 		bubble(t, func(t *testing.T, w *world) {
-			all := w.sources(t, 5)
+			all := w.warmSources(t, 5)
 			w.srv.SetAnswerLatency(700 * time.Millisecond)
 			time.Sleep(time.Second)
 			mustRenew(t, all[0])
@@ -131,7 +131,7 @@ func TestTransportSendsThreeTimesAtMost(t *testing.T) {
 // Renewals of the program and of other processes go on meanwhile.
 func TestTransportRefusingAPIDuringRenewals(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		all := w.sources(t, 3)
+		all := w.warmSources(t, 3)
 		w.srv.SetAnswerLatency(700 * time.Millisecond)
 		w.setAPI(reply(401, "text/plain", ""))
 		before := w.authCalls()

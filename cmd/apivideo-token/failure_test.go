@@ -67,7 +67,7 @@ func TestFailureIsOneLineWithAdvice(t *testing.T) {
 		},
 		"a base URL without encryption": {
 			func(u *user) { u.env[baseURLVariable] = "http://ws.api.video" },
-			"APIVIDEO_BASE_URL must begin with https://; http is for loopback hosts alone", 78,
+			"APIVIDEO_BASE_URL must begin with https://; http is for loopback hosts only", 78,
 		},
 		"a base URL with the key": {
 			func(u *user) { u.env[baseURLVariable] = "https://" + u.key() + "@ws.api.video" },
