@@ -136,7 +136,7 @@ func TestAPIKeyFuncIsForeign(t *testing.T) {
 	} {
 		t.Run(name, inBubble(func(t *testing.T, w *world) {
 			released := make(chan struct{})
-			defer close(released)
+			defer func() { close(released) }()
 			block = func() { <-released }
 			log, real := w.log(), w.conf.APIKey
 			play := get
@@ -147,6 +147,8 @@ func TestAPIKeyFuncIsForeign(t *testing.T) {
 			assert.Error(t, err)
 			assert.LessOrEqual(t, time.Since(start), 6*time.Second)
 			assert.Equal(t, 1, strings.Count(err.Error(), "apivideo: "), err)
+			close(released) // calls do not overlap: one that blocks holds back the next
+			released = make(chan struct{})
 			time.Sleep(time.Minute)
 			play = func() (string, error) { return real, nil }
 			mustToken(t, src)
