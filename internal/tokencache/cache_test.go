@@ -87,6 +87,23 @@ func TestGetChecksBothClocks(t *testing.T) {
 	}
 }
 
+// A laptop that slept for an hour after a failure asks at once.
+func TestFailureEndsByEitherClock(t *testing.T) {
+	now := time.Now()
+	later := now.Add(time.Hour)
+	for _, test := range []struct {
+		until  moment
+		blocks bool
+	}{
+		{momentOf(later), true},
+		{moment{later, now.UnixNano()}, false}, // the monotonic clock stood still
+		{moment{now, later.UnixNano()}, false}, // the wall clock was set back
+	} {
+		f := failures{failure: failure{err: errIssue}, until: test.until}
+		assert.Equal(t, test.blocks, f.block(now))
+	}
+}
+
 // Requests need no lock again, unless the token was invalidated meanwhile.
 func TestGetNeedsNoLockAfterFailedRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
