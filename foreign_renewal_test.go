@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,25 +136,33 @@ func TestAPIKeyFuncIsForeign(t *testing.T) {
 		"As panics":           func() (string, error) { return "", &strangeError{none, none, crashes["panic"]} },
 	} {
 		t.Run(name, inBubble(func(t *testing.T, w *world) {
-			released := make(chan struct{})
-			defer func() { close(released) }()
-			block = func() { <-released }
+			first, second := make(chan struct{}), make(chan struct{})
+			defer close(second)
+			var calls atomic.Int64
+			block = func() {
+				if calls.Load() == 1 {
+					<-first
+				} else {
+					<-second
+				}
+			}
 			log, real := w.log(), w.conf.APIKey
-			play := get
-			w.conf.APIKey, w.conf.APIKeyFunc = "", func(context.Context) (string, error) { return play() }
+			w.conf.APIKey, w.conf.APIKeyFunc = "", func(context.Context) (string, error) {
+				if calls.Add(1) == 2 {
+					return real, nil
+				}
+				return get()
+			}
 			src := w.source()
 			start := time.Now()
 			_, err := src.Token()
 			assert.Error(t, err)
 			assert.LessOrEqual(t, time.Since(start), 6*time.Second)
 			assert.Equal(t, 1, strings.Count(err.Error(), "apivideo: "), err)
-			close(released) // calls do not overlap: one that blocks holds back the next
-			released = make(chan struct{})
+			close(first) // calls do not overlap: one that blocks holds back the next
 			time.Sleep(time.Minute)
-			play = func() (string, error) { return real, nil }
 			mustToken(t, src)
-			play = get // an earlier key is known now
-			mustRenew(t, src)
+			mustRenew(t, src) // an earlier key is known now
 			synctest.Wait()
 			crashed := strings.Count(log.String(), "code called by the library crashed")
 			assert.Equal(t, map[string]int{"panics": 2, "ends": 2, "error's text panics": 2}[name], crashed)

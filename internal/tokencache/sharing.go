@@ -161,7 +161,7 @@ type update struct {
 
 var (
 	errTaken     = errors.New("apivideo: the token was already renewed, or the lock took too long")
-	errNotCalled = errors.New("Update did not call its function")
+	errNotCalled = errors.New("the function of Update was not called")
 )
 
 // renewShared renews under the Store's lock, unless another process has done so
