@@ -336,3 +336,17 @@ func TestStoreHasExactlyOneSecond(t *testing.T) {
 		assert.Equal(t, time.Second, took)
 	})
 }
+
+// What failed before was not the service: it is asked three times.
+func TestOutageOfTheStoreLeavesAllAttempts(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		src, tok := w.warm(t)
+		w.store.SetFault(memstore.Fault{Err: errStoreDown})
+		time.Sleep(50 * time.Minute)
+		require.ErrorContains(t, src.Stats().LastError, "reading the store")
+		src.Invalidate(tok)
+		w.srv.Fail(apivideotest.Status(503), apivideotest.Status(503), apivideotest.Status(503)) // a refresh, and twice the key
+		mustToken(t, src)
+		assert.Equal(t, 5, w.authCalls())
+	})
+}
