@@ -360,3 +360,28 @@ func TestOutageOfTheStoreLeavesAllAttempts(t *testing.T) {
 		assert.Equal(t, 5, w.authCalls())
 	})
 }
+
+// A process without a token waits as long as the service asks. What it stored
+// keeps nobody with a token from trying in time.
+func TestOutageFailureDelaysNoRenewal(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		src, tok := w.warm(t)
+		expiry := tok.Expiry
+		time.Sleep(time.Until(expiry.Add(-16 * time.Minute)))
+		w.fail(apivideotest.Status(503).RetryAfter("3600"))
+		serve := func(until time.Time) {
+			for time.Now().Before(until) {
+				atOnce(t, src)
+				time.Sleep(time.Second)
+			}
+		}
+		serve(expiry.Add(-4 * time.Minute))
+		other := w.source()
+		other.Invalidate(atOnce(t, other))
+		_, err := other.Renew(w.ctx)
+		require.Error(t, err)
+		serve(expiry.Add(-2 * time.Minute))
+		w.fail(apivideotest.Fault{})
+		serve(expiry.Add(time.Minute))
+	})
+}
