@@ -190,6 +190,6 @@ func (c *Cache) publish(f *flight, t *Token) {
 	c.cur = t
 	c.failures = failures{}
 	if t.shared {
-		c.stats.Adopted++
+		c.counters.adopted++
 	}
 }
