@@ -65,7 +65,7 @@ type keys struct {
 	static  func() string // Config.APIKey, as a function so that fmt cannot print it; nil with APIKeyFunc
 	get     func(context.Context) (string, error)
 	boxed   bool          // there is a Store
-	running chan struct{} // has an element for each call of get
+	running chan struct{} // has an element for each call of get; nil with APIKey
 
 	mu      sync.Mutex
 	last    *tokencache.Account // of the key that was got last; nil before the first
@@ -73,9 +73,11 @@ type keys struct {
 }
 
 func newKeys(c *Config, s *service) *keys {
-	k := &keys{service: s, get: c.APIKeyFunc, boxed: c.Store != nil, running: make(chan struct{}, maxRunning)}
+	k := &keys{service: s, get: c.APIKeyFunc, boxed: c.Store != nil}
 	if key := c.APIKey; key != "" {
 		k.static = func() string { return key }
+	} else {
+		k.running = make(chan struct{}, maxRunning)
 	}
 	return k
 }

@@ -71,43 +71,53 @@ func TestOutageOfOneProcessStaysSmall(t *testing.T) {
 }
 
 func TestOutageOfAFleetStaysSmall(t *testing.T) {
-	fleet(t, func(t *testing.T, w *world) {
-		replicas := w.sources(30)
-		for _, src := range replicas {
-			mustToken(t, src)
-		}
-		time.Sleep(40 * time.Minute)
-		down := time.Now()
-		w.fail(apivideotest.Status(503))
-		failed, slowest := 0, time.Duration(0)
-		together(len(replicas), func(i int) {
-			time.Sleep(time.Duration(i) * 7 * time.Millisecond)
-			for time.Since(down) < time.Hour {
-				start := time.Now()
-				if _, err := replicas[i].Token(); err != nil {
-					assert.Equal(t, 503, asError(t, err).Status)
-					w.mu.Lock()
-					failed++
-					slowest = max(slowest, time.Since(start))
-					w.mu.Unlock()
-				}
-				time.Sleep(time.Second)
+	for name, test := range map[string]struct {
+		fault    apivideotest.Fault
+		replicas int
+		slowest  time.Duration // to fail
+	}{
+		"503":    {apivideotest.Status(503), 30, 200 * time.Millisecond},
+		"broken": {apivideotest.BreakBefore, 30, 200 * time.Millisecond},
+		"hangs":  {apivideotest.Hang, 3, 26 * time.Second}, // nobody knows the reason before the call is given up
+	} {
+		t.Run(name, inFleet(func(t *testing.T, w *world) {
+			replicas := w.sources(test.replicas)
+			for _, src := range replicas {
+				mustToken(t, src)
 			}
-		})
-		calls := w.callsBetween(down, time.Now())
-		t.Logf("30 replicas, an outage of an hour: %d auth calls; %d requests failed, the slowest after %v", calls, failed, slowest)
-		assert.LessOrEqual(t, calls, 250)
-		assert.Greater(t, failed, 30*2000)
-		assert.Less(t, slowest, 200*time.Millisecond, "the reason comes at once")
+			time.Sleep(40 * time.Minute)
+			down := time.Now()
+			w.fail(test.fault)
+			failed, slowest := 0, time.Duration(0)
+			together(len(replicas), func(i int) {
+				time.Sleep(time.Duration(i) * 7 * time.Millisecond)
+				for time.Since(down) < time.Hour {
+					start := time.Now()
+					if _, err := replicas[i].Token(); err != nil {
+						assert.True(t, asError(t, err).Temporary())
+						w.mu.Lock()
+						failed++
+						slowest = max(slowest, time.Since(start))
+						w.mu.Unlock()
+					}
+					time.Sleep(time.Second)
+				}
+			})
+			calls := w.callsBetween(down, time.Now())
+			t.Logf("%d replicas, an outage of an hour: %d auth calls; %d requests failed, the slowest after %v", test.replicas, calls, failed, slowest)
+			assert.LessOrEqual(t, calls, 250)
+			assert.Greater(t, failed, test.replicas*1000)
+			assert.LessOrEqual(t, slowest, test.slowest)
 
-		w.fail(apivideotest.Fault{})
-		time.Sleep(time.Minute)
-		calls = w.authCalls()
-		for _, src := range replicas {
-			mustToken(t, src)
-		}
-		assert.LessOrEqual(t, w.authCalls()-calls, 1)
-	})
+			w.fail(apivideotest.Fault{})
+			time.Sleep(time.Minute)
+			calls = w.authCalls()
+			for _, src := range replicas {
+				mustToken(t, src)
+			}
+			assert.LessOrEqual(t, w.authCalls()-calls, 1)
+		}))
+	}
 }
 
 func TestOutageColdStartsShareTheFailure(t *testing.T) {
@@ -334,5 +344,44 @@ func TestStoreHasExactlyOneSecond(t *testing.T) {
 		w.store.SetFault(memstore.Fault{Hang: hang})
 		_, took := mustToken(t, w.source())
 		assert.Equal(t, time.Second, took)
+	})
+}
+
+// What failed before was not the service: it is asked three times.
+func TestOutageOfTheStoreLeavesAllAttempts(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		src, tok := w.warm(t)
+		w.store.SetFault(memstore.Fault{Err: errStoreDown})
+		time.Sleep(50 * time.Minute)
+		require.ErrorContains(t, src.Stats().LastError, "reading the store")
+		src.Invalidate(tok)
+		w.srv.Fail(apivideotest.Status(503), apivideotest.Status(503), apivideotest.Status(503)) // a refresh, and twice the key
+		mustToken(t, src)
+		assert.Equal(t, 5, w.authCalls())
+	})
+}
+
+// A process without a token waits as long as the service asks. What it stored
+// keeps nobody with a token from trying in time.
+func TestOutageFailureDelaysNoRenewal(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		src, tok := w.warm(t)
+		expiry := tok.Expiry
+		time.Sleep(time.Until(expiry.Add(-16 * time.Minute)))
+		w.fail(apivideotest.Status(503).RetryAfter("3600"))
+		serve := func(until time.Time) {
+			for time.Now().Before(until) {
+				atOnce(t, src)
+				time.Sleep(time.Second)
+			}
+		}
+		serve(expiry.Add(-4 * time.Minute))
+		other := w.source()
+		other.Invalidate(atOnce(t, other))
+		_, err := other.Renew(w.ctx)
+		require.Error(t, err)
+		serve(expiry.Add(-2 * time.Minute))
+		w.fail(apivideotest.Fault{})
+		serve(expiry.Add(time.Minute))
 	})
 }

@@ -40,7 +40,7 @@ type Cache struct {
 	flight   *flight     // the running flight; nil if there is none
 	failures failures    // since the last success
 	timer    *time.Timer // for the next renewal ahead of expiry
-	stats    Stats
+	counters counters
 	logged   logged
 }
 

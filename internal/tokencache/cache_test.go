@@ -200,3 +200,6 @@ func BenchmarkGet(b *testing.B) {
 		})
 	}
 }
+
+// causeOf is why ctx has ended.
+func causeOf(ctx context.Context) string { return context.Cause(ctx).Error() }

@@ -59,10 +59,7 @@ func (c *Cache) next(err error, why Explanation, count int, now time.Time) failu
 	cut := c.failures.cutAfter(count)
 	wait := min(first<<n, longest)
 	wait -= time.Duration(cut * waitJitter * float64(wait))
-	wait = min(max(wait, asked), longestServerWait)
-	if t := c.current(now); t != nil {
-		wait = max(min(wait, t.usableUntil.left(now)/4), shortestWait)
-	}
+	wait = c.ahead(min(max(wait, asked), longestServerWait), now)
 	return failure{err: err, why: why, at: now, wait: wait, count: count + 1, cut: cut}
 }
 
@@ -82,13 +79,24 @@ func (c *Cache) remember(f *flight, err error, now time.Time) {
 	if since.IsZero() {
 		since = f.start
 	}
-	left := f.failure.left(now)
+	left := c.waitFor(&f.failure, now)
 	c.failures = failures{f.failure, momentOf(now.Add(left)), since, err, f.failure.other}
 }
 
-// left returns the rest of the wait. The time of another machine's failure is by
-// its clock. If that clock is far off, there is no wait.
-func (f *failure) left(now time.Time) time.Duration { return max(f.wait-f.age(now), 0) }
+// waitFor returns the rest of the wait after a failure, which may be of a process
+// without a token. The time of another machine's failure is by its clock. If that
+// clock is far off, there is no wait. c.mu is held.
+func (c *Cache) waitFor(f *failure, now time.Time) time.Duration {
+	return max(c.ahead(f.wait, now)-f.age(now), 0)
+}
+
+// ahead returns a wait, shortened if there is a usable token. c.mu is held.
+func (c *Cache) ahead(wait time.Duration, now time.Time) time.Duration {
+	if t := c.current(now); t != nil {
+		return max(min(wait, t.usableUntil.left(now)/4), shortestWait)
+	}
+	return wait
+}
 
 // counts reports whether the next failure continues this one's count.
 func (f *failure) counts(now time.Time) bool { return f.age(now) < f.wait+maxCountAge }

@@ -18,6 +18,7 @@ type flight struct {
 	// Guarded by Cache.mu until done is closed.
 	waiters int
 	doing   string  // what the flight waits for, for error messages
+	failing bool    // the service has been failing, according to the Store
 	forced  bool    // by Renew: only a token from after the start counts
 	since   Mark    // only a token that was requested after this counts
 	refused *Token  // the token that the API refused; nil if that is not the reason
@@ -189,6 +190,6 @@ func (c *Cache) publish(f *flight, t *Token) {
 	c.cur = t
 	c.failures = failures{}
 	if t.shared {
-		c.stats.Adopted++
+		c.counters.adopted++
 	}
 }

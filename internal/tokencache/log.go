@@ -142,7 +142,7 @@ func (c *Cache) keyFails(err error, why Explanation, now time.Time) {
 func (c *Cache) storeFails(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stats.StoreFailures++
+	c.counters.storeFailures++
 	if !c.logged.store {
 		c.logged.store = true
 		c.log(slog.LevelWarn, MessageStoreFails, slog.Any("error", err))

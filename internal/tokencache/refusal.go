@@ -32,7 +32,7 @@ func (c *Cache) Refuse(t *Token) Mark {
 	c.events++
 	c.refusals.add(t, c.events)
 	if t.same(c.cur) {
-		c.stats.Refusals++
+		c.counters.refusals++
 		if !t.reported {
 			t.reported = true
 			c.log(slog.LevelInfo, MessageRefused, slog.Time("expiry", t.Expiry))

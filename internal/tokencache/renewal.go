@@ -85,7 +85,7 @@ func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
 	}
 	c.events++
 	asked, refused := c.events, c.refusals.ids()
-	failing := c.failures.count > 0
+	failing := f.failing || c.failures.why.Op != "" // not if the Store or the API key was missing
 	c.mu.Unlock()
 	ctx, cancel := context.WithTimeoutCause(f.ctx, issueTime, Overdue(issueTime))
 	defer cancel()

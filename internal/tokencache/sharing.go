@@ -102,7 +102,7 @@ func (c *Cache) settled(f *flight, h, seen held) (end held, ok bool) {
 		h.token.asked = c.refusals.latest(h.token.refusedBefore)
 		return held{token: h.token}, true
 	}
-	if p := h.failure; p != nil && p.err != nil && p.left(now) > 0 && !(f.forced && p.at.Before(f.start)) {
+	if p := h.failure; p != nil && p.err != nil && c.waitFor(p, now) > 0 && !(f.forced && p.at.Before(f.start)) {
 		return held{failure: p}, true
 	}
 	return held{}, false
@@ -225,6 +225,7 @@ func (c *Cache) underLock(f *flight, u *update, seen held, old []byte) ([]byte, 
 	c.mu.Lock()
 	if p := h.failure; p != nil && p.counts(time.Now()) {
 		c.failures.count = max(c.failures.count, p.count)
+		f.failing = true
 	}
 	c.mu.Unlock()
 	if u.token, u.err = c.issue(f, h.token); u.err == nil {

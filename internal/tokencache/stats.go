@@ -2,6 +2,9 @@ package tokencache
 
 import "time"
 
+// counters are those of Stats that a Cache counts with its lock held.
+type counters struct{ adopted, storeFailures, refusals uint64 }
+
 // Stats is a snapshot of a Cache. See apivideo.Stats.
 type Stats struct {
 	Usable       bool
@@ -22,8 +25,12 @@ func (c *Cache) Stats() Stats {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.stats
-	s.Waits = c.waits.Load()
+	s := Stats{
+		Adopted:       c.counters.adopted,
+		StoreFailures: c.counters.storeFailures,
+		Refusals:      c.counters.refusals,
+		Waits:         c.waits.Load(),
+	}
 	s.Usable = c.current(now) != nil && !c.replacing()
 	if c.cur != nil {
 		s.Expiry, s.RenewAt = c.cur.Expiry, c.cur.renewAt.t
