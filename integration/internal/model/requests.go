@@ -115,6 +115,9 @@ func accepts(status int) bool {
 // asked for after the first one. If both came at once, either may be.
 func (s *Source) learn(r *Request, k *Token, now time.Time) {
 	after := k.Issued.Sub(r.first401)
+	if len(r.Sent) > 1 {
+		s.twice[r] = true
+	}
 	switch {
 	case len(r.Sent) == 1, len(r.Sent) < mostSends && after < 0:
 		k.refuse(now, s.Slack)
@@ -123,8 +126,20 @@ func (s *Source) learn(r *Request, k *Token, now time.Time) {
 	}
 }
 
+// needsSuccessor reports whether a request was refused twice since k was asked
+// for: another token than k must be asked for.
+func (s *Source) needsSuccessor(k *Token) bool {
+	for r := range s.twice {
+		if !k.Issued.After(r.first401.Add(s.Slack)) {
+			return true
+		}
+	}
+	return false
+}
+
 // finish judges what the caller of a request got.
 func (s *Source) finish(ctx context.Context, r *Request) {
+	delete(s.twice, r)
 	served := r.served && r.latest.Serves(r.To.Add(s.Slack))
 	lived := r.lived && !r.latest.doubted && r.latest.lives(r.To.Add(s.Slack))
 	switch {

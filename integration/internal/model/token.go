@@ -68,17 +68,20 @@ func (k *Token) refuse(now time.Time, slack time.Duration) {
 }
 
 // hold is how long a refusal of k may not be believed, since k came for a token
-// that was refused.
+// that was refused: one that was asked for before that has no hold of its own.
 func (k *Token) hold(slack time.Duration) time.Duration {
 	f := k.former
 	if f == nil || !f.unsure && (f.firstRefused.IsZero() || f.firstRefused.After(k.obtained.Add(slack))) {
 		return 0
 	}
 	hold := f.hold(slack)
-	if hold == 0 || !f.met.IsZero() && f.met.Add(slack).Before(k.obtained) {
-		return firstHold
+	if !f.met.IsZero() && f.met.Add(slack).Before(k.obtained) {
+		hold = 0
 	}
-	return min(2*hold, longestHold)
+	if !f.unsure && k.Issued.Add(slack).Before(f.firstRefused) {
+		return hold
+	}
+	return min(max(2*hold, firstHold), longestHold)
 }
 
 // doubtful reports whether the refusal of k was one that is not believed.
