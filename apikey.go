@@ -21,14 +21,13 @@ import (
 )
 
 const (
-	// The service documents tokens of an hour, which is assumed of an answer
-	// that does not say.
+	// The documented lifetime, for an answer without expires_in.
 	defaultLifetime = time.Hour
 
-	callTime  = 30 * time.Second // of one Config.Token or Config.Refresh
+	callTime  = 30 * time.Second // for one Config.Token or Config.Refresh
 	keyTime   = 5 * time.Second  // for Config.APIKeyFunc
-	maxToken  = 16 << 10         // bytes of an access token; a real one has about 1,000
-	maxAnswer = 1 << 20          // bytes of an answer; a real one has about 2,000
+	maxToken  = 16 << 10         // bytes of an access token; real ones have about 1,000
+	maxAnswer = 1 << 20          // bytes of an answer; real ones have about 2,000
 )
 
 // operation is one of the service's two auth calls.
@@ -39,12 +38,12 @@ var (
 	refresh      = operation{"refresh", "/auth/refresh", "refreshToken"}
 )
 
-// Token exchanges the API key for an access token: one call, of 30 seconds at
-// most, with no cache. Errors of the exchange are of type [*Error]. A nil ctx is
-// [context.Background].
+// Token exchanges the API key for an access token. It makes one auth call, of at
+// most 30 seconds, and caches nothing. If the call fails, the error is an
+// [*Error]. The value of ctx under [oauth2.HTTPClient], if any, is the HTTP
+// client. A nil ctx is [context.Background].
 //
-// Most users will use [Config.Client] or [Config.Source] instead. The context
-// may choose the HTTP client, see [oauth2.HTTPClient].
+// Most users will use [Config.Client] or [Config.Source] instead.
 func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
 	ctx, stop := foreign.Context(cmp.Or(ctx, context.Background()))
 	defer stop()
@@ -59,10 +58,9 @@ func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
 	return handOut(s.call(ctx, callTime, authenticate, a.Key()))
 }
 
-// call trades a credential for a token, in one request that takes no longer
-// than limit, even if the HTTP client does not honour its context. The error
-// is an [*Error]. Other secrets that the answer might echo are kept out of it
-// too.
+// call exchanges a credential for a token, in one request. It returns after
+// limit even if the HTTP client ignores its context. The error is an [*Error],
+// and contains neither the credential nor the other secrets.
 func (s *service) call(ctx context.Context, limit time.Duration, op operation, credential string, others ...string) (*tokencache.Token, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, tokencache.Overdue(limit))
 	defer cancel()
@@ -90,11 +88,11 @@ type exchange struct {
 	op         operation
 	credential string
 
-	// The call may still run when its result is not waited for any more.
-	dialing, connected atomic.Bool            // a connection was asked for, and had
-	read               atomic.Bool            // the body was read, so that it may have been sent
+	// Atomic, because call may return while the request still runs.
+	dialing, connected atomic.Bool            // a connection was requested, and obtained
+	read               atomic.Bool            // the body was read: it may have been sent
 	elsewhere          atomic.Bool            // the base sent a request to another host
-	conn               atomic.Value           // the latest one's *httptrace.GotConnInfo
+	conn               atomic.Value           // the *httptrace.GotConnInfo of the latest connection
 	host               atomic.Pointer[string] // the first Host header
 }
 
@@ -105,8 +103,8 @@ func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 	if err != nil {
 		return nil, x.noAnswer(err)
 	}
-	// The lifetime counts from here: the service may have issued the token at
-	// any time after.
+	// The lifetime starts here: the service may issue the token at any time from
+	// now on.
 	issued := time.Now()
 	resp, err := x.service.client.Do(req)
 	if err != nil {
@@ -136,7 +134,7 @@ func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 	return t, nil
 }
 
-// request makes the request of the call. It has no GetBody, with which a base
+// request makes the request of the call. It sets no GetBody: with it, a base
 // could send the credential to another host.
 func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 	// Encoding a map of strings cannot fail.
@@ -155,7 +153,7 @@ func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// watchedReader notes that it was read.
+// watchedReader sets read when it is read.
 type watchedReader struct {
 	io.Reader
 	read *atomic.Bool
@@ -166,8 +164,8 @@ func (r *watchedReader) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
-// readAnswer reads the body of an answer. When ctx ends it closes the body,
-// since some bodies do not honour a context. A 101 has a body without an end.
+// readAnswer reads the body of an answer. It closes the body when ctx ends: some
+// bodies ignore the context. The body of a 101 has no end and is not read.
 func readAnswer(ctx context.Context, resp *http.Response) ([]byte, error) {
 	if resp.StatusCode < http.StatusOK {
 		return nil, nil
@@ -179,8 +177,8 @@ func readAnswer(ctx context.Context, resp *http.Response) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 }
 
-// decodeGrant reads an AccessToken of the service. Its errors contain nothing
-// of data, which may be full of secrets.
+// decodeGrant reads an AccessToken of the service. Its errors contain no part of
+// data, which may have secrets.
 func decodeGrant(data []byte) (g tokencache.Grant, err error) {
 	if len(data) > maxAnswer {
 		return g, fmt.Errorf("it is longer than %d bytes", maxAnswer)
@@ -208,7 +206,7 @@ func decodeGrant(data []byte) (g tokencache.Grant, err error) {
 	return g, err
 }
 
-// text returns a field that must be a string if it is there.
+// text returns a string field, or "" if it is missing.
 func text(fields map[string]any, name string) (string, error) {
 	switch v := fields[name].(type) {
 	case nil:
@@ -219,7 +217,7 @@ func text(fields map[string]any, name string) (string, error) {
 	return "", fmt.Errorf("its %s is not a string", name)
 }
 
-// checkAccessToken reports why a token cannot stand in a header.
+// checkAccessToken reports why a token cannot be sent in a header.
 func checkAccessToken(token string) error {
 	switch {
 	case token == "":
@@ -228,13 +226,13 @@ func checkAccessToken(token string) error {
 		return fmt.Errorf("its access_token is longer than %d bytes", maxToken)
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r < '!' || r > '~' }) {
-		return errors.New("its access_token has other than visible ASCII characters")
+		return errors.New("its access_token has characters other than visible ASCII")
 	}
 	return nil
 }
 
-// lifetime reads expires_in: seconds, as a number or a numeric string. Missing,
-// null and empty mean the documented lifetime.
+// lifetime reads expires_in: seconds, as a number or a numeric string. If it is
+// missing, null or empty, the lifetime is the documented one.
 func lifetime(fields map[string]any) (time.Duration, error) {
 	v := fields["expires_in"]
 	seconds, ok := v.(float64)

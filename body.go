@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// maxRefusal is how much of a 401's body is read to learn its reason, in
-	// bytes. The service's problems have a few hundred.
+	// maxRefusal is how many bytes of a 401's body are read to find its reason.
+	// The service's problems have a few hundred.
 	maxRefusal = 64 << 10
-	// refusalTime is how long the body of a 401 is waited for, and a reader of
-	// the request's body that is still busy.
+	// refusalTime is the timeout for reading the body of a 401, and for a read of
+	// the request's body to return.
 	refusalTime = 1 * time.Second
 )
 
-// takeBody reads the body of a 401 and closes it, leaving the response with a
-// body that reads the same. One that is longer than maxRefusal, or not whole in
-// time, it leaves to the caller to read on: whole is false.
+// takeBody reads the body of a 401, closes it, and replaces it by one with the
+// same content. If the body is longer than maxRefusal or does not end in time,
+// whole is false, and the caller of RoundTrip can read the rest.
 func (a *account) takeBody(ctx context.Context, resp *http.Response) (read []byte, whole bool) {
 	if resp.Body == nil {
 		return nil, true
@@ -46,17 +46,17 @@ func (a *account) takeBody(ctx context.Context, resp *http.Response) (read []byt
 	return b.handOver(ctx.Err() != nil)
 }
 
-// lateBody is the body of a 401 that is read in the background until it is
-// handed over to the caller, who then reads what came, and the rest.
+// lateBody is the body of a 401. It is read in the background until it is handed
+// over to the caller. The caller then reads the buffer, and the rest after it.
 type lateBody struct {
 	body io.ReadCloser
-	want int64 // its Content-Length; less than 0 if that is not known
+	want int64 // its Content-Length; less than 0 if unknown
 
 	mu      sync.Mutex // guards what follows; never held while body is called
-	changed sync.Cond  // when any of it changes
-	buf     []byte     // what was read and not yet passed on
+	changed sync.Cond  // signals a change of what follows
+	buf     []byte     // read in the background, not yet by the caller
 	total   int64
-	ended   bool // nobody reads in the background any more
+	ended   bool // the background read has stopped
 	err     error
 	handed  bool // to the caller
 	closed  bool
@@ -87,8 +87,8 @@ func (b *lateBody) readAndClose() (struct{}, error) {
 
 var errCrashed = errors.New("apivideo: the body of the answer crashed while it was read")
 
-// add notes what a Read returned. more is false if the caller or nobody reads
-// on.
+// add stores what a Read returned. more reports whether the background goroutine
+// should read more, and whole whether it has read the whole body.
 func (b *lateBody) add(p []byte, err error) (more, whole bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,7 +96,7 @@ func (b *lateBody) add(p []byte, err error) (more, whole bool) {
 	b.buf = append(b.buf, p...)
 	b.total += int64(len(p))
 	if b.want >= 0 && b.total >= b.want && err == nil {
-		err = io.EOF // an HTTP/2 stream may stay open behind its last byte
+		err = io.EOF // an HTTP/2 stream may stay open after its last byte
 	}
 	b.err = err
 	b.ended = err != nil || b.total > maxRefusal || b.handed
@@ -111,8 +111,8 @@ func (b *lateBody) end(err error) {
 }
 
 // handOver gives the body to the caller. It returns what was read so far, and
-// whether that is all. A body that broke, or whose request has ended, is whole
-// as far as it goes.
+// whether no more will come: the body has ended or failed, or gone says that the
+// request has ended.
 func (b *lateBody) handOver(gone bool) (read []byte, whole bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -147,7 +147,7 @@ func (b *lateBody) Read(p []byte) (int, error) {
 func (b *lateBody) Close() error {
 	b.mu.Lock()
 	b.closed = true
-	done := b.ended && b.err != nil // and closed in the background
+	done := b.ended && b.err != nil // closed in the background already
 	b.changed.Broadcast()
 	b.mu.Unlock()
 	if done {
@@ -156,17 +156,17 @@ func (b *lateBody) Close() error {
 	return b.body.Close()
 }
 
-// gate is the body of an attempt. Before the request is sent again it is shut:
-// a base may go on reading the body of an attempt that is over, and GetBody may
-// rewind the file that it reads.
+// gate wraps the request's body for one attempt. It is shut before the next
+// attempt: a base may still read the body of the previous one, and GetBody may
+// rewind the file below both.
 type gate struct {
 	io.ReadCloser
-	turn   chan struct{} // has an element while somebody reads
+	turn   chan struct{} // has an element during a Read
 	closed bool          // guarded by turn
 }
 
-// gateOf puts a gate before the body of an attempt that may have to be sent
-// again. It returns nil if there is no such body.
+// gateOf wraps the body of a request that can be sent again. It returns nil if
+// there is no such body.
 func gateOf(out *http.Request) *gate {
 	if !hasBody(out) || out.GetBody == nil {
 		return nil
@@ -187,8 +187,8 @@ func (g *gate) Read(p []byte) (int, error) {
 	return g.ReadCloser.Read(p)
 }
 
-// shut lets nobody read any more. It reports false if a Read does not return in
-// time: the body cannot be replayed then. A nil gate is shut.
+// shut makes further reads fail. It reports false if a running Read does not
+// return in time: the body cannot be replayed then. A nil gate is always shut.
 func (g *gate) shut(ctx context.Context) bool {
 	if g == nil {
 		return true

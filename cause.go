@@ -14,9 +14,9 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// cause is what an [Error] tells of an error behind it that is of no known
-// kind: the text, and what is known in its chain. An unknown kind could hide a
-// secret.
+// cause replaces an error of an unknown type in the chain of an [Error]: its
+// fields could hold a secret. It keeps the redacted text, and the errors of known
+// types that the chain contains.
 type cause struct {
 	text  string
 	chain []error
@@ -25,7 +25,7 @@ type cause struct {
 func (c *cause) Error() string   { return c.text }
 func (c *cause) Unwrap() []error { return c.chain }
 
-// known returns err if it hides no secret, else a [cause].
+// known returns err if it holds no secret, else a [cause].
 func (ss secrets) known(err error) error {
 	if ss.safe(err) {
 		return err
@@ -33,7 +33,8 @@ func (ss secrets) known(err error) error {
 	return &cause{ss.brief(err.Error()), ss.safeParts(err, nil)}
 }
 
-// knownPackages have errors that say all that they hold.
+// knownPackages are the packages whose errors hold nothing but what their text
+// shows.
 var knownPackages = map[string]bool{
 	"context": true, "crypto/tls": true, "crypto/x509": true, "errors": true, "fmt": true, "internal/poll": true,
 	"io": true, "io/fs": true, "net": true, "net/http": true, "net/url": true, "os": true, "syscall": true,
@@ -41,7 +42,7 @@ var knownPackages = map[string]bool{
 	reflect.TypeFor[tokencache.Overdue]().PkgPath(): true,
 }
 
-// safe reports whether err and all that it wraps are of known kinds, and have
+// safe reports whether err and all errors that it wraps are of known types, with
 // no secret in their texts.
 func (ss secrets) safe(err error) bool {
 	t := reflect.TypeOf(err)
@@ -74,7 +75,7 @@ func (ss secrets) safeParts(err error, parts []error) []error {
 	return parts
 }
 
-// wrapped returns the errors that err wraps itself.
+// wrapped returns the errors that err wraps directly.
 func wrapped(err error) []error {
 	switch e := err.(type) {
 	case interface{ Unwrap() []error }:
@@ -87,7 +88,7 @@ func wrapped(err error) []error {
 	return nil
 }
 
-// sharedError is an [Error] as another process learns of it, over a Store.
+// sharedError is the form of an [Error] in a Store.
 type sharedError struct {
 	Op         string
 	Problem    Problem

@@ -112,8 +112,8 @@ func given(base http.RoundTripper) http.RoundTripper {
 	return base
 }
 
-// unredirected hides from http.Client where an answer redirects to, for a
-// redirect would hand the API key to whomever it names.
+// unredirected removes the Location of responses, so that http.Client follows no
+// redirect: it would send the API key to another host.
 type unredirected struct{ base http.RoundTripper }
 
 func (u unredirected) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// endpoint is the root of the API: an origin and a path. It says where auth
-// calls go and which requests may carry a token.
+// endpoint is the root of the API: an origin and a path. It gives the URLs of
+// auth calls, and decides which requests may carry a token.
 type endpoint struct {
 	scheme  string // lower case
 	host    string // lower case, no brackets
 	port    string // never empty
 	path    string // clean and decoded; "" for the root, else "/a/b"
-	escaped string // path, as it is sent
-	literal string // host and port as they were given, for a quick comparison
+	escaped string // path in its escaped form
+	literal string // host and port as in the BaseURL, for a fast comparison
 }
 
 // parseEndpoint checks a BaseURL. Its errors do not repeat the URL, which may
@@ -35,7 +35,7 @@ func parseEndpoint(raw string) (endpoint, error) {
 	case u.Opaque != "" || u.Hostname() == "":
 		return endpoint{}, configErrorf("Config.BaseURL has no host; it should be like %s", ProductionURL)
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		return endpoint{}, configErrorf("Config.BaseURL must begin with https://; http is for loopback hosts alone")
+		return endpoint{}, configErrorf("Config.BaseURL must begin with https://; http is for loopback hosts only")
 	case !validPort(u):
 		return endpoint{}, configErrorf("Config.BaseURL has a port outside 1 to 65535; correct or remove it")
 	}
@@ -60,8 +60,8 @@ func loopback(host string) bool {
 	return lower(host) == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// portOf is the URL's port without leading zeros, its scheme's default if it
-// names none.
+// portOf returns the URL's port without leading zeros, or the default port of
+// its scheme.
 func portOf(u *url.URL) string {
 	switch port := strings.TrimLeft(u.Port(), "0"); {
 	case port != "" || u.Port() != "":
@@ -74,8 +74,8 @@ func portOf(u *url.URL) string {
 	return ""
 }
 
-// lower is s with ASCII letters in lower case. Package strings also folds
-// letters that only look like ASCII ones.
+// lower returns s with its ASCII letters in lower case. [strings.ToLower] would
+// also map some other letters to ASCII.
 func lower(s string) string {
 	for i := range len(s) {
 		if 'A' <= s[i] && s[i] <= 'Z' {
@@ -90,7 +90,7 @@ func lower(s string) string {
 	return s
 }
 
-// canonicalHost is the same for every spelling of a host name or address.
+// canonicalHost returns one spelling for each host name or address.
 func canonicalHost(host string) string {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.String()
@@ -98,7 +98,7 @@ func canonicalHost(host string) string {
 	return lower(host)
 }
 
-// canonicalEscapes writes the escapes of a path in upper case.
+// canonicalEscapes returns the path with its escapes in upper case.
 func canonicalEscapes(p string) string {
 	b := []byte(p)
 	for i := 0; i+2 < len(b); i++ {
@@ -109,18 +109,18 @@ func canonicalEscapes(p string) string {
 	return string(b)
 }
 
-// String is the same for every spelling of one endpoint.
+// String returns one spelling for each endpoint.
 func (e *endpoint) String() string {
 	return e.scheme + "://" + net.JoinHostPort(e.host, e.port) + e.escaped
 }
 
-// join is the URL of a path below e, which begins with a slash.
+// join returns the URL of a path below e. p begins with a slash.
 func (e *endpoint) join(p string) string {
 	return e.scheme + "://" + strings.ReplaceAll(e.literal, "%", "%25") + e.escaped + p // a % is before an IPv6 zone
 }
 
-// excludes says why a request goes out without a token, "" if it may carry one:
-// it is for e's origin, below e's path, and for neither of the auth operations.
+// excludes returns the reason why a request may not carry a token, or "" if it
+// may: it goes to e's origin, below e's path, and is not an auth call.
 func (e *endpoint) excludes(req *http.Request) string {
 	switch {
 	case !e.authorizes(req.URL):
@@ -138,36 +138,40 @@ func (e *endpoint) excludes(req *http.Request) string {
 
 // authorizes reports whether a request to u may carry a token.
 func (e *endpoint) authorizes(u *url.URL) bool {
-	// Most base URLs have no path, and most requests are for nothing like an
-	// auth operation: that is told without cleaning the path.
+	// The fast path for most requests: a base URL without a path, and a request
+	// that cannot be an auth call. It needs no path.Clean.
 	if u != nil && e.path == "" && u.Opaque == "" && strings.HasPrefix(u.Path, "/") && !strings.Contains(u.Path, "/auth") {
 		return e.sameOrigin(u)
 	}
-	rest, ok := e.rest(u)
-	return ok && rest != authenticate.path && rest != refresh.path
+	rest, literal, ok := e.rest(u)
+	return ok && !isAuth(rest) && !isAuth(literal)
 }
 
-// contains reports whether u is of e's origin and below e's path.
+func isAuth(p string) bool { return p == authenticate.path || p == refresh.path }
+
+// contains reports whether u has e's origin and is below e's path.
 func (e *endpoint) contains(u *url.URL) bool {
-	_, ok := e.rest(u)
+	_, _, ok := e.rest(u)
 	return ok
 }
 
-// rest is what the path of u has after e's, if e contains u.
-func (e *endpoint) rest(u *url.URL) (rest string, ok bool) {
+// rest is what the path of u has after e's, if e contains u. A server may take
+// an escaped slash or dot for a literal one, or not: rest is decoded before its
+// dots are applied, and literal after.
+func (e *endpoint) rest(u *url.URL) (rest, literal string, ok bool) {
 	if u == nil || u.Opaque != "" || !e.sameOrigin(u) {
-		return "", false
+		return "", "", false
 	}
 	rest, ok = below(u.Path, e.path)
-	// A server may take an escaped slash or dot for a literal one, or not.
 	if ok && u.RawPath != "" {
-		_, ok = below(canonicalEscapes(u.EscapedPath()), e.escaped)
+		literal, ok = below(canonicalEscapes(u.EscapedPath()), e.escaped)
+		literal, _ = url.PathUnescape(literal)
 	}
-	return rest, ok
+	return rest, literal, ok
 }
 
-// isOtherEnvironment reports whether host is one of the service's that e is
-// not: a key of the sandbox is used with a URL of production, or the reverse.
+// isOtherEnvironment reports whether host is production while e is not, or the
+// sandbox while e is not: a program probably mixes the two.
 func (e *endpoint) isOtherEnvironment(host string) bool {
 	known := host == strings.TrimPrefix(ProductionURL, "https://") || host == strings.TrimPrefix(SandboxURL, "https://")
 	return known && !e.isAuthority(host)
@@ -185,8 +189,8 @@ func (e *endpoint) isAuthority(host string) bool {
 	return host == e.literal || e.sameOrigin(&url.URL{Scheme: e.scheme, Host: host})
 }
 
-// below returns what p has after base, "" or beginning with a slash, and
-// whether p is base or below it.
+// below reports whether p is base or below it. rest is p relative to base: "",
+// or a path that begins with a slash.
 func below(p, base string) (rest string, ok bool) {
 	if p != "" {
 		p = strings.TrimSuffix(path.Clean(p), "/")

@@ -1,11 +1,11 @@
 package apivideo
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"html"
 	"math"
 	"net"
 	"net/http"
@@ -18,67 +18,70 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Why the service refuses an account, to be told with [errors.Is].
+// Reasons the service rejects an account. Test with [errors.Is].
 var (
-	// ErrInvalidAPIKey: the API key does not exist, or is of the other
-	// environment.
+	// ErrInvalidAPIKey: the API key does not exist, or belongs to the other
+	// environment (production or sandbox).
 	ErrInvalidAPIKey = errors.New("apivideo: the API key is invalid")
-	// ErrInvalidRefreshToken: the refresh token is unknown or spent. A Source
-	// then uses the API key, so that only [Config.Refresh] returns it.
+	// ErrInvalidRefreshToken: the refresh token is unknown, or was used already.
+	// Only [Config.Refresh] returns it: a Source then uses the API key.
 	ErrInvalidRefreshToken = errors.New("apivideo: the refresh token is invalid")
 	// ErrAccountSuspended: every call of the account fails.
 	ErrAccountSuspended = errors.New("apivideo: the account is suspended")
 )
 
-// Error is a failed auth call. No secret is in it or in its chain.
+// Error is a failed auth call. Neither it nor its chain contains a secret.
 //
-// [errors.Is] tells [ErrInvalidAPIKey] and its siblings from it, and the
-// causes of package net and context. If the service answered, [errors.As]
-// finds an [*oauth2.RetrieveError].
+// [errors.Is] matches [ErrInvalidAPIKey], [ErrInvalidRefreshToken] and
+// [ErrAccountSuspended], and causes of the packages net and context, for example
+// [context.DeadlineExceeded]. If the service answered, [errors.As] finds an
+// [*oauth2.RetrieveError].
 type Error struct {
 	// Op is "authenticate" or "refresh".
 	Op string
 
-	// Problem is what the service said. If it said nothing that could be
-	// understood, there is only the Status; without an answer, not even that.
+	// Problem is the service's description of the error. If the answer has none,
+	// only Status is set. If there was no answer, Status is 0.
 	Problem
 
-	// RetryAfter is how long the service asked to wait before the next call,
-	// 0 if it did not.
+	// RetryAfter is how long the service asked to wait before the next call. It
+	// is 0 if the service did not ask.
 	RetryAfter time.Duration
 
-	reason  string // what Error says after the operation
+	reason  string // the text after the operation
 	err     error  // nil if there was an answer
 	answer  *oauth2.RetrieveError
-	unsent  bool // there was no connection to send the credential over
+	unsent  bool // the credential was not sent: there was no connection
 	outcome outcome
 }
 
-// outcome is what a failed call means for the next.
+// outcome says whether a retry may help.
 type outcome int
 
 const (
-	final   outcome = iota // only a change of the account or the program helps
-	later                  // it may pass, but not within seconds
-	passing                // worth another attempt at once
+	final   outcome = iota // no; the account or the program must change
+	later                  // yes, but not within seconds
+	passing                // yes, at once
 )
 
 func (e *Error) Error() string { return "apivideo: " + e.Op + ": " + e.reason }
 
-// Temporary reports whether asking again later may help: it does after
-// everything but a refusal that the service explained.
+// Temporary reports whether a later retry may help. It is false only if the
+// service rejected the request and gave the reason.
 func (e *Error) Temporary() bool { return e.outcome != final }
 
-// Timeout reports whether the answer did not come in time.
+// Timeout reports whether the call timed out.
 func (e *Error) Timeout() bool {
 	var t interface{ Timeout() bool }
 	return errors.As(e.err, &t) && t.Timeout()
 }
 
-// Is reports whether target is the sentinel of e's problem.
+// Is reports whether target is the sentinel error for e's problem, for example
+// [ErrInvalidAPIKey].
 func (e *Error) Is(target error) bool { return target != nil && target == sentinel(e.id(), e.Op) }
 
-// Unwrap returns what [Error] says the chain contains.
+// Unwrap returns the cause of the error, or the answer of the service as an
+// [*oauth2.RetrieveError].
 func (e *Error) Unwrap() []error {
 	switch {
 	case e.answer != nil:
@@ -89,14 +92,14 @@ func (e *Error) Unwrap() []error {
 	return nil
 }
 
-// unspent reports whether a credential that was sent is surely not used up:
-// it was not sent, or not looked at.
+// unspent reports whether the refresh token is certainly still valid: it was not
+// sent, or the service did not process it.
 func (e *Error) unspent() bool { return e.Status == http.StatusTooManyRequests || e.unsent }
 
 // noAnswer is the error of a call that got no answer, or not all of it.
 func (x *exchange) noAnswer(err error) *Error {
 	e := &Error{Op: x.op.name, outcome: passing, err: x.secrets.known(err)}
-	// A client that is not package net/http's tells of a failed dial only so.
+	// Clients other than net/http's report a failed dial only by this error.
 	dial, _ := errors.AsType[*net.OpError](err)
 	failed := x.dialing.Load() || dial != nil && dial.Op == "dial" && !x.read.Load()
 	e.unsent = failed && !x.connected.Load()
@@ -111,19 +114,19 @@ func (x *exchange) noAnswer(err error) *Error {
 	return e
 }
 
-// fromElsewhere is the error of a call that was answered by another host than
-// the service, or by another path: the base follows redirects by itself.
+// fromElsewhere is the error of a call that another host or path answered: the
+// transport of the HTTP client follows redirects.
 func (x *exchange) fromElsewhere() *Error {
 	return &Error{
 		Op:      x.op.name,
 		outcome: later,
-		reason: "the answer came from elsewhere than " + x.secrets.brief(x.service.base.join(x.op.path)) +
-			": the HTTP client follows redirects by itself; have its transport follow none",
+		reason: "the answer did not come from " + x.secrets.brief(x.service.base.join(x.op.path)) +
+			": the HTTP client's transport follows redirects; configure it not to",
 	}
 }
 
-// unusable is the error of an answer that says success but has no token to
-// use. Nothing of its body is kept, which may be full of secrets.
+// unusable is the error of a successful answer without a usable token. It keeps
+// no part of the body, which may have secrets.
 func (x *exchange) unusable(resp *http.Response, why error, outcome outcome) *Error {
 	answer := x.secrets.retrieveError(resp, nil)
 	answer.Response.Header = x.secrets.header(plainHeader(resp.Header))
@@ -136,7 +139,7 @@ func (x *exchange) unusable(resp *http.Response, why error, outcome outcome) *Er
 	}
 }
 
-// refusal is the error of an answer with another status.
+// refusal is the error of an answer whose status is not a success.
 func (x *exchange) refusal(resp *http.Response, data []byte) *Error {
 	p, explained := parseProblem(data)
 	e := &Error{
@@ -157,22 +160,27 @@ func (x *exchange) refusal(resp *http.Response, data []byte) *Error {
 	return e
 }
 
-// pageTitle is the title of an HTML page.
-var pageTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+var (
+	page      = regexp.MustCompile(`(?i)^\s*<|<(!doctype|html|head|body|title)\b`)
+	pageTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+	tag       = regexp.MustCompile(`(?s)<[^>]*>`)
+)
 
-// textOf is what an answer without a problem says: the text, or of a page of
-// the CDN its title.
+// textOf returns the text of an answer that is not a problem. For an HTML page,
+// which comes from the CDN, it returns the title.
 func textOf(data []byte) string {
-	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("<")) {
+	data = data[:min(len(data), 64<<10)]
+	if !page.Match(data) {
 		return string(data)
 	}
-	if m := pageTitle.FindSubmatch(data[:min(len(data), 64<<10)]); m != nil {
-		return string(m[1])
+	if m := pageTitle.FindSubmatch(data); m != nil {
+		return html.UnescapeString(string(tag.ReplaceAll(m[1], nil)))
 	}
 	return ""
 }
 
-// outcomeOf classifies an answer that is no success.
+// outcomeOf classifies an answer whose status is not a success. explained means
+// that its body is a problem.
 func outcomeOf(status int, explained bool) outcome {
 	switch {
 	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
@@ -182,10 +190,10 @@ func outcomeOf(status int, explained bool) outcome {
 	case explained:
 		return final
 	}
-	return passing // a page of the CDN, not the service's word
+	return passing // from the CDN, not from the service
 }
 
-// describe is the status of an answer and, unless it is JSON, its type.
+// describe returns the status of an answer and, unless it is JSON, its type.
 func (ss secrets) describe(resp *http.Response) string {
 	s := strings.TrimSpace(strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode))
 	if kind := resp.Header.Get("Content-Type"); kind != "" && !strings.Contains(kind, "json") {
@@ -194,8 +202,8 @@ func (ss secrets) describe(resp *http.Response) string {
 	return s
 }
 
-// retrieveError is the answer as users of oauth2 expect it: redacted, its body
-// at most 1 KiB, without the request, which had the credential.
+// retrieveError returns the answer as users of oauth2 expect it. It is redacted,
+// and the body is cut to 1 KiB. The request is left out: it has the credential.
 func (ss secrets) retrieveError(resp *http.Response, data []byte) *oauth2.RetrieveError {
 	body := ss.redact(string(data))
 	answer := responseOf(resp.StatusCode)
@@ -204,7 +212,7 @@ func (ss secrets) retrieveError(resp *http.Response, data []byte) *oauth2.Retrie
 	return &oauth2.RetrieveError{Response: answer, Body: []byte(body[:min(len(body), 1<<10)])}
 }
 
-// responseOf is a response of which only the status is known.
+// responseOf returns a response with only a status.
 func responseOf(status int) *http.Response {
 	return &http.Response{
 		Status:     strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status)),
@@ -214,7 +222,7 @@ func responseOf(status int) *http.Response {
 	}
 }
 
-// retryAfter is how long the answer asks to wait, 0 if it does not.
+// retryAfter returns how long the answer asks to wait, or 0.
 func retryAfter(resp *http.Response, now time.Time) time.Duration {
 	wait := parseWait(resp.Header.Get("Retry-After"), now)
 	if resp.StatusCode == http.StatusTooManyRequests { // elsewhere it is only information

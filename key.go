@@ -18,16 +18,16 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
 
-// maxKeyFile is more than any API key has, in bytes.
+// maxKeyFile is the size limit of a key file, in bytes. API keys are shorter.
 const maxKeyFile = 4 << 10
 
-// KeyFile returns a function for [Config].APIKeyFunc that reads the API key
-// from a file at each call: at each renewal, so that a program uses a new key
-// without a restart. The file has the key in UTF-8, perhaps with a byte order
-// mark before it and line breaks after it.
+// KeyFile returns a function for [Config].APIKeyFunc that reads the API key from
+// a file. It reads the file at each renewal: the program uses a new key without
+// a restart. The file contains the key in UTF-8. A byte order mark before the
+// key and line breaks after it are ignored.
 //
-// The errors of the function name the file. Those about its content match
-// [ErrInvalidConfig], and so does a file that cannot be read.
+// The errors of the function name the file, and match [ErrInvalidConfig]. The
+// function is safe for concurrent use.
 func KeyFile(name string) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
 		f, err := os.Open(name)
@@ -40,7 +40,7 @@ func KeyFile(name string) func(context.Context) (string, error) {
 			return "", keyFileError(name, err)
 		}
 		if len(data) > maxKeyFile {
-			return "", configErrorf("the key file %s is too long for an API key; name a file that has only the key", name)
+			return "", configErrorf("the key file %s is too long for an API key; the file must contain only the key", name)
 		}
 		data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 		key := strings.TrimRight(string(data), "\r\n")
@@ -51,7 +51,7 @@ func KeyFile(name string) func(context.Context) (string, error) {
 	}
 }
 
-// keyFileError is the error of a file that cannot be read.
+// keyFileError is the error of a key file that cannot be read.
 func keyFileError(name string, err error) error {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		err = at.Err
@@ -59,24 +59,31 @@ func keyFileError(name string, err error) error {
 	return configErrorf("the key file %s cannot be read: %w", name, err)
 }
 
-// keys learns the API key of an account. It is safe for concurrent use.
+// keys gets the API key of an account. It is safe for concurrent use.
 type keys struct {
 	service *service
-	static  func() string // Config.APIKey, which dumps of values would show; nil with a function
+	static  func() string // Config.APIKey, as a function so that fmt cannot print it; nil with APIKeyFunc
 	get     func(context.Context) (string, error)
-	boxed   bool // there is a Store
+	boxed   bool          // there is a Store
+	running chan struct{} // has an element for each call of get
 
-	mu   sync.Mutex
-	last *tokencache.Account // of the key that was got last; nil before the first
+	mu      sync.Mutex
+	last    *tokencache.Account // of the key that was got last; nil before the first
+	earlier *tokencache.Account // of the key before that
 }
 
 func newKeys(c *Config, s *service) *keys {
-	k := &keys{service: s, get: c.APIKeyFunc, boxed: c.Store != nil}
+	k := &keys{service: s, get: c.APIKeyFunc, boxed: c.Store != nil, running: make(chan struct{}, maxRunning)}
 	if key := c.APIKey; key != "" {
 		k.static = func() string { return key }
 	}
 	return k
 }
+
+// maxRunning is how many calls of APIKeyFunc may run at a time. Only calls that
+// take longer than [keyTime] overlap. One that never returns must not end
+// renewal, and many must not pile up.
+const maxRunning = 4
 
 // keyError is a failure of Config.APIKeyFunc.
 type keyError struct {
@@ -87,8 +94,30 @@ type keyError struct {
 func (e *keyError) Error() string { return "apivideo: getting the API key: " + e.text }
 func (e *keyError) Unwrap() error { return e.err }
 
-// account returns the account of the current key. The function of the Config
-// has [keyTime] to return it.
+// keyError makes a *keyError of err. Behind it err stays as it is, which is the
+// program's own, unless there is a secret in its text.
+func (ss secrets) keyError(err error) *keyError {
+	text := strings.TrimPrefix(err.Error(), "apivideo: ")
+	if safe := ss.redact(text); safe != text {
+		return &keyError{safe, &cause{safe, ss.safeParts(err, nil)}}
+	}
+	return &keyError{text, err}
+}
+
+// secrets are the keys that are known, and others.
+func (k *keys) secrets(others ...string) secrets {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, a := range []*tokencache.Account{k.last, k.earlier} {
+		if a != nil {
+			others = append(others, a.Key())
+		}
+	}
+	return newSecrets(others...)
+}
+
+// account returns the account of the current key. APIKeyFunc has [keyTime] to
+// return.
 func (k *keys) account(ctx context.Context) (*tokencache.Account, error) {
 	if k.static != nil {
 		return k.accountOf(k.static())
@@ -96,22 +125,28 @@ func (k *keys) account(ctx context.Context) (*tokencache.Account, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, keyTime, tokencache.Overdue(keyTime))
 	defer cancel()
 	key, err := foreign.Call(ctx, func() (string, error) {
+		select {
+		case k.running <- struct{}{}:
+			defer func() { <-k.running }()
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
 		key, err := k.get(ctx)
 		if err == nil {
 			err = k.check(key)
 		}
 		if err != nil {
-			err = &keyError{strings.TrimPrefix(err.Error(), "apivideo: "), err}
+			err = k.secrets(key).keyError(err)
 		}
 		return key, err
 	})
-	if _, ok := errors.AsType[*keyError](err); err != nil && !ok {
-		err = &keyError{err.Error(), err}
+	if err == nil {
+		return k.accountOf(key)
 	}
-	if err != nil {
-		return nil, err
+	if _, ok := err.(*keyError); !ok { // it crashed, or took too long
+		err = k.secrets().keyError(err)
 	}
-	return k.accountOf(key)
+	return nil, err
 }
 
 func (k *keys) accountOf(key string) (*tokencache.Account, error) {
@@ -131,7 +166,7 @@ func (k *keys) accountOf(key string) (*tokencache.Account, error) {
 			return nil, err
 		}
 	}
-	k.last = a
+	k.last, k.earlier = a, k.last
 	return a, nil
 }
 
@@ -142,7 +177,7 @@ func (k *keys) check(key string) error {
 	return checkKey(key, "the API key of Config.APIKeyFunc")
 }
 
-// checkKeySource says what is wrong with where c has its API key from.
+// checkKeySource validates APIKey and APIKeyFunc, without a call of the latter.
 func (c *Config) checkKeySource() error {
 	switch {
 	case c.APIKey != "" && c.APIKeyFunc != nil:
@@ -155,11 +190,11 @@ func (c *Config) checkKeySource() error {
 	return checkKey(c.APIKey, "Config.APIKey")
 }
 
-// assignment is an API key with the name of a variable before it.
+// assignment matches an API key with a variable name before it, as in a .env file.
 var assignment = regexp.MustCompile(`^\s*(export\s+)?([A-Z_][A-Z0-9_]*|\w*(?i:key)\w*)=[^=]`)
 
-// checkKey says what is wrong with an API key and what to do. It is visible
-// ASCII. The error names the key by its place, for it must not show it.
+// checkKey validates an API key, which consists of visible ASCII. The error says
+// what to do. It names the key by its place and never shows it.
 func checkKey(key, place string) error {
 	first, _ := utf8.DecodeRuneInString(key)
 	last, _ := utf8.DecodeLastRuneInString(key)

@@ -7,17 +7,18 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 )
 
-// Problem is the service's description of an error. Its fields are the
-// service's own words and may be empty; secrets in them are replaced.
+// Problem is the service's description of an error. Its fields contain the
+// service's text and may be empty. Secrets in them are redacted.
 type Problem struct {
 	Type     string    `json:"type"` // a URL that ends in the problem's identifier
 	Title    string    `json:"title"`
 	Name     string    `json:"name,omitempty"` // the parameter at fault
-	Status   int       `json:"status"`         // the HTTP status
+	Status   int       `json:"status"`         // the HTTP status; 0 if there was no answer
 	Problems []Problem `json:"problems,omitempty"`
 }
 
-// parseProblem reads a problem: a JSON object with a type or a title.
+// parseProblem reads a problem. ok is true for a JSON object with a type or a
+// title.
 func parseProblem(data []byte) (Problem, bool) {
 	var fields map[string]any
 	if json.Unmarshal(data, &fields) != nil {
@@ -43,8 +44,8 @@ func problemOf(fields map[string]any) (p Problem, ok bool) {
 	return p, hasType || hasTitle
 }
 
-// id is the identifier of the problem: the last part of the type's URL, or
-// what the title stands for if there is no type.
+// id returns the identifier of the problem: the last part of the type's URL. If
+// there is no type, it looks up the title.
 func (p *Problem) id() string {
 	if p.Type == "" {
 		documented, _ := problems.ByTitle(p.Title)
@@ -54,8 +55,8 @@ func (p *Problem) id() string {
 	return t[strings.LastIndexByte(t, '/')+1:]
 }
 
-// sentinel is the error that stands for a problem of this operation, nil if
-// none does.
+// sentinel returns the error for a problem of this operation, or nil if there is
+// none.
 func sentinel(id, op string) error {
 	switch id {
 	case problems.InvalidAPIKey:
@@ -64,7 +65,7 @@ func sentinel(id, op string) error {
 		return ErrInvalidRefreshToken
 	case problems.SuspendedAccount:
 		return ErrAccountSuspended
-	case problems.InvalidUserCredentials, problems.LegacyCredentials: // of whichever was sent
+	case problems.InvalidUserCredentials, problems.LegacyCredentials: // the credential that was sent
 		if op == refresh.name {
 			return ErrInvalidRefreshToken
 		}

@@ -12,9 +12,10 @@ import (
 
 const (
 	redacted = "[redacted]"
-	// Shorter strings occur by chance; no real key or token is as short.
+	// Shorter strings are not redacted: they occur by chance, and real keys and
+	// tokens are longer.
 	minSecret = 8
-	// How much of a server's text a message contains, in bytes.
+	// The most bytes of a server's text in a message.
 	maxText = 200
 )
 
@@ -27,8 +28,8 @@ func newSecrets(all ...string) secrets {
 	return ss
 }
 
-// redact replaces every secret in s, whether it stands there plainly or as a
-// part of JSON, in whichever way that is escaped. It takes time linear in s.
+// redact replaces every secret in s, plain or with JSON escapes. It takes time
+// linear in the length of s.
 func (ss secrets) redact(s string) string {
 	spans := ss.find(s, nil)
 	if strings.Contains(s, `\`) {
@@ -57,7 +58,7 @@ func (ss secrets) redact(s string) string {
 // span is a part of a string.
 type span struct{ start, end int }
 
-// find appends where the secrets stand in s.
+// find appends the places of the secrets in s.
 func (ss secrets) find(s string, spans []span) []span {
 	for _, secret := range ss {
 		for from := 0; ; {
@@ -72,13 +73,13 @@ func (ss secrets) find(s string, spans []span) []span {
 	return spans
 }
 
-// unescapeAll reads s as the inside of a JSON string. For each byte it returns
-// the place in s that it comes from.
+// unescapeAll decodes s as the inside of a JSON string. places has, for each
+// byte of plain, the part of s that it comes from.
 func unescapeAll(s string) (plain string, places []span) {
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, n := unescape(s[i:])
-		if n == 0 { // no escape after all
+		if n == 0 { // not an escape
 			r, n = rune(s[i]), 1
 		}
 		before := b.Len()
@@ -95,13 +96,13 @@ func unescapeAll(s string) (plain string, places []span) {
 	return b.String(), places
 }
 
-// brief is s redacted, on one line, and cut to [maxText].
+// brief returns s redacted, on one line, and cut to [maxText] bytes.
 func (ss secrets) brief(s string) string {
 	s = strings.ToValidUTF8(ss.redact(s), "\uFFFD")
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r)
 	}), " ")
-	return truncate(ss.redact(s), maxText) // joined words may have become a secret
+	return truncate(ss.redact(s), maxText) // joined words may form a secret
 }
 
 // header returns a redacted copy of h.
@@ -115,8 +116,8 @@ func (ss secrets) header(h http.Header) http.Header {
 	return h
 }
 
-// plainHeader returns the fields of h that say nothing about credentials. What
-// else an answer has may contain one that is new.
+// plainHeader returns only the header fields that never contain a credential.
+// Others may contain a new one, which redact does not know.
 func plainHeader(h http.Header) http.Header {
 	plain := make(http.Header)
 	for _, name := range []string{
@@ -150,7 +151,8 @@ func truncate(s string, n int) string {
 	return s[:n] + "…"
 }
 
-// unescape reads one character of a JSON string and how long it is.
+// unescape decodes the first character of a JSON string. It returns its length
+// in s, or 0 if the escape is invalid.
 func unescape(s string) (rune, int) {
 	if len(s) >= 2 && s[0] == '\\' {
 		if s[1] != 'u' {
@@ -168,7 +170,7 @@ func unescape(s string) (rune, int) {
 	return utf8.DecodeRuneInString(s)
 }
 
-// hex4 reads \u and four hexadecimal digits.
+// hex4 decodes \u and four hexadecimal digits.
 func hex4(s string) (rune, bool) {
 	if len(s) < 6 || s[:2] != `\u` {
 		return 0, false

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// follower is a base that follows redirects by itself, as one does that wraps
+// follower is a base that follows redirects, as one does that wraps
 // an http.Client, and keeps a copy of each body to send it again.
 type follower struct{ client http.Client }
 
@@ -87,8 +87,8 @@ func TestAuthCallRedirectedByTheBase(t *testing.T) {
 		_, fromRefresh := conf.Refresh(ctx, "made-up-refresh-token")
 		_, fromSource := conf.Source(ctx).Token()
 		for _, err := range []error{fromKey, fromRefresh, fromSource} {
-			assert.ErrorContains(t, err, "the answer came from elsewhere than "+conf.BaseURL+"/auth/", status)
-			assert.ErrorContains(t, err, "follows redirects by itself")
+			assert.ErrorContains(t, err, "the answer did not come from "+conf.BaseURL+"/auth/", status)
+			assert.ErrorContains(t, err, "follows redirects")
 			assert.True(t, asError(t, err).Temporary())
 		}
 		assert.Empty(t, other.seen(), status)
@@ -114,7 +114,7 @@ func TestAuthCallRedirectedToPlainHTTP(t *testing.T) {
 	}
 	defer base.CloseIdleConnections()
 	_, err := tokenThrough(t, apivideo.Config{}, (&follower{http.Client{Transport: base}}).RoundTrip)
-	assert.ErrorContains(t, err, "the answer came from elsewhere")
+	assert.ErrorContains(t, err, "the answer did not come from ")
 	assert.Empty(t, other.seen())
 }
 
@@ -126,7 +126,7 @@ func TestAuthCallAnswerOfAnotherURL(t *testing.T) {
 			resp.Request, _ = http.NewRequest("GET", u, nil)
 			return resp, nil
 		})
-		assert.ErrorContains(t, err, "the answer came from elsewhere")
+		assert.ErrorContains(t, err, "the answer did not come from ")
 	}
 }
 

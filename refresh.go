@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	refreshTime  = 10 * time.Second // for the refresh of a flight
-	exchangeTime = 15 * time.Second // for each of its attempts with the API key
-	maxAttempts  = 3                // with the API key
+	refreshTime  = 10 * time.Second // for the refresh of one renewal
+	exchangeTime = 15 * time.Second // for each attempt with the API key
+	maxAttempts  = 3                // with the API key, in one renewal
 )
 
-// pauses are drawn from between two attempts. They are short enough for many
-// programs that wait for one of them to fail within seconds.
+// pauses are the ranges of the random waits between two attempts. They are
+// short: callers are waiting.
 var pauses = [maxAttempts - 1]pause{
 	{200 * time.Millisecond, 600 * time.Millisecond},
 	{200 * time.Millisecond, 2 * time.Second},
@@ -31,13 +31,15 @@ type pause struct{ least, most time.Duration }
 
 func (p pause) draw() time.Duration { return p.least + rand.N(p.most-p.least) }
 
-// Refresh trades a refresh token for a new access token: one call, of 30
-// seconds at most, with no cache. The refresh token is spent by it; the answer
-// has the next. An empty one is an error, before anything is sent. Errors of
-// the call are of type [*Error].
+// Refresh exchanges a refresh token for a new access token. It makes one auth
+// call, of at most 30 seconds, and caches nothing. The call makes the refresh
+// token invalid; the answer contains the next one. If the call fails, the error
+// is an [*Error]. An empty refresh token is an error, and nothing is sent. The
+// value of ctx under [oauth2.HTTPClient], if any, is the HTTP client. A nil ctx
+// is [context.Background].
 //
-// Most users will use [Config.Client] or [Config.Source], which refresh when
-// it is time. The context may choose the HTTP client, see [oauth2.HTTPClient].
+// Most users will use [Config.Client] or [Config.Source] instead, which refresh
+// when needed.
 func (c *Config) Refresh(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
 	if refreshToken == "" {
 		return nil, configErrorf("refresh: the refresh token is empty; use Config.Token to get a first one")
@@ -51,15 +53,15 @@ func (c *Config) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 	return handOut(s.call(ctx, callTime, refresh, refreshToken, c.APIKey))
 }
 
-// issuer gets tokens for a Source: with the refresh token if there is one,
-// else with the API key.
+// issuer gets the tokens of a Source. It uses the refresh token if there is one,
+// else the API key.
 type issuer struct {
 	keys *keys
 
 	exchanges, refreshes, failures atomic.Uint64 // auth calls
 
 	mu    sync.Mutex
-	spent string // a refresh token not to be sent again
+	spent string // a refresh token that must not be sent again
 }
 
 // Account implements [tokencache.Issuer].
@@ -67,8 +69,8 @@ func (i *issuer) Account(ctx context.Context) (*tokencache.Account, error) {
 	return i.keys.account(ctx)
 }
 
-// Issue implements [tokencache.Issuer]. A refresh token of another API key is
-// not sent, nor one that was refused or may be spent.
+// Issue implements [tokencache.Issuer]. It sends no refresh token that belongs
+// to another API key, was refused, or may be spent.
 func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.Token, error) {
 	key, refreshToken := r.Account.Key(), ""
 	hidden := []string{key}
@@ -110,7 +112,7 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 // call makes one auth call and counts it.
 func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Duration, op operation, credential string, hidden ...string) (*tokencache.Token, error) {
 	r.Doing(op.name)
-	t, err := i.keys.service.call(ctx, limit, op, credential, hidden...)
+	t, err := i.keys.service.call(ctx, limit, op, credential, append(i.keys.secrets(), hidden...)...)
 	switch {
 	case err != nil:
 		i.failures.Add(1)
@@ -158,8 +160,8 @@ func (i *issuer) spend(refreshToken string) {
 	i.spent = refreshToken
 }
 
-// sleep waits for d and reports whether to make the next attempt: not if d is
-// longer than the time that is left, or if another attempt is not worthwhile.
+// sleep waits for d and reports whether to make another attempt. It returns
+// false at once if the attempt is not worthwhile, or ctx would end before.
 func sleep(ctx context.Context, d time.Duration, worthwhile func() bool) bool {
 	if end, ok := ctx.Deadline(); !worthwhile() || ok && time.Until(end) <= d {
 		return false
@@ -174,7 +176,7 @@ func sleep(ctx context.Context, d time.Duration, worthwhile func() bool) bool {
 	}
 }
 
-// asError returns the [*Error] that err is; service.call returns no other.
+// asError returns err as an [*Error]. All errors of service.call are.
 func asError(err error) *Error {
 	e := new(Error)
 	errors.As(err, &e)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"path"
 	"runtime"
 	"slices"
@@ -102,6 +103,16 @@ func TestSourceFailedRefreshFallsBackToTheKey(t *testing.T) {
 	}
 }
 
+// sentThenDial is a base that sent the request over a connection, and could not
+// make another to send it again.
+func sentThenDial(r *http.Request) (*http.Response, error) {
+	trace := httptrace.ContextClientTrace(r.Context())
+	trace.GetConn("ws.api.video:443")
+	trace.GotConn(httptrace.GotConnInfo{})
+	trace.GetConn("ws.api.video:443")
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+}
+
 // A refresh token is dropped when it was refused or nobody knows whether it
 // was spent; then even the next flight does not send it.
 func TestSourceKeepsAnUnspentRefreshToken(t *testing.T) {
@@ -113,11 +124,12 @@ func TestSourceKeepsAnUnspentRefreshToken(t *testing.T) {
 		failure tripper
 		kept    bool
 	}{
-		"429":               {reply(429, "text/html", "<html>"), true},
-		"failed dial":       {breakOff(&net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}), true},
-		"dial that hangs":   {hung.RoundTrip, true},
-		"503":               {reply(503, "text/html", "<html>"), false},
-		"broken connection": {breakOff(&net.OpError{Op: "read", Err: errors.New("connection reset")}), false},
+		"429":                           {reply(429, "text/html", "<html>"), true},
+		"failed dial":                   {breakOff(&net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}), true},
+		"dial that hangs":               {hung.RoundTrip, true},
+		"failed dial after it was sent": {sentThenDial, false},
+		"503":                           {reply(503, "text/html", "<html>"), false},
+		"broken connection":             {breakOff(&net.OpError{Op: "read", Err: errors.New("connection reset")}), false},
 	} {
 		t.Run(name, inBubble(func(t *testing.T, w *world) {
 			src, _ := w.warm(t)

@@ -8,7 +8,7 @@ type Stats struct {
 	Usable       bool      // a request would get a token without waiting
 	Expiry       time.Time // of the current token, usable or not; zero before the first
 	RenewAt      time.Time // when the background renewal is due; zero before the first token
-	FailingSince time.Time // the first failed renewal since the last success; zero when healthy
+	FailingSince time.Time // start of the first failed renewal since the last success; zero when healthy
 	NextAttempt  time.Time // after a failure, no renewal starts earlier; zero when healthy
 	LastError    error     // of the latest renewal, if it failed; nil when healthy
 
@@ -18,7 +18,7 @@ type Stats struct {
 	Failures      uint64 // failed auth calls
 	Adopted       uint64 // tokens taken from the Store
 	StoreFailures uint64 // renewals in which the Store failed
-	Refusals      uint64 // tokens that the API refused with a 401
+	Refusals      uint64 // 401s that refused the token that was current
 	Replays       uint64 // requests that were sent again
 	Waits         uint64 // callers that had to wait for a renewal
 }

@@ -7,8 +7,8 @@ import "context"
 // your own implementation with package storetest.
 //
 // Values are encrypted with a key derived from the API key: without that key,
-// nobody can read them. A modified value is treated as missing. A value has at
-// most 64 KiB.
+// nobody can read them. A modified value is treated as missing. A value usually
+// has a few KiB; a Store may reject one of more than 64 KiB.
 //
 // A Store must be safe for concurrent use. If it fails or hangs, a [Source]
 // works without it.

@@ -59,8 +59,8 @@ type Config struct {
 	// changes while the program runs. [KeyFile] returns one that reads a file.
 	//
 	// It is called at the start of each renewal, not for each request. It has 5
-	// seconds to return. If it fails, a Source uses the last key. Calls do not
-	// overlap within a Source.
+	// seconds to return. If it fails, a Source uses the last key. Calls of
+	// one Source overlap only if one takes longer than that.
 	APIKeyFunc func(context.Context) (string, error)
 
 	// BaseURL is the root of the API. If empty, it is [ProductionURL]. It must
@@ -224,16 +224,15 @@ func (s *Source) use() (*account, error) {
 	return s.account, s.account.err
 }
 
-// slab has copies of one token to hand out. Its size fills one of the
+// slab holds copies of one token, for handOut. Its size fills one of the
 // allocator's size classes.
 type slab struct {
-	used   int // copies[0] is the pattern of the others
+	used   int // the copies handed out; copies[0] is the original
 	copies [25]oauth2.Token
 }
 
-// handOut returns a copy of the token that nobody else has, since
-// oauth2.ReuseTokenSource writes into what it is given. A slab makes that one
-// allocation in 24 calls.
+// handOut returns a new copy of the token: oauth2.ReuseTokenSource writes to the
+// token that it gets. With a slab, only one call in 24 allocates.
 func handOut(t *tokencache.Token, err error) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err

@@ -15,31 +15,35 @@ import (
 // the token of a [Source]. Put it under any client or SDK that takes an
 // http.RoundTripper; for a plain http.Client, [Config.Client] does so.
 //
-// A request passes untouched unless it is for the origin of Config.BaseURL and
-// below its path. So does one that has an Authorization header, even an empty
-// one, is for the auth operations themselves, names another host in its Host
-// field, or continues a redirect that came from outside the BaseURL. A Debug
-// log line says why.
+// Only requests to the origin of Config.BaseURL, below its path, get a token.
+// These do not:
+//   - a request that has an Authorization header, even an empty one,
+//   - a request to one of the two auth operations,
+//   - a request whose Host field names another host,
+//   - a request that continues a redirect from outside the BaseURL.
 //
-// When the API refuses the token with a 401, the Transport gets a new token and
+// They are sent unchanged, and a Debug log line gives the reason.
+//
+// If the API refuses the token with a 401, the Transport gets a new token and
 // sends the request again, if its body can be replayed: it has none, or GetBody
-// is set. If the new token was on its way before the 401, and is refused too,
-// the request is sent a third time, with a token that was asked for after. If
-// no new token can be obtained, the caller gets the original 401.
+// is set. If the API refuses that token too, and it was requested before the
+// first 401, the request is sent a third time. If no new token can be obtained,
+// the caller gets the original 401. Other errors are never retried.
 //
 // A Transport is safe for concurrent use as long as nobody writes to its
 // fields.
 type Transport struct {
-	// Source provides the token. Required; without one, every request fails.
+	// Source provides the token. It is required: if nil, every request fails.
 	Source *Source
 
-	// Base sends the requests. If nil, http.DefaultTransport does, as it was
+	// Base sends the requests. If nil, it is [http.DefaultTransport] as it was
 	// when the Source was made.
 	Base http.RoundTripper
 }
 
-// RoundTrip implements [http.RoundTripper]. The request's context bounds the
-// wait for a token. A mistake in the Source's [Config] fails every request.
+// RoundTrip implements [http.RoundTripper]. The request's context limits the
+// wait for a token. If the auth call failed, the error is an [*Error]. If the
+// Source's [Config] has a mistake, every request fails.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	a, err := t.Source.use()
 	if err != nil {
@@ -69,8 +73,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.heal(a, req, token, resp, body)
 }
 
-// CloseIdleConnections closes those of the base, if it knows how to. It lets
-// http.Client.CloseIdleConnections reach it.
+// CloseIdleConnections closes the idle connections of the base, if it has a
+// method to do so. [http.Client.CloseIdleConnections] calls it.
 func (t *Transport) CloseIdleConnections() {
 	a, err := t.Source.use()
 	if err != nil && foreign.Nil(t.Base) {
@@ -88,7 +92,8 @@ func (t *Transport) base(a *account) http.RoundTripper {
 	return t.Base
 }
 
-// passedUntouched logs why a request goes out without a token.
+// passedUntouched logs why a request is sent without a token. The first one to
+// the other environment is a warning.
 func (a *account) passedUntouched(req *http.Request, reason string) {
 	level, host := slog.LevelDebug, ""
 	if req.URL != nil {
@@ -100,13 +105,12 @@ func (a *account) passedUntouched(req *http.Request, reason string) {
 	a.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", host))
 }
 
-// heal answers a 401 to req, sent with token: with the answer to a further
-// attempt if a new token may help, else with the 401.
+// heal handles a 401 to req, which was sent with token. It sends req again with
+// a new token if that may help, and returns the last response.
 func (t *Transport) heal(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *gate) (*http.Response, error) {
-	var first tokencache.Mark // when the first 401 came
+	var first tokencache.Mark // of the first 401
 	for {
-		// The body comes first: its connection may be the only one that the
-		// auth call can use.
+		// Read the body first: the auth call may need its connection.
 		said, whole := a.takeBody(req.Context(), resp)
 		if whole && !refusesToken(said) || len(said) > maxRefusal {
 			return resp, nil
@@ -165,14 +169,14 @@ func (t *Transport) send(a *account, out, req *http.Request, token *tokencache.T
 	return resp, carried && resp.StatusCode == http.StatusUnauthorized, nil
 }
 
-// carries reports whether the request that was answered had the token of out. It
-// has not if the base followed a redirect to another host without it.
+// carries reports whether sent, the request that was answered, had the token of
+// out. It had not if the base followed a redirect to another host.
 func carries(sent, out *http.Request) bool {
 	return sent == nil || sent == out || sent.Header.Get("Authorization") == out.Header.Get("Authorization")
 }
 
-// accepts reports whether an answer shows that the API took the token. Some
-// may be the CDN's.
+// accepts reports whether a status shows that the API accepted the token. The
+// others may come from the CDN, which does not check tokens.
 func accepts(status int) bool {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests:
@@ -181,9 +185,8 @@ func accepts(status int) bool {
 	return status < 500
 }
 
-// answered is the request that a response shows: the caller's, which has no
-// token. If the base followed a redirect, it is one with the URL that was
-// really answered.
+// answered returns the request for Response.Request. It shows no token. It is
+// the caller's request, or the redirected one if the base followed a redirect.
 func answered(sent, out, req *http.Request) *http.Request {
 	if sent == nil || sent == out || sent.URL == nil || *sent.URL == *out.URL {
 		return req
@@ -198,12 +201,13 @@ func answered(sent, out, req *http.Request) *http.Request {
 	return &shown
 }
 
-// outgoing returns a copy of req with the origin headers, and where to write the value of its
-// Authorization header, or nil if req has such a header of its own.
+// outgoing returns a copy of req with the origin headers, and the place for the
+// value of its Authorization header. It returns nil if req has that header
+// already.
 //
-// The copy has the caller's header values, which a base must leave alone as
-// they are, but no value in common with another copy: bases have been seen to
-// write to them. The room for the added ones is allocated with the request.
+// The copy shares the caller's header values, which a base must not change. The
+// added values are not shared: some bases write to them. They are allocated
+// together with the request.
 func outgoing(req *http.Request, origins []originHeader) (out *http.Request, authorization *string) {
 	var slots []string
 	if len(origins) == 0 {
@@ -236,8 +240,8 @@ func outgoing(req *http.Request, origins []originHeader) (out *http.Request, aut
 	return out, &slots[0]
 }
 
-// isHeader compares the name of a header, which a program may have put into
-// the map in another case than the canonical one.
+// isHeader compares the name of a header, ignoring case: a program may write to
+// the map with a name that is not canonical.
 func isHeader(name, canonical string) bool {
 	return len(name) == len(canonical) && strings.EqualFold(name, canonical)
 }
@@ -264,8 +268,8 @@ func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != htt
 // replayable reports whether the request can be sent again.
 func replayable(req *http.Request) bool { return !hasBody(req) || req.GetBody != nil }
 
-// renewBody gives out the body of req once more. It reports false if there is
-// none to be given.
+// renewBody gives out a new copy of the body of req. It reports false if GetBody
+// returns none.
 func renewBody(out, req *http.Request) bool {
 	if !hasBody(req) {
 		return true
@@ -275,8 +279,8 @@ func renewBody(out, req *http.Request) bool {
 	return err == nil && body != nil
 }
 
-// refusesToken reports whether the body of a 401 is about the access token, or
-// may be: it is not if it names another problem that the service documents.
+// refusesToken reports whether a 401 with this body may be about the access
+// token. It is not if the body names another documented problem.
 func refusesToken(body []byte) bool {
 	p, _ := parseProblem(body)
 	id := p.id()

@@ -1,99 +1,76 @@
-// Command apivideo-token prints an api.video access token, for shell scripts
-// and for programs in other languages.
+// Command apivideo-token gives api.video credentials to shell scripts and to
+// programs in any language.
 //
-//	apivideo-token -header | curl -H @- https://ws.api.video/videos
+// Without a command it prints an access token:
 //
-// It takes the API key from APIVIDEO_API_KEY, or from the file that
-// APIVIDEO_API_KEY_FILE names, and never from an argument, which other users
-// of the machine could see. The token is kept in the user's cache folder,
-// sealed under a key derived from the API key, and shared by all runs.
-// "apivideo-token -h" explains the flags.
+//	apivideo-token -header | curl --fail-with-body -H @- https://ws.api.video/videos
+//
+// "apivideo-token run" starts a program behind a local proxy that holds the API
+// key for it. "apivideo-token help" explains all commands, flags and exit
+// statuses; its text is in the folder text.
 //
 // When it fails it prints nothing on standard output and one line on standard
-// error. The exit status is 1, or 2 if it was used wrongly: an unknown flag,
-// an argument, or settings that contradict each other. SIGINT and SIGTERM end
-// it at once, by the system's own means, so that a shell sees 130 and 143 and
-// a script that was interrupted ends too.
+// error. SIGINT and SIGTERM end it at once, by the system's own means, so that
+// a shell sees 130 and 143 and a script that was interrupted ends too; run and
+// serve let requests in flight finish first.
 package main
 
 import (
+	"bytes"
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
 	// Without this a reader that is gone would end the program by a signal,
-	// with no word about it.
-	signal.Ignore(syscall.SIGPIPE)
+	// with no word about it. Not signal.Ignore, which a child would inherit.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	// net/http tells the standard logger what a server sends out of turn.
 	log.SetOutput(io.Discard)
-	if err := run(os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "apivideo-token:", oneLine(err.Error()))
-		os.Exit(statusOf(err))
+	bringRoots()
+	os.Exit(newApp().run(os.Args))
+}
+
+// app is one run of the program.
+type app struct {
+	stdin  io.Reader
+	stdout *os.File
+	stderr io.Writer
+	getenv func(string) string
+	out    bytes.Buffer // what is printed if the command succeeds
+	opts   options
+}
+
+func newApp() *app {
+	return &app{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
+		opts: options{began: time.Now()},
 	}
 }
 
-// run does what the arguments say. Its errors are for the user to read, and
-// contain no argument, which could be a secret.
-func run(args []string, stdout *os.File) error {
-	o, err := parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return write(stdout, help)
-	case err != nil:
-		return err
-	case o.version:
-		return write(stdout, "apivideo-token "+version()+"\n")
+// run does what the arguments say and returns the exit status.
+func (a *app) run(args []string) int {
+	cmd := a.command()
+	err := cmd.Run(context.Background(), args)
+	if err == nil && a.out.Len() > 0 {
+		err = write(a.stdout, a.out.String())
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), o.timeout)
-	defer cancel()
-	// A key file may be a pipe that nobody writes to, and standard output one
-	// that nobody reads: neither heeds a context, so they are left behind.
-	done := make(chan error, 1)
-	go func() { done <- o.printToken(ctx, stdout) }()
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-		err = ctx.Err()
+	if err == nil {
+		return 0
 	}
-	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("no token within %v; check the network, or try a longer -timeout or -no-cache", o.timeout)
+	if text := err.Error(); text != "" {
+		a.say("%s", text)
 	}
-	return err
+	return statusOf(err)
 }
 
-// printToken gets a token and prints it.
-func (o *options) printToken(ctx context.Context, stdout *os.File) error {
-	conf, keyName, err := o.config(os.Getenv)
-	if err != nil {
-		return err
-	}
-	tok, err := o.token(ctx, conf)
-	if err != nil {
-		return explain(err, keyName)
-	}
-	return write(stdout, o.format(tok))
+// say prints one line on standard error.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintln(a.stderr, "apivideo-token:", oneLine(fmt.Sprintf(format, args...)))
 }
-
-// usageError is the error of a user who called the program wrongly.
-type usageError string
-
-func (e usageError) Error() string { return string(e) }
-
-func statusOf(err error) int {
-	if _, usage := errors.AsType[usageError](err); usage {
-		return 2
-	}
-	return 1
-}
-
-// oneLine is s without line breaks.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

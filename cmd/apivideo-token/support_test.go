@@ -23,6 +23,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// patience is longer than anything takes, even on a machine that is busy.
+const patience = 5 * time.Minute
+
 // binary is the program as it is released, built once for all tests.
 var binary string
 
@@ -35,7 +38,9 @@ func build(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "apivideo-token.exe") // other systems take any name
-	out, err := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", binary, ".").CombinedOutput()
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s%v\n", out, err)
 		return 1
@@ -48,6 +53,9 @@ type user struct {
 	t   *testing.T
 	srv *apivideotest.Server
 	env map[string]string
+
+	input string        // on standard input
+	date  func() string // the server's Date header, if it is not the true one
 
 	mu   sync.Mutex
 	seen bytes.Buffer // what the server answered
@@ -69,6 +77,9 @@ func newUser(t *testing.T) *user {
 
 // record serves a request and keeps the answer.
 func (u *user) record(w http.ResponseWriter, r *http.Request) {
+	if u.date != nil {
+		w.Header().Set("Date", u.date())
+	}
 	u.srv.ServeHTTP(recorder{w, u}, r)
 }
 
@@ -101,10 +112,13 @@ func (u *user) secrets() []string {
 
 // command returns the program in the user's environment, and in no other.
 func (u *user) command(args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	u.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = u.t.TempDir()
+	if u.input != "" {
+		cmd.Stdin = strings.NewReader(u.input)
+	}
 	cmd.Env = []string{"SystemRoot=" + os.Getenv("SystemRoot")}
 	for name, value := range u.env {
 		cmd.Env = append(cmd.Env, name+"="+value)
@@ -187,3 +201,6 @@ func (u *user) files() map[string]string {
 	require.NoError(u.t, err)
 	return files
 }
+
+// writeExecutable writes a script.
+func writeExecutable(path, script string) error { return os.WriteFile(path, []byte(script), 0o755) }

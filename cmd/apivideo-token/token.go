@@ -3,36 +3,134 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/urfave/cli/v3"
 	"golang.org/x/oauth2"
+	"golang.org/x/term"
 )
 
-// token gets the token to print, and a new one if the flags ask for it.
-func (o *options) token(ctx context.Context, conf *apivideo.Config) (*oauth2.Token, error) {
-	src := conf.Source(ended(ctx))
-	obtain := src.TokenContext
-	if o.refresh {
-		obtain = src.Renew
+// maxTries is how many tokens are looked at. One may come from another run,
+// and one more be refused already.
+const maxTries = 4
+
+// gathering is how long -refresh waits before an auth call, for the runs that
+// begin at the same time: a token issued after that is good for all of them.
+const gathering = 250 * time.Millisecond
+
+// printToken is the program without a command.
+func (a *app) printToken(ctx context.Context, _ *cli.Command) error {
+	o := &a.opts
+	switch {
+	case o.version:
+		a.out.WriteString("apivideo-token " + version() + "\n")
+		return nil
+	case o.header && o.json:
+		return usage("-header and -json exclude each other; choose one")
+	case o.minTTL < 0:
+		return usage("-min-ttl must be a time like 30s or 10m; see apivideo-token -h")
+	case o.timeout <= 0:
+		return usage("-timeout must be a time like 30s or 10m; see apivideo-token -h")
 	}
-	tok, err := obtain(ctx)
-	if err == nil && left(tok) < o.minTTL && !o.refresh {
-		// Not Renew: of programs that find this at the same time, one renews
-		// and the others take its token.
+	return a.within(ctx, "token", func(ctx context.Context) error {
+		acc, err := a.account()
+		if err != nil {
+			return err
+		}
+		refused, err := a.refused()
+		if err != nil {
+			return err
+		}
+		tok, err := o.token(ctx, acc.conf, refused)
+		if _, told := errors.AsType[*exitError](err); err != nil && !told {
+			err = acc.explain(err)
+		}
+		if err != nil {
+			return err
+		}
+		if term.IsTerminal(int(a.stdout.Fd())) {
+			a.say("warning: this terminal shows a secret; use a pipe")
+		}
+		return write(a.stdout, o.format(tok))
+	})
+}
+
+// within runs f with the time that -timeout gives. A key file may be a pipe
+// that nobody writes to, and standard output one that nobody reads: neither
+// heeds a context, so they are left behind.
+func (a *app) within(ctx context.Context, what string, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, a.opts.timeout)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil && ctx.Err() != nil {
+		return fail(statusTemporary, "no %s within %v; check the network, or try a longer -timeout or -no-cache", what, a.opts.timeout)
+	}
+	return err
+}
+
+// refused returns the access token on standard input, "" without -reject. It
+// may come as the header that -header prints.
+func (a *app) refused() (string, error) {
+	if !a.opts.reject {
+		return "", nil
+	}
+	data, err := io.ReadAll(io.LimitReader(a.stdin, 64<<10))
+	fields := strings.Fields(string(data))
+	if err != nil || len(fields) == 0 {
+		return "", usage("-reject finds no token on standard input; pipe the refused one into it")
+	}
+	return fields[len(fields)-1], nil
+}
+
+// token gets the token to print: not the refused one, and a new one if the
+// flags ask for it. A token that another run got meanwhile will do, so that of
+// runs at the same time one makes the auth call.
+func (o *options) token(ctx context.Context, conf *apivideo.Config, refused string) (*oauth2.Token, error) {
+	src := conf.Source(ended(ctx))
+	tok, err := src.TokenContext(ctx)
+	if o.refresh && err == nil && !o.content(tok, refused) {
+		select {
+		case <-time.After(gathering):
+		case <-ctx.Done():
+		}
+	}
+	for try := 1; err == nil && !o.content(tok, refused) && try < maxTries; try++ {
 		src.Invalidate(tok)
 		tok, err = src.TokenContext(ctx)
 	}
 	switch {
 	case err != nil:
 		return nil, err
+	case tok.AccessToken == refused:
+		return nil, fail(statusTemporary, "the service issued the refused token again; try again later")
 	case left(tok) < o.minTTL:
-		return nil, fmt.Errorf("even a new token lives for %v only; ask for less than that with -min-ttl", left(tok).Round(time.Second))
+		return nil, fail(statusOther, "even a new token lives for %v only; ask for less than that with -min-ttl", time.Duration(tok.ExpiresIn)*time.Second)
 	case left(tok) <= 0: // the machine slept since
-		return nil, errors.New("the token has expired on the way; try again")
+		return nil, fail(statusTemporary, "the token has expired on the way; try again")
 	}
 	return tok, nil
+}
+
+// content reports whether tok is what the flags ask for. Even if a new one
+// lives too short, a newer one would not live longer.
+func (o *options) content(tok *oauth2.Token, refused string) bool {
+	fresh := issued(tok).After(o.began)
+	return tok.AccessToken != refused && (fresh || !o.refresh && left(tok) >= o.minTTL)
+}
+
+// issued is when the auth call of a token began.
+func issued(tok *oauth2.Token) time.Time {
+	return tok.Expiry.Round(0).Add(-time.Duration(tok.ExpiresIn) * time.Second)
 }
 
 // ended returns ctx as one that has ended. A Source that is made with it renews

@@ -1,9 +1,10 @@
 // Command quickstart shows package apivideo at work.
 //
-// Without an API key it starts a stand-in for the service in this process and
-// plays what happens to tokens in production. With APIVIDEO_API_KEY set it
-// lists the first videos of that account, in the sandbox or at
-// APIVIDEO_BASE_URL.
+// Without an API key it starts a fake server in this process and plays what
+// happens to tokens in production. If APIVIDEO_API_KEY is set, it lists the
+// first videos of that account, in the sandbox or at APIVIDEO_BASE_URL.
+//
+// It ends with status 1 after an error, and with 130 when it is interrupted.
 package main
 
 import (
@@ -16,15 +17,21 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Stdout, isTerminal(os.Stdout), os.Getenv); err != nil {
-		fmt.Fprintln(os.Stderr, "quickstart:", err)
-		os.Exit(1)
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
+	err := run(ctx, os.Stdout, isTerminal(os.Stdout), os.Getenv)
+	switch {
+	case err == nil:
+		return
+	case ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "quickstart: interrupted")
+		os.Exit(130) // 128 + SIGINT, as shells have it
 	}
+	fmt.Fprintln(os.Stderr, "quickstart:", err)
+	os.Exit(1)
 }
 
 // run lists videos if there is an API key in the environment, else it plays
-// the demonstration.
+// the demo.
 func run(ctx context.Context, w io.Writer, color bool, getenv func(string) string) error {
 	if key := getenv("APIVIDEO_API_KEY"); key != "" {
 		return listVideos(ctx, w, key, getenv("APIVIDEO_BASE_URL"))
@@ -37,7 +44,7 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// screen writes for a person to read.
+// screen writes to a person, in color on a terminal.
 type screen struct {
 	io.Writer
 	color bool
@@ -54,7 +61,7 @@ func (s *screen) heading(text string) { fmt.Fprintf(s, "\n%s\n", s.paint("1", te
 
 func (s *screen) line(format string, args ...any) { fmt.Fprintf(s, "   "+format+"\n", args...) }
 
-// result reports a result, marked by whether it is the one to expect.
+// result prints a result, with a tick if it is the expected one.
 func (s *screen) result(ok bool, format string, args ...any) {
 	mark := s.paint("32", "✓")
 	if !ok {

@@ -15,7 +15,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2"
 )
 
-// listVideos does the real thing: it gets a token and lists the first videos.
+// listVideos gets a token from api.video and lists the first videos.
 func listVideos(ctx context.Context, w io.Writer, key, baseURL string) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -24,6 +24,7 @@ func listVideos(ctx context.Context, w io.Writer, key, baseURL string) error {
 		BaseURL:     cmp.Or(baseURL, apivideo.SandboxURL),
 		Application: apivideo.Product{Name: "apivideo-quickstart", Version: "1"},
 	}
+	fmt.Fprintf(w, "Logging in at %s\n", conf.BaseURL)
 	src := conf.Source(ctx)
 	tok, err := src.TokenContext(ctx)
 	if errors.Is(err, apivideo.ErrInvalidAPIKey) {
@@ -32,8 +33,6 @@ func listVideos(ctx context.Context, w io.Writer, key, baseURL string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "Authenticated at %s.\n", conf.BaseURL)
-
 	videos, err := firstVideos(ctx, src.Client(ctx), conf.BaseURL)
 	if err != nil {
 		return err
@@ -78,7 +77,8 @@ func firstVideos(ctx context.Context, client *http.Client, baseURL string) ([]vi
 	return page.Data, nil
 }
 
-// printable is s without what could control a terminal.
+// printable returns s without control characters, which could change what a
+// terminal shows.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {

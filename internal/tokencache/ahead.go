@@ -6,8 +6,8 @@ import (
 	"weak"
 )
 
-// renewAhead starts a flight that nobody waits for, if it is time. c.mu is
-// held, and the current token is usable.
+// renewAhead starts a flight without waiters, if a renewal is due. c.mu is held,
+// and the current token is usable.
 func (c *Cache) renewAhead(now time.Time) {
 	if c.flight != nil || !c.cur.renewAt.passed(now) || !c.failures.until.passed(now) {
 		return
@@ -30,7 +30,7 @@ func (c *Cache) schedule(now time.Time) {
 		c.timer.Reset(d)
 		return
 	}
-	// The timer must not keep a Cache alive that its program has dropped.
+	// A weak pointer, so that the timer does not keep an unused Cache alive.
 	ref := weak.Make(c)
 	c.timer = time.AfterFunc(d, func() {
 		if c := ref.Value(); c != nil {
@@ -39,8 +39,8 @@ func (c *Cache) schedule(now time.Time) {
 	})
 }
 
-// tick renews the token ahead of its expiry, unless nobody has been handed it:
-// then the next caller starts the renewal, if there is one.
+// tick renews the token ahead of its expiry if a caller has used it. If not, the
+// next caller starts the renewal.
 func (c *Cache) tick() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,9 @@
-// Package tokencache keeps one account's access token ready. It renews the
-// token, one renewal at a time, remembers failures, and shares both over a
-// Store. It gets tokens through an [Issuer] and knows nothing of HTTP.
+// Package tokencache keeps one account's access token. It renews the token, one
+// renewal at a time. It remembers failures, so that callers do not repeat them.
+// It shares tokens and failures over a Store. It gets tokens through an [Issuer]
+// and does not know HTTP.
+//
+// One renewal is called a flight: it has any number of waiters, or none.
 package tokencache
 
 import (
@@ -16,7 +19,7 @@ import (
 // use.
 type Cache struct {
 	values  context.Context // the values of the construction context
-	ended   <-chan struct{} // its end, which ends renewal ahead of expiry
+	ended   <-chan struct{} // closed when that context ends; background renewal then stops
 	issuer  Issuer
 	store   Store // nil: the token stays in this process
 	journal *journal.Journal
@@ -27,31 +30,31 @@ type Cache struct {
 
 	waits atomic.Uint64 // callers that waited for a flight
 
-	// mu is held for no I/O, no callback, and no code from outside this package.
+	// mu is never held during I/O, a callback, or code from outside this package.
 	mu       sync.Mutex
 	cur      *Token      // the latest token, usable or not; nil before the first
 	account  *Account    // of the latest flight; nil before the first
-	events   Mark        // counts refusals and auth calls, in their order
-	retired  tokenSet    // tokens not to be used again, cur perhaps among them
+	events   Mark        // counts refusals and auth calls, in one order
+	retired  tokenSet    // tokens that must not be used again; may include cur
 	refusals refusals    // tokens that the API refused, or that were invalidated
-	flight   *flight     // the renewal under way, if any
+	flight   *flight     // the running flight; nil if there is none
 	failures failures    // since the last success
 	timer    *time.Timer // for the next renewal ahead of expiry
 	stats    Stats
 	logged   logged
 }
 
-// New returns a Cache. The values of ctx go with every call of the Issuer and
-// the Store. When ctx ends, there is no renewal ahead of expiry any more. A nil
-// Store keeps the token in this process; a nil Journal is silent.
+// New returns a Cache. Calls of the Issuer and the Store get the values of ctx.
+// When ctx ends, renewal ahead of expiry stops. If the Store is nil, the token
+// stays in this process. A nil Journal logs nothing.
 func New(ctx context.Context, i Issuer, s Store, j *journal.Journal) *Cache {
 	return &Cache{values: context.WithoutCancel(ctx), ended: ctx.Done(), issuer: i, store: s, journal: j}
 }
 
-// Get returns the current token, or waits for one. ctx bounds the wait.
+// Get returns the current token, or waits for one. ctx limits the wait.
 func (c *Cache) Get(ctx context.Context) (*Token, error) {
 	now := time.Now()
-	// The path of nearly every request: no lock, no allocation.
+	// The fast path for nearly every request: no lock, no allocation.
 	if t := c.ready.Load(); t != nil && !t.renewAt.passed(now) {
 		t.handOut()
 		return t, nil
@@ -74,7 +77,7 @@ func (c *Cache) Get(ctx context.Context) (*Token, error) {
 		case err == errAborted:
 			continue
 		case err != nil && !w.left:
-			// The token that was to be replaced may serve on.
+			// The renewal failed, but the old token may still be usable.
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			if t := c.serve(now); t != nil {
@@ -85,8 +88,8 @@ func (c *Cache) Get(ctx context.Context) (*Token, error) {
 	}
 }
 
-// Renew returns a new token, whatever the current one is. A failure that
-// another process shared does not keep it from asking.
+// Renew returns a new token, even if the current one is usable. It returns a
+// remembered failure of this process, but ignores one of another process.
 func (c *Cache) Renew(ctx context.Context) (*Token, error) {
 	w := newWaiter(ctx)
 	for {
@@ -108,7 +111,7 @@ func (c *Cache) Renew(ctx context.Context) (*Token, error) {
 	}
 }
 
-// Invalidate takes the access token out of use if it is the current one.
+// Invalidate stops using the access token if it is the current one.
 func (c *Cache) Invalidate(accessToken string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,8 +123,8 @@ func (c *Cache) Invalidate(accessToken string) {
 	}
 }
 
-// serve returns the current token for a request that need not wait, and has
-// it renewed behind the request when that is due. c.mu is held.
+// serve returns the current token, or nil if the request must wait. It starts
+// the renewal ahead of expiry if that is due. c.mu is held.
 func (c *Cache) serve(now time.Time) *Token {
 	t := c.current(now)
 	if t == nil || c.replacing() {
@@ -132,7 +135,7 @@ func (c *Cache) serve(now time.Time) *Token {
 	return t
 }
 
-// current returns cur if it is usable. c.mu is held.
+// current returns cur if it is usable, else nil. c.mu is held.
 func (c *Cache) current(now time.Time) *Token {
 	if c.cur == nil || c.cur.usableUntil.passed(now) || c.retired.has(c.cur.id) {
 		return nil

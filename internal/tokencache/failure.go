@@ -7,41 +7,41 @@ import (
 )
 
 const (
-	// The first wait after a failed flight, which doubles to the longest. The
-	// waits are longer after a failure that only a person can mend.
+	// The wait after a failed flight. It doubles from the first to the longest.
+	// Waits are longer after a final failure, which only a person can fix.
 	firstWait        = 1 * time.Second
 	longestWait      = 30 * time.Second
 	firstFinalWait   = 5 * time.Second
 	longestFinalWait = 60 * time.Second
 	waitJitter       = 0.5
-	// Servers have asked to wait 53 years.
+	// A server may ask for any wait, for example years.
 	longestServerWait = 5 * time.Minute
-	// Ahead of expiry a wait is at most a quarter of the usable time that is
-	// left, but no shorter than this: the quarters would end in a storm.
+	// While the token is usable, a wait is at most a quarter of the time that is
+	// left, but no shorter than this: else the last waits would become too short.
 	shortestWait = 500 * time.Millisecond
 )
 
-// failure is a failed flight, and what to make of it.
+// failure is a failed flight, and its effect on the next one.
 type failure struct {
-	err   error // for those who need a token before the next flight; nil lets them begin one
+	err   error // for callers before the next flight; if nil, a caller starts one
 	why   Explanation
 	at    time.Time // by the wall clock, perhaps of another machine
 	wait  time.Duration
-	count int     // with those before it, since the last success
-	cut   float64 // by which share of the most the wait was shortened; 0 if that is not known
-	other bool    // another process shared it
+	count int     // of failures since the last success, with this one
+	cut   float64 // the share by which the wait was shortened; 0 if unknown
+	other bool    // it comes from another process, over the Store
 }
 
-// failures is what is remembered of failed flights since the last success.
+// failures is the memory of failed flights since the last success.
 type failures struct {
 	failure
-	until  moment    // no flight begins before; zero without a failure
-	since  time.Time // the first one
-	last   error     // of the last one
-	shared bool      // the last one was another process's
+	until  moment    // no flight starts earlier; zero without a failure
+	since  time.Time // the start of the first failed flight
+	last   error     // of the latest failure
+	shared bool      // the latest failure comes from another process
 }
 
-// block reports whether those who need a token get the error instead.
+// block reports whether callers get the error instead of a new flight.
 func (f *failures) block(now time.Time) bool { return f.err != nil && !f.until.passed(now) }
 
 // explain asks the Issuer what an error means.
@@ -49,7 +49,7 @@ func (c *Cache) explain(err error) Explanation {
 	return ask(Explanation{Temporary: true}, func() Explanation { return c.issuer.Explain(err) })
 }
 
-// next makes a failure of an error that follows count others. c.mu is held.
+// next makes the failure for err, after count other failures. c.mu is held.
 func (c *Cache) next(err error, why Explanation, count int, now time.Time) failure {
 	first, longest, asked := firstWait, longestWait, why.Wait
 	if !why.Temporary {
@@ -66,9 +66,9 @@ func (c *Cache) next(err error, why Explanation, count int, now time.Time) failu
 	return failure{err: err, why: why, at: now, wait: wait, count: count + 1, cut: cut}
 }
 
-// cutAfter draws by how much to cut the wait of a failure that follows count
-// others. Each second one makes up for the one before it: so a long outage
-// costs about the same number of auth calls each time.
+// cutAfter returns the random share by which to cut the wait after count other
+// failures. Every second share is 1 minus the one before: so the number of auth
+// calls in a long outage varies little.
 func (f *failure) cutAfter(count int) float64 {
 	if count%2 == 1 && f.cut > 0 {
 		return 1 - f.cut
@@ -76,27 +76,28 @@ func (f *failure) cutAfter(count int) float64 {
 	return rand.Float64()
 }
 
-// remember notes the failure of f, whose error was err. c.mu is held.
+// remember stores the failure of f, whose error was err. c.mu is held.
 func (c *Cache) remember(f *flight, err error, now time.Time) {
 	since := c.failures.since
 	if since.IsZero() {
-		since = now
+		since = f.start
 	}
 	left := f.failure.left(now)
 	c.failures = failures{f.failure, momentOf(now.Add(left)), since, err, f.failure.other}
 }
 
-// left is how much of the wait is left. A failure of another machine counts
-// from when its clock said; one that was wrong ends the wait, not the service.
+// left returns the rest of the wait. The time of another machine's failure is by
+// its clock. If that clock is far off, there is no wait.
 func (f *failure) left(now time.Time) time.Duration { return max(f.wait-f.age(now), 0) }
 
-// counts reports whether the failure still counts as the one before the next.
+// counts reports whether the next failure continues this one's count.
 func (f *failure) counts(now time.Time) bool { return f.age(now) < f.wait+maxCountAge }
 
-// age is how far the wall clock is from the failure, before or after it.
+// age returns the time between the failure and now by the wall clock, never
+// negative: the clock may have been set back.
 func (f *failure) age(now time.Time) time.Duration { return now.Round(0).Sub(f.at.Round(0)).Abs() }
 
-// record is a failure as the Store keeps it.
+// record is a failure in the Store.
 type record struct {
 	At    time.Time       `json:"at"`
 	Wait  time.Duration   `json:"wait"` // nanoseconds
@@ -104,6 +105,5 @@ type record struct {
 	Error json.RawMessage `json:"error"`
 }
 
-// maxCountAge is how long after its wait a failure still counts as the one
-// before the next.
+// maxCountAge is how long after its wait a failure's count is still continued.
 const maxCountAge = 5 * time.Minute

@@ -6,33 +6,32 @@ import (
 	"time"
 )
 
-// flight is one renewal, and what its callers share.
+// flight is one renewal. All its waiters get its result.
 type flight struct {
 	ctx     context.Context // ends when the flight is aborted
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when token and err are set
 	reason  string        // for the log
 	start   time.Time
-	account *Account // whose token to get; set when the flight has learned it
+	account *Account // set by identify
 
 	// Guarded by Cache.mu until done is closed.
-	waiters  int
-	doing    string  // what the flight waits for
-	forced   bool    // by Renew: a token that was there before will not do
-	since    Mark    // a token that was asked for before will not do
-	refused  *Token  // the token that the API refused, if that is why
-	failure  failure // what is to be remembered of err
-	unshared bool    // the Store failed
-	token    *Token
-	err      error // errAborted if the flight learned nothing
+	waiters int
+	doing   string  // what the flight waits for, for error messages
+	forced  bool    // by Renew: only a token from after the start counts
+	since   Mark    // only a token that was requested after this counts
+	refused *Token  // the token that the API refused; nil if that is not the reason
+	failure failure // the failure to remember for err
+	token   *Token
+	err     error // errAborted if the flight learned nothing
 }
 
 // errAborted reports a flight that was aborted before it learned anything.
 // Its waiters start another.
 var errAborted = errors.New("apivideo: the renewal was aborted")
 
-// join returns the flight under way, or a new one, for a caller to wait for.
-// The error says why no flight may begin. c.mu is held.
+// join returns the running flight, or starts one, for a caller to wait for. The
+// error says why no flight may start. c.mu is held.
 func (c *Cache) join(w *waiter, now time.Time, reason string) (*flight, error) {
 	switch {
 	case w.left:
@@ -48,7 +47,10 @@ func (c *Cache) join(w *waiter, now time.Time, reason string) (*flight, error) {
 
 // wait waits for the end of a flight, or of the caller's context.
 func (c *Cache) wait(w *waiter, f *flight) (*Token, error) {
-	c.waits.Add(1)
+	if !w.counted {
+		w.counted = true
+		c.waits.Add(1)
+	}
 	select {
 	case <-f.done:
 	case <-w.done:
@@ -59,7 +61,7 @@ func (c *Cache) wait(w *waiter, f *flight) (*Token, error) {
 		return nil, f.err
 	}
 	f.token.handOut()
-	if now := time.Now(); f.token.renewAt.passed(now) { // adopted late in its life
+	if now := time.Now(); f.token.renewAt.passed(now) { // adopted shortly before its expiry
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.current(now) != nil {
@@ -69,7 +71,7 @@ func (c *Cache) wait(w *waiter, f *flight) (*Token, error) {
 	return f.token, nil
 }
 
-// leave takes one off those who wait for f.
+// leave removes one waiter from f.
 func (c *Cache) leave(w *waiter, f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,21 +98,21 @@ func (c *Cache) hasEnded() bool {
 	}
 }
 
-// awaited reports whether somebody waits for f.
+// awaited reports whether f has waiters.
 func (c *Cache) awaited(f *flight) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return f.waiters > 0
 }
 
-// tell notes what f waits for.
+// tell sets what f waits for.
 func (c *Cache) tell(f *flight, doing string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.doing = doing
 }
 
-// begin starts a flight. c.mu is held, and there is none.
+// begin starts a flight. c.mu is held, and no flight is running.
 func (c *Cache) begin(now time.Time, reason string) {
 	f := &flight{done: make(chan struct{}), reason: reason, doing: "starting", start: now}
 	f.ctx, f.cancel = context.WithCancel(c.values)
@@ -123,7 +125,7 @@ func (c *Cache) begin(now time.Time, reason string) {
 	}()
 }
 
-// watch abandons f when the construction context ends. It ends with f.
+// watch abandons f when the construction context ends. It returns when f ends.
 func (c *Cache) watch(f *flight) {
 	select {
 	case <-c.ended:
@@ -134,7 +136,7 @@ func (c *Cache) watch(f *flight) {
 	}
 }
 
-// land ends a flight: it publishes the token, or remembers the failure.
+// land ends a flight. It publishes the token, or remembers the failure.
 func (c *Cache) land(f *flight, t *Token, err error) {
 	_, unshared := err.(*storeError) // others may wrap foreign errors, whose methods are not called
 	aborted := err != nil && f.ctx.Err() != nil
@@ -177,7 +179,7 @@ func (c *Cache) land(f *flight, t *Token, err error) {
 // publish makes t the current token. c.mu is held.
 func (c *Cache) publish(f *flight, t *Token) {
 	if c.cur != nil {
-		// By a clock that was ahead, it may seem to outlive its successor.
+		// A clock that was ahead may make it expire later than its successor.
 		c.retired.add(c.cur.id)
 	}
 	if f.refused != nil {

@@ -10,49 +10,49 @@ import (
 
 // Issuer gets tokens from the service.
 type Issuer interface {
-	// Account returns the account to get a token for. It is asked at the start
-	// of each flight. If the current key cannot be learned but an earlier one is
-	// known, both results are set: the earlier account, and the reason.
+	// Account returns the account to get a token for. The Cache calls it at the
+	// start of each flight. If it fails, the Cache uses the last account.
 	Account(ctx context.Context) (*Account, error)
 
-	// Issue gets a new token.
+	// Issue gets a new token from the service.
 	Issue(ctx context.Context, r Request) (*Token, error)
 
 	// Explain classifies an error of Account or Issue.
 	Explain(err error) Explanation
 
-	// Encode returns an error in a form that Decode reads in another process,
-	// without secrets.
+	// Encode returns an error without secrets, as JSON. Decode reads it, in any
+	// process.
 	Encode(err error) []byte
 	Decode(encoded []byte) error
 }
 
-// Account is one API key in one environment. It is not written to once it is
+// Account is one API key in one environment. It is never written to after it is
 // made.
 type Account struct {
-	Name string        // names the account, and reveals nothing
-	Key  func() string // the API key; a function, so that no dump of values shows it
+	Name string        // identifies the account without revealing the key
+	Key  func() string // the API key; a function, so that fmt cannot print it
 	Box  *seal.Box     // nil without a Store
 }
 
-// Request is what an Issuer is asked for.
+// Request is the argument of Issuer.Issue.
 type Request struct {
 	Account *Account
-	Old     *Token // to succeed; nil if there is none
+	Old     *Token // the token to replace; nil if there is none
 
-	// Retry reports whether to make another attempt now. Without it a later
-	// flight is better: nobody waits, or the service has been failing.
+	// Retry reports whether to make another attempt in this flight. It is false
+	// if nobody waits, or if the service has been failing: a later flight
+	// tries again.
 	Retry func() bool
 
-	// Doing is told the name of each operation before it starts.
+	// Doing must be called with the name of each operation before it starts.
 	Doing func(op string)
 }
 
 // Explanation is what an error means for the next attempt.
 type Explanation struct {
 	Op        string        // the operation that failed
-	Temporary bool          // asking again later may help
-	Wait      time.Duration // that the service asked for, 0 if it did not
+	Temporary bool          // a later retry may help
+	Wait      time.Duration // the wait that the service asked for, or 0
 	Refused   bool          // the service rejects the key or the account
 
 	// Crash is the panic or Goexit that the error tells of, if it does. The
@@ -72,7 +72,7 @@ func ask[T any](instead T, f func() T) T {
 	return answer
 }
 
-// Store is where processes share a token. See apivideo.Store.
+// Store shares a token between processes. See apivideo.Store.
 type Store interface {
 	Load(ctx context.Context, key string) ([]byte, error)
 	Update(ctx context.Context, key string, fn func(ctx context.Context, old []byte) ([]byte, error)) error

@@ -9,7 +9,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
 )
 
-// The messages of log lines, which programs may count by.
+// The messages of log lines. Programs may filter and count by them.
 const (
 	MessageToken      = "api.video: new access token"
 	MessageFailure    = "api.video: no new access token"
@@ -23,7 +23,7 @@ const (
 	MessageCrash      = "api.video: code called by the library crashed"
 )
 
-// Why a flight began.
+// The reasons for a flight.
 const (
 	reasonCold    = "cold"    // a caller found no usable token
 	reasonAhead   = "ahead"   // the token nears its expiry
@@ -31,19 +31,20 @@ const (
 	reasonRenew   = "renew"   // Renew was called
 )
 
-// quiet is how long after a Warn or Error line the failures that follow are
-// logged at Debug level.
+// quiet is how long, after a Warn or Error line, further failures are logged at
+// Debug level.
 const quiet = time.Minute
 
-// logged is what the log already says.
+// logged is the state of the log, to avoid repeated lines.
 type logged struct {
-	ended   bool
-	store   bool      // the Store fails
+	ended   bool      // that the construction context has ended
+	store   bool      // that the Store fails
+	key     time.Time // the last Warn line about the API key
 	failure time.Time // the last line above Debug level about a failed flight
 	level   slog.Level
 }
 
-// log hands a line to the journal, which delays nobody. c.mu is held.
+// log passes a line to the journal, which never blocks. c.mu is held.
 func (c *Cache) log(level slog.Level, message string, attrs ...slog.Attr) {
 	if a := c.account; a != nil {
 		attrs = append(attrs, slog.String("account", a.Name[:min(len(a.Name), 8)]))
@@ -90,14 +91,14 @@ func (c *Cache) LogCrash(err error) {
 	}
 }
 
-// levelOf is the level of the line about a failed flight. c.mu is held.
+// levelOf returns the level of the line about a failed flight. c.mu is held.
 func (c *Cache) levelOf(f *flight, now time.Time) slog.Level {
 	level := slog.LevelWarn
 	if f.failure.why.Refused {
 		level = slog.LevelError
 	}
 	switch {
-	case f.failure.err == nil: // the Store failed, which has a line of its own
+	case f.failure.err == nil: // the Store failed, and storeFails has logged that
 		return slog.LevelDebug
 	case now.Sub(c.logged.failure) < quiet && level <= c.logged.level:
 		return slog.LevelDebug
@@ -114,7 +115,7 @@ func (c *Cache) logCrash(crash *foreign.Crash) {
 	c.log(slog.LevelError, MessageCrash, slog.String("error", crash.Error()), slog.String("stack", string(crash.Stack)))
 }
 
-// rounded is short to read: 350ms, 1.2s, 4m30s.
+// rounded makes a duration short to read: 350ms, 1.2s, 4m30s.
 func rounded(d time.Duration) string {
 	switch {
 	case d < time.Second:
@@ -125,7 +126,19 @@ func rounded(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// storeFails logs a failure of the Store, once until it works again.
+// keyFails logs that the API key cannot be read, at most once a minute. c.mu is
+// held.
+func (c *Cache) keyFails(err error, why Explanation, now time.Time) {
+	level := slog.LevelDebug
+	if now.Sub(c.logged.key) >= quiet {
+		level, c.logged.key = slog.LevelWarn, now
+	}
+	c.log(level, MessageKeyFails, slog.Any("error", err))
+	c.logCrash(why.Crash)
+}
+
+// storeFails counts a failure of the Store. It logs the first one, and the next
+// only after the Store has worked again.
 func (c *Cache) storeFails(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,7 +151,7 @@ func (c *Cache) storeFails(err error) {
 	c.logCrash(crash)
 }
 
-// storeWorks notes that the Store did what it was asked to do. c.mu is held.
+// storeWorks logs that the Store works again, if it had failed. c.mu is held.
 func (c *Cache) storeWorks() {
 	if c.logged.store {
 		c.logged.store = false

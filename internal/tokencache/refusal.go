@@ -13,35 +13,38 @@ import (
 const (
 	firstHold   = 1 * time.Second
 	longestHold = 1 * time.Minute
-	maxTokens   = 16 // a Store lags behind by a token or two
+	maxTokens   = 16 // old tokens remembered; a Store is late by one or two
 )
 
-// ErrHeld reports that the API refuses every token, so that a new one would
-// not help.
+// ErrHeld reports that the API refuses new tokens too: another renewal would not
+// help now.
 var ErrHeld = errors.New("apivideo: the API refuses new access tokens too")
 
-// Mark is a place in the order of refusals and auth calls of one Cache. The
+// Mark is a position in the order of refusals and auth calls of one Cache. The
 // zero Mark is before all of them.
 type Mark uint64
 
-// Refuse notes that the API refused t just now, with a 401.
+// Refuse notes that the API has just refused t, with a 401. It returns the
+// position of this refusal.
 func (c *Cache) Refuse(t *Token) Mark {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.events++
 	c.refusals.add(t, c.events)
-	if t.same(c.cur) && !t.reported {
-		t.reported = true
+	if t.same(c.cur) {
 		c.stats.Refusals++
-		c.log(slog.LevelInfo, MessageRefused, slog.Time("expiry", t.Expiry))
+		if !t.reported {
+			t.reported = true
+			c.log(slog.LevelInfo, MessageRefused, slog.Time("expiry", t.Expiry))
+		}
 	}
 	return c.events
 }
 
-// Replace returns a token other than one that the API refused, asked for after
-// since. The zero Mark takes whatever is there first: a token that was on its
-// way when the refused one was revoked may have been revoked with it. Replace
-// does not wait, and returns ErrHeld, while refusals are not to be believed.
+// Replace returns a token to use instead of one that the API refused. It must
+// have been requested after since: a token that was requested earlier may have
+// been revoked together with the refused one. With the zero Mark, any other token
+// will do. While refusals are held off, Replace returns ErrHeld at once.
 func (c *Cache) Replace(ctx context.Context, refused *Token, since Mark) (*Token, error) {
 	w := newWaiter(ctx)
 	for {
@@ -71,7 +74,7 @@ func (c *Cache) Replace(ctx context.Context, refused *Token, since Mark) (*Token
 	}
 }
 
-// ReplaceBehind starts what Replace waits for.
+// ReplaceBehind starts the renewal that Replace would wait for, and returns.
 func (c *Cache) ReplaceBehind(refused *Token) {
 	now := time.Now()
 	c.mu.Lock()
@@ -79,15 +82,15 @@ func (c *Cache) ReplaceBehind(refused *Token) {
 	if !refused.same(c.cur) || c.heldOff(refused, now) {
 		return
 	}
-	// Its caller has nothing to wait for, but will need the token when it sends
-	// the request anew: the flight counts as one that somebody waits for.
+	// The caller cannot replay this request, but will probably send it again: the
+	// flight counts as one with a waiter.
 	if f, err := c.join(&waiter{}, now, reasonRefused); err == nil {
 		c.refuse(f, refused, 0)
 	}
 }
 
-// refuse notes that f is to replace a token that the API refused, with one
-// that was asked for after since. c.mu is held.
+// refuse makes f replace a token that the API refused. The new one must be
+// requested after since. c.mu is held.
 func (c *Cache) refuse(f *flight, refused *Token, since Mark) {
 	f.since = max(f.since, since)
 	if refused.same(c.cur) {
@@ -96,24 +99,25 @@ func (c *Cache) refuse(f *flight, refused *Token, since Mark) {
 	}
 }
 
-// replacing reports whether cur was refused and its successor is on the way.
-// c.mu is held.
+// replacing reports whether a flight is replacing cur because the API refused
+// it. c.mu is held.
 func (c *Cache) replacing() bool {
 	return c.flight != nil && c.flight.refused != nil && c.flight.refused.same(c.cur)
 }
 
-// heldOff reports whether a refusal is not to be believed yet: the current
-// token replaced a refused one itself, and the API has not accepted it. c.mu is
-// held.
+// heldOff reports whether a refusal of the current token must not start a renewal
+// yet: the token itself replaced a refused one, and the API has not accepted it
+// since. The API probably refuses all tokens. c.mu is held.
 func (c *Cache) heldOff(refused *Token, now time.Time) bool {
 	return c.flight == nil && refused.same(c.cur) && !c.cur.accepted.Load() && !c.cur.heldUntil().passed(now)
 }
 
-// heldUntil is when a refusal of t is believed though no other answer met it.
+// heldUntil returns when a refusal of t may start a renewal, even if the API has
+// never accepted t.
 func (t *Token) heldUntil() moment { return momentOf(t.obtained.Add(t.hold)) }
 
-// holdOf is the hold of t, which replaces a token that the API refused. c.mu
-// is held.
+// holdOf returns the hold of t, which replaces a token that the API refused. It
+// doubles while the API accepts none of the new tokens. c.mu is held.
 func (c *Cache) holdOf(t, refused *Token) time.Duration {
 	hold := firstHold
 	chained := refused.hold > 0 && !refused.accepted.Load()
@@ -124,15 +128,15 @@ func (c *Cache) holdOf(t, refused *Token) time.Duration {
 	case t.asked > c.refusals.markOf(refused) && !t.shared:
 		return hold
 	case t.shared && chained:
-		return hold // what another process got is worth a first try
+		return hold // no hold for the first token from another process
 	case chained:
 		return refused.hold
 	}
-	return 0 // it was on its way before the refusal
+	return 0 // it was requested before the refusal
 }
 
-// fingerprint names an access token in a Store and in memory, without being of
-// use in its place.
+// fingerprint identifies an access token in a Store and in memory. It cannot be
+// used as a token.
 type fingerprint string
 
 func fingerprintOf(accessToken string) fingerprint {
@@ -140,7 +144,7 @@ func fingerprintOf(accessToken string) fingerprint {
 	return fingerprint(hex.EncodeToString(sum[:8]))
 }
 
-// tokenSet has the latest of some access tokens.
+// tokenSet is a set of access tokens. It keeps the latest maxTokens.
 type tokenSet []fingerprint
 
 func (s tokenSet) has(id fingerprint) bool { return slices.Contains(s, id) }
@@ -157,7 +161,8 @@ func (s *tokenSet) remove(id fingerprint) {
 	*s = slices.DeleteFunc(*s, func(other fingerprint) bool { return other == id })
 }
 
-// refusals are the latest tokens that the API refused, and when it first did.
+// refusals are the latest tokens that the API refused, with the mark of the first
+// refusal of each.
 type refusals []refusal
 
 type refusal struct {
@@ -177,7 +182,7 @@ func (r *refusals) add(t *Token, at Mark) {
 
 func (r refusals) markOf(t *Token) Mark { return r.latest([]fingerprint{t.id}) }
 
-// latest is the latest mark of the tokens that both r and ids have.
+// latest returns the latest mark among the tokens that are in both r and ids.
 func (r refusals) latest(ids []fingerprint) (at Mark) {
 	for _, refusal := range r {
 		if slices.Contains(ids, refusal.id) {

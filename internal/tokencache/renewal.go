@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// issueTime is how long the auth calls of one flight may take together.
+	// issueTime is the limit for all auth calls of one flight together.
 	issueTime = 30 * time.Second
-	// grace is what an Issuer gets beyond its limits to say why it failed.
+	// grace is the extra time for an Issuer to return its error after a limit.
 	grace = time.Second
-	// accountTime is how long an Issuer may take to learn the API key.
+	// accountTime is the limit for an Issuer to get the API key.
 	accountTime = 5 * time.Second
 )
 
@@ -29,8 +29,8 @@ func (c *Cache) obtain(f *flight) (*Token, error) {
 	return c.obtainShared(f)
 }
 
-// identify learns the account of a flight. If that fails, the flight uses the
-// last one, if there is one.
+// identify gets the account of a flight. If that fails, the flight uses the last
+// account, if there is one.
 func (c *Cache) identify(f *flight) error {
 	c.tell(f, "the API key")
 	limit, cancel := context.WithTimeoutCause(f.ctx, accountTime+grace, Overdue(accountTime))
@@ -50,8 +50,7 @@ func (c *Cache) identify(f *flight) error {
 		return err
 	case err != nil:
 		f.account = c.account
-		c.log(slog.LevelWarn, MessageKeyFails, slog.Any("error", err))
-		c.logCrash(why.Crash)
+		c.keyFails(err, why, time.Now())
 	default:
 		f.account = a
 		c.useAccount(a)
@@ -59,25 +58,25 @@ func (c *Cache) identify(f *flight) error {
 	return nil
 }
 
-// useAccount makes a the account of this and later flights. Another API key
-// than the last one ends the memory of failures. c.mu is held.
+// useAccount makes a the current account. If the API key has changed, it forgets
+// the wait after earlier failures; it is no success yet. c.mu is held.
 func (c *Cache) useAccount(a *Account) {
 	changed := c.account != nil && c.account.Name != a.Name
 	c.account = a
 	if changed {
-		c.failures = failures{}
+		c.failures = failures{since: c.failures.since, last: c.failures.last}
 		c.log(slog.LevelInfo, MessageNewKey)
 	}
 }
 
-// An Issuer that breaks its promise returns nothing at all.
+// Errors of an Issuer that breaks its contract and returns neither result.
 var (
 	errNoToken   = errors.New("apivideo: there is neither a token nor an error")
 	errNoAccount = errors.New("apivideo: there is neither an account nor an error")
 )
 
-// issue gets a token from the service. It follows whichever is newer: the
-// current token or the one that the Store held, if any.
+// issue gets a token from the service. It replaces the current token, or the one
+// from the Store (held, may be nil) if that expires later.
 func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
 	c.mu.Lock()
 	old := c.cur

@@ -14,17 +14,17 @@ import (
 const (
 	storeTime    = 1 * time.Second        // for reading from the Store, and for writing to it
 	lockTime     = 20 * time.Second       // for acquiring the Store's lock
-	lastPart     = 8                      // of the time for renewal: one eighth is spent without the Store
-	lookInterval = 100 * time.Millisecond // between looks at the Store while waiting for its lock
-	// While a flight waits for the lock, the Store may leave so many looks in a
-	// row without an answer: it answered before, and may only be busy.
+	lastPart     = 8                      // in the last eighth of the renewal window, the Store is not needed
+	lookInterval = 100 * time.Millisecond // between reads of the Store while waiting for its lock
+	// While a flight waits for the lock, fewer reads than this may time out in a
+	// row: the Store answered before, and may only be busy.
 	maxSilentLooks = 3
 )
 
 // storeError is a failure of the Store. It says nothing about the service.
 type storeError struct {
 	doing string
-	text  string // of a foreign error, which is not asked again
+	text  string // of a foreign error, whose methods may not be called again
 	cause error  // a *foreign.Crash or an Overdue; nil otherwise
 }
 
@@ -32,16 +32,16 @@ func (e *storeError) Error() string { return "apivideo: " + e.doing + " the stor
 
 func (e *storeError) Unwrap() error { return e.cause }
 
-// obtainShared gets the token of a flight from the Store if another process
-// has renewed it, else from the service, under the Store's lock. If the Store
-// fails, it does without, or returns a *storeError if there is time to retry.
+// obtainShared gets the token of a flight. If another process has stored a new
+// one, it takes that. If not, it renews under the Store's lock. If the Store
+// fails, it renews without it, or returns a *storeError if there is time to retry.
 func (c *Cache) obtainShared(f *flight) (*Token, error) {
 	c.tell(f, "the store")
 	seen, err := c.look(f)
 	if err == nil {
 		var t *Token
 		end, ok := c.settled(f, seen, held{})
-		if ok && !c.isForced(f) { // what was there before will not do
+		if ok && !c.isForced(f) { // Renew needs a token from after its call
 			t, err = c.take(f, end)
 		} else {
 			t, err = c.renewShared(f, seen)
@@ -60,15 +60,15 @@ func (c *Cache) obtainShared(f *flight) (*Token, error) {
 	return c.issue(f, seen.token)
 }
 
-// look reads the Store. Some stores do not honour a context while they read,
-// so it leaves them behind.
+// look reads the Store. It returns after storeTime even if the Store ignores its
+// context.
 func (c *Cache) look(f *flight) (held, error) {
 	ctx, cancel := withPatience(f.ctx, storeTime)
 	defer cancel()
 	h, err := foreign.Call(ctx, func() (held, error) {
 		sealed, err := c.store.Load(ctx, f.account.Name)
 		if err != nil && ctx.Err() != nil {
-			err = context.Cause(ctx) // a Store that honours its context says no more than that
+			err = context.Cause(ctx) // it says more than the Store's error
 		}
 		if err != nil {
 			return held{}, storeErrorOf("reading", err)
@@ -91,9 +91,9 @@ func storeErrorOf(doing string, err error) error {
 	return e
 }
 
-// settled returns what ends the flight, if the Store holds it: a token that
-// will do, or a failure that is still to be waited for. seen is what the Store
-// held before.
+// settled reports whether h, the content of the Store, ends the flight: with an
+// adoptable token, or with a failure whose wait has not passed. seen is the
+// content when the flight started.
 func (c *Cache) settled(f *flight, h, seen held) (end held, ok bool) {
 	now := time.Now()
 	c.mu.Lock()
@@ -108,7 +108,7 @@ func (c *Cache) settled(f *flight, h, seen held) (end held, ok bool) {
 	return held{}, false
 }
 
-// take ends the flight with what settled returned.
+// take returns the token or the failure that settled returned.
 func (c *Cache) take(f *flight, end held) (*Token, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,10 +126,9 @@ func (c *Cache) isForced(f *flight) bool {
 	return f.forced
 }
 
-// adoptable reports whether a token of the Store will do: it is usable, was
-// not refused here, was issued another time than the current one, and lives
-// no less than that, whether that was refused or not. By a clock that was
-// ahead, the current one may seem to live on. c.mu is held.
+// adoptable reports whether a flight can use a token of the Store. The token must
+// be usable and not retired. It must not be the current one, nor expire before
+// it. c.mu is held.
 func (c *Cache) adoptable(f *flight, t, seen *Token, now time.Time) bool {
 	switch {
 	case t == nil || t.usableUntil.passed(now) || c.retired.has(t.id):
@@ -146,14 +145,14 @@ func (c *Cache) adoptable(f *flight, t, seen *Token, now time.Time) bool {
 	return !c.cur.outlives(t)
 }
 
-// update is one call of Store.Update. Either its fn runs and gets the token, or
-// renewShared gives up before that: because the token was renewed by another
-// process, because the Store failed, or because the lock took too long.
+// update is one call of Store.Update. Either its fn gets the token, or renewShared
+// gives up first: another process renewed the token, the Store failed, or the
+// lock took too long.
 type update struct {
-	// taken decides between the two: whichever sets it goes ahead, the other
+	// taken decides between the two. The one that sets it continues; the other
 	// does nothing.
 	taken    atomic.Bool
-	began    chan struct{} // closed by fn, with the lock
+	began    chan struct{} // closed by fn, when it has the lock
 	ended    chan struct{} // closed by fn, when token and err are set
 	returned <-chan foreign.Result[struct{}]
 	token    *Token
@@ -161,12 +160,12 @@ type update struct {
 }
 
 var (
-	errTaken     = errors.New("apivideo: the token was renewed meanwhile, or the lock took too long")
-	errNotCalled = errors.New("the update was not made")
+	errTaken     = errors.New("apivideo: the token was already renewed, or the lock took too long")
+	errNotCalled = errors.New("Update did not call its function")
 )
 
-// renewShared renews under the Store's lock, unless that turns out to be
-// needless by then: seen is what the Store held before.
+// renewShared renews under the Store's lock, unless another process has done so
+// by then. seen is the content of the Store when the flight started.
 func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
 	ctx, cancel := context.WithCancel(f.ctx)
 	defer cancel()
@@ -196,7 +195,7 @@ func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
 	return u.token, u.err
 }
 
-// stored notes whether the outcome of a flight could be stored.
+// stored notes whether the Store has accepted the result of a flight.
 func (c *Cache) stored(f *flight, err error) {
 	switch {
 	case f.ctx.Err() != nil: // an aborted flight stores nothing
@@ -209,9 +208,9 @@ func (c *Cache) stored(f *flight, err error) {
 	}
 }
 
-// underLock is the fn of Store.Update. It does not heed its context: an auth
-// call that was begun is better finished than left in doubt, and the Store
-// sees to it that nothing is written without the lock.
+// underLock is the fn of Store.Update. It ignores its context, which ends when the
+// lock is lost: an auth call that is cut off may have used the refresh token.
+// The Store writes nothing without the lock.
 func (c *Cache) underLock(f *flight, u *update, seen held, old []byte) ([]byte, error) {
 	if !u.taken.CompareAndSwap(false, true) {
 		return nil, errTaken
@@ -242,8 +241,9 @@ func (c *Cache) underLock(f *flight, u *update, seen held, old []byte) ([]byte, 
 	return c.seal(f, held{h.token, &failed})
 }
 
-// awaitLock waits until fn has begun. decided is true if the flight ended
-// elsewhere or the lock cannot be acquired.
+// awaitLock waits until fn has begun. Until then it reads the Store: another process
+// may renew the token. decided is true if t and err are the result of the flight:
+// the Store has it, or the lock cannot be acquired.
 func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen held) (t *Token, err error, decided bool) {
 	patient, cancel := withPatience(ctx, jittered(lockTime, jitter))
 	defer cancel()
@@ -255,7 +255,7 @@ func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen held) 
 			return nil, nil, false
 		case r := <-u.returned:
 			returned := make(chan foreign.Result[struct{}], 1)
-			returned <- r // fn may have ended all the same
+			returned <- r // renewShared reads it if fn has run
 			u.returned = returned
 			err = storeErrorOf("updating", cmp.Or(r.Err, errNotCalled))
 		case <-patient.Done():
@@ -280,9 +280,9 @@ func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen held) 
 	}
 }
 
-// canWait reports whether to retry later instead of renewing without the
-// Store: nobody waits for the flight, and the current token lasts for more
-// tries. It does not in the last part of the time for renewal.
+// canWait reports whether to retry later instead of renewing without the Store:
+// nobody waits for the flight, and the current token is not yet in the last part
+// of the renewal window.
 func (c *Cache) canWait(f *flight) bool {
 	now := time.Now()
 	c.mu.Lock()

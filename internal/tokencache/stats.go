@@ -2,7 +2,7 @@ package tokencache
 
 import "time"
 
-// Stats is what there is to know of a Cache. See apivideo.Stats.
+// Stats is a snapshot of a Cache. See apivideo.Stats.
 type Stats struct {
 	Usable       bool
 	Expiry       time.Time

@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// MaxLifetime is the longest lifetime of a token. A token that lives longer
-	// is renewed daily all the same.
+	// MaxLifetime is the longest lifetime of a token. If the service grants more,
+	// the token is renewed daily.
 	MaxLifetime = 24 * time.Hour
 
 	// Renewal starts this long before expiry, or a quarter of the lifetime,
-	// whichever is less. It outlasts an auth outage of ten minutes.
+	// whichever is less. An auth outage of ten minutes then has no effect.
 	renewalWindow = 15 * time.Minute
-	// A token is not used in its last seconds, or its last tenth, so that it
-	// does not expire on its way. oauth2 allows the same 10 seconds.
+	// A token is not used in its last 10 seconds, or its last tenth if that is
+	// less: it could expire in transit. Package oauth2 uses 10 seconds too.
 	expiryMargin = 10 * time.Second
-	// How much sooner or shorter a wait may be, so that programs that
-	// started together do not call together.
+	// The share of a wait that is random, so that programs that started at the
+	// same time do not call at the same time.
 	jitter = 0.2
 )
 
@@ -33,20 +33,19 @@ type Grant struct {
 	Extra        map[string]any // the whole answer
 }
 
-// Token is an access token and what is known of it. The exported fields are
-// not written to once it is made.
+// Token is an access token and its state. The exported fields are not written to
+// after the token is published.
 type Token struct {
 	Grant
 	Bearer string    // the Authorization header's value; AccessToken shares its bytes
-	Issued time.Time // just before it was asked for
+	Issued time.Time // just before the request for it was sent
 	Expiry time.Time // by the clock of this machine
-	Op     string    // the operation that brought it; set by the Issuer
+	Op     string    // the operation that got it; set by the Issuer
 
-	// Account is whose token it is. Set by the Cache before it publishes it.
+	// Account is the account of the token. The Cache sets it.
 	Account *Account
 
-	// Pool is for the user of the cache, who hands out something made of the
-	// token.
+	// Pool is for the user of the cache, for values made from the token.
 	Pool sync.Pool
 
 	id          fingerprint
@@ -54,15 +53,15 @@ type Token struct {
 	usableUntil moment
 	obtained    time.Time
 
-	// Written before the token is published: its place in the order of
-	// refusals and auth calls, and the tokens that had been refused before it
-	// was asked for.
+	// When the token was requested, in the order of refusals and auth calls, and
+	// the tokens that the API had refused by then. Written before the token is
+	// published.
 	asked         Mark
 	refusedBefore []fingerprint
 
-	// hold is how long after obtained a refusal by the API is not believed.
-	// It is 0 unless the token itself replaced a refused one. Written before
-	// the token is published.
+	// hold is how long after obtained a refusal of this token starts no renewal.
+	// It is 0 unless the token replaced a refused one. Written before the token
+	// is published.
 	hold time.Duration
 
 	shared   bool        // it comes from the Store
@@ -71,19 +70,19 @@ type Token struct {
 	accepted atomic.Bool // by the API
 }
 
-// NewToken makes a Token of what the service answers now to a request that was
-// sent at issued.
+// NewToken makes a Token from an answer that has just arrived. issued is when the
+// request was sent.
 func NewToken(g Grant, issued time.Time) *Token {
 	now := time.Now()
 	return newToken(g, issued, g.Lifetime-elapsed(issued, now), now)
 }
 
-// newToken makes a Token that lives for remaining from now on.
+// newToken makes a Token that expires at now plus remaining.
 func newToken(g Grant, issued time.Time, remaining time.Duration, now time.Time) *Token {
 	bearer := bearerPrefix + g.AccessToken
 	g.AccessToken = bearer[len(bearerPrefix):]
 	if _, ok := g.Extra["access_token"]; ok {
-		g.Extra["access_token"] = g.AccessToken // let go of the other copy
+		g.Extra["access_token"] = g.AccessToken // so that the other copy can be freed
 	}
 	expiry := now.Add(remaining)
 	ahead := min(renewalWindow, g.Lifetime/4)
@@ -102,24 +101,24 @@ func newToken(g Grant, issued time.Time, remaining time.Duration, now time.Time)
 // Usable reports whether the token lives long enough to be sent.
 func (t *Token) Usable() bool { return !t.usableUntil.passed(time.Now()) }
 
-// AskedSince reports whether the token was asked for after m.
+// AskedSince reports whether the token was requested after m.
 func (t *Token) AskedSince(m Mark) bool { return t.asked >= m }
 
 // Accept notes that the API accepted the token.
 func (t *Token) Accept() {
-	if !t.accepted.Load() { // spares the other cores a write to a shared line
+	if !t.accepted.Load() { // a load is cheaper than a store that other cores share
 		t.accepted.Store(true)
 	}
 }
 
-// handOut notes that a caller was given the token.
+// handOut notes that a caller got the token.
 func (t *Token) handOut() {
 	if !t.handed.Load() {
 		t.handed.Store(true)
 	}
 }
 
-// same reports whether both are one access token.
+// same reports whether both have the same access token. Either may be nil.
 func (t *Token) same(other *Token) bool {
 	return t != nil && other != nil && t.AccessToken == other.AccessToken
 }
@@ -127,11 +126,11 @@ func (t *Token) same(other *Token) bool {
 // outlives reports whether t expires later than other.
 func (t *Token) outlives(other *Token) bool { return t.Expiry.After(other.Expiry) }
 
-// moment is a point in time by two clocks. It has passed when either says so:
-// the monotonic clock may stop while a machine sleeps, and the wall clock may
-// be set back.
+// moment is a point in time by two clocks. It has passed when one of them says
+// so: the monotonic clock may stop while a machine sleeps, and the wall clock
+// may be set back.
 type moment struct {
-	t    time.Time // with a monotonic reading, where there is one
+	t    time.Time // with a monotonic reading, if it has one
 	wall int64     // Unix nanoseconds
 }
 
@@ -141,18 +140,17 @@ func (m moment) passed(now time.Time) bool {
 	return !now.Before(m.t) || now.UnixNano() >= m.wall
 }
 
-// left is how long it is until m, by the clock that says less.
+// left returns the time until m, by the clock that says less.
 func (m moment) left(now time.Time) time.Duration {
 	return min(m.t.Sub(now), time.Duration(m.wall-now.UnixNano()))
 }
 
-// elapsed is the time since then, by the clock that says more: one may have
-// stopped while the machine slept, and the other been set back.
+// elapsed returns the time since then, by the clock that says more. See moment.
 func elapsed(then, now time.Time) time.Duration {
 	return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))
 }
 
-// jittered is d, shortened by up to a share of it.
+// jittered returns d minus a random part of up to share.
 func jittered(d time.Duration, share float64) time.Duration {
 	return d - time.Duration(rand.Float64()*share*float64(d))
 }

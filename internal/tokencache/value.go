@@ -7,32 +7,32 @@ import (
 )
 
 const (
-	// maxValue is how long a value may be, in bytes: a Store reads no more than
-	// 64 KiB. A longer one is stored without the fields of the answer that only
-	// programs read, then without the failure, then without the refresh token.
+	// maxValue is the limit of a value in bytes: Stores accept 64 KiB. A longer
+	// one is stored without Extra, then without the failure too, then without
+	// the refresh token too.
 	maxValue = 60 << 10
-	// A value from further in the future is from a clock that was wrong.
+	// A value issued later than this from now comes from a wrong clock.
 	maxAhead = time.Hour
 )
 
-// value is the plain text of what the Store keeps.
+// value is the content of a sealed value in the Store.
 type value struct {
 	Issued       time.Time      `json:"issued"`
 	Lifetime     time.Duration  `json:"lifetime"` // nanoseconds
 	AccessToken  string         `json:"access_token"`
 	RefreshToken string         `json:"refresh_token,omitempty"`
 	Extra        map[string]any `json:"extra,omitempty"`   // without the tokens
-	Refused      []fingerprint  `json:"refused,omitempty"` // tokens that were refused before this one was asked for
+	Refused      []fingerprint  `json:"refused,omitempty"` // tokens that the API had refused before this one was requested
 	Failure      *record        `json:"failure,omitempty"` // of the latest renewal
 }
 
-// held is what the Store holds. Either part may be missing.
+// held is a decoded value of the Store. Either part may be nil.
 type held struct {
 	token   *Token
 	failure *failure
 }
 
-// seal returns the value that the Store keeps of h.
+// seal encodes and encrypts h for the Store.
 func (c *Cache) seal(f *flight, h held) ([]byte, error) {
 	var v value
 	if t := h.token; t != nil {
@@ -62,9 +62,9 @@ func (c *Cache) seal(f *flight, h held) ([]byte, error) {
 	return f.account.Box.Seal(plain), nil
 }
 
-// open returns what a sealed value holds: nothing if this package did not seal
-// it for this account. By the time on this machine the token expires no later
-// than its lifetime from now, whatever the clock said where it was sealed.
+// open decrypts and decodes a sealed value. It returns nothing if the value was
+// modified, or belongs to another account. Clocks of other machines may be
+// wrong: the token expires at most its lifetime from now.
 func (c *Cache) open(a *Account, sealed []byte, now time.Time) (h held) {
 	plain := a.Box.Open(sealed)
 	var v value
@@ -86,7 +86,7 @@ func (c *Cache) open(a *Account, sealed []byte, now time.Time) (h held) {
 		remaining = 0
 	}
 	if remaining <= 0 {
-		// It was left behind, or put back: its refresh token is likely spent.
+		// The value is old: another process has probably used its refresh token.
 		v.RefreshToken = ""
 	}
 	if v.Extra == nil {

@@ -9,14 +9,16 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
 )
 
-// waiter is a caller that needs a token. Its context is foreign code, which is
-// never called with a lock held.
+// waiter is a caller that needs a token. Methods of its context are foreign
+// code: they are never called while Cache.mu is held.
 type waiter struct {
 	ctx   context.Context
 	done  <-chan struct{}
 	left  bool // the context has ended
 	start time.Time
 	doing string // what its flight waited for when it left; "" if there was none
+
+	counted bool // in Stats.Waits
 }
 
 func newWaiter(ctx context.Context) *waiter {
@@ -26,7 +28,7 @@ func newWaiter(ctx context.Context) *waiter {
 // errLeft stands for the error of a waiter whose context has ended.
 var errLeft = errors.New("the context has ended")
 
-// errorOf replaces errLeft by the error that the caller gets.
+// errorOf returns the error for the caller: a [WaitError] in place of errLeft.
 func (w *waiter) errorOf(err error) error {
 	if err != errLeft {
 		return err
@@ -43,8 +45,8 @@ func (w *waiter) errorOf(err error) error {
 	return e
 }
 
-// WaitError is the error of a caller whose context ended before the token was
-// there. It is a time-out for package net if the context's deadline passed.
+// WaitError is the error of a caller whose context ended before it got a token.
+// It is a timeout, as in [net.Error], if the context's deadline passed.
 type WaitError struct {
 	doing string
 	err   error
@@ -57,19 +59,19 @@ func (e *WaitError) Unwrap() error   { return e.err }
 func (e *WaitError) Timeout() bool   { return errors.Is(e.err, context.DeadlineExceeded) }
 func (e *WaitError) Temporary() bool { return true }
 
-// Overdue is the error of a call that took longer than it may. It is a
-// context.DeadlineExceeded, and so a time-out.
+// Overdue is the error of a call that exceeded its time limit. It matches
+// context.DeadlineExceeded.
 type Overdue time.Duration
 
 func (o Overdue) Error() string { return "no answer within " + time.Duration(o).String() }
 func (o Overdue) Unwrap() error { return context.DeadlineExceeded }
 
-// patience is in how many parts a limit on foreign code is counted.
+// patience is the number of ticks that make up the limit of withPatience.
 const patience = 20
 
-// withPatience returns a context that ends after d of this process's own time:
-// a machine that does not get around to running the process stretches it. The
-// limit is for code that hangs, not for a busy machine.
+// withPatience returns a context that ends after d, counted in ticks. While the
+// machine is too busy to run this process, no ticks are counted: the limit is
+// for code that hangs, not for a busy machine.
 func withPatience(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {

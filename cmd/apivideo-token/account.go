@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/apivideo/api.video-go-oauth2"
+)
+
+// The environment that the program reads. What is empty counts as unset.
+const (
+	keyVariable     = "APIVIDEO_API_KEY"
+	keyFileVariable = "APIVIDEO_API_KEY_FILE"
+	baseURLVariable = "APIVIDEO_BASE_URL"
+)
+
+// account is what the environment and the flags say of the account.
+type account struct {
+	conf    *apivideo.Config
+	keyName string // where the key comes from, for errors
+	keyFile string // "" if the key comes from the environment
+	cache   cacheFolder
+}
+
+// account reads the environment. It makes no call.
+func (a *app) account() (*account, error) {
+	acc := &account{
+		conf:  &apivideo.Config{BaseURL: a.getenv(baseURLVariable), Application: apivideo.Product{Name: "apivideo-token", Version: "1"}},
+		cache: a.findCache(),
+	}
+	if a.opts.sandbox && acc.conf.BaseURL != "" {
+		return nil, usage("-sandbox and %s exclude each other; leave out the one or unset the other", baseURLVariable)
+	}
+	if a.opts.sandbox {
+		acc.conf.BaseURL = apivideo.SandboxURL
+	}
+	if err := acc.readKey(a.getenv); err != nil {
+		return nil, err
+	}
+	if a.opts.verbose {
+		acc.conf.Logger = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
+	}
+	acc.conf.Store = a.store(acc.cache)
+	return acc, nil
+}
+
+func withoutTime(groups []string, attr slog.Attr) slog.Attr {
+	if len(groups) == 0 && attr.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return attr
+}
+
+// readKey finds the API key.
+func (acc *account) readKey(getenv func(string) string) (err error) {
+	key, file := getenv(keyVariable), getenv(keyFileVariable)
+	switch {
+	case key != "" && file != "":
+		return setting("both %s and %s are set; unset one", keyVariable, keyFileVariable)
+	case key != "":
+		acc.conf.APIKey, acc.keyName = key, keyVariable
+		return nil
+	case file != "":
+		acc.keyName, acc.keyFile = "the file of "+keyFileVariable, file
+		return acc.useKeyFile()
+	}
+	return setting("there is no API key; set %s, or %s to the name of a file that has it", keyVariable, keyFileVariable)
+}
+
+// verify reports a mistake in the settings, before anything is started or sent.
+func (acc *account) verify(src *apivideo.Source) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // so that it makes no auth call
+	if _, err := src.TokenContext(ctx); err != nil {
+		if err := acc.explain(err); statusOf(err) == statusSettings {
+			return err
+		}
+	}
+	return nil
+}

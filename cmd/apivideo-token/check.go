@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/urfave/cli/v3"
+	"golang.org/x/oauth2"
+)
+
+// clockTolerance is far more than Date headers and networks are off, and far
+// less than does harm.
+const clockTolerance = 30 * time.Second
+
+// check prints a line for each thing that it has verified.
+func (a *app) check(ctx context.Context, _ *cli.Command) error {
+	return a.within(ctx, "answer", func(ctx context.Context) error {
+		acc, err := a.account()
+		if err == nil {
+			err = acc.verify(acc.conf.Source(ended(ctx)))
+		}
+		if err != nil {
+			return err
+		}
+		a.checked("ok", "key: %s has one, and it looks like a key", acc.keyName)
+		a.checked("info", "proxy: %s", proxyFor(acc.baseURL()))
+		a.checkCache(acc.cache)
+		return a.checkService(ctx, acc)
+	})
+}
+
+// checked prints one line at once.
+func (a *app) checked(mark, format string, args ...any) {
+	fmt.Fprintf(a.stdout, "%-5s"+format+"\n", append([]any{mark}, args...)...)
+}
+
+func (acc *account) baseURL() string {
+	if acc.conf.BaseURL == "" {
+		return apivideo.ProductionURL
+	}
+	return acc.conf.BaseURL
+}
+
+// proxyFor names the proxy that requests go through, without its password.
+func proxyFor(baseURL string) string {
+	req, err := http.NewRequest(http.MethodGet, baseURL, nil)
+	if err != nil {
+		return "none"
+	}
+	u, err := http.ProxyFromEnvironment(req)
+	switch {
+	case err != nil:
+		return "the proxy in the environment is not a URL"
+	case u == nil:
+		return "none"
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// checkCache makes a file in the folder and deletes it again.
+func (a *app) checkCache(c cacheFolder) {
+	if c.dir == "" {
+		a.checked("warn", "cache: %v; each run makes an auth call", c)
+		return
+	}
+	err := os.MkdirAll(c.dir, 0o700)
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(c.dir, "check"); err == nil {
+			err = errors.Join(f.Close(), os.Remove(f.Name()))
+		}
+	}
+	if err != nil {
+		a.checked("warn", "cache: %s cannot be written: %v; each run makes an auth call", c.dir, withoutPath(err))
+		return
+	}
+	a.checked("ok", "cache: %s can be written", c.dir)
+}
+
+// checkService renews the token in the cache, or gets the first. Other runs
+// then find the new one there, so that nobody's refresh token is lost.
+func (a *app) checkService(ctx context.Context, acc *account) error {
+	w := &witness{}
+	_, err := acc.conf.Source(w.watch(ended(ctx))).Renew(ctx)
+	w.report(a)
+	switch {
+	case err == nil && w.exchanged:
+		a.checked("ok", "service: %s accepts the key", acc.environment())
+		return nil
+	case err == nil:
+		a.checked("ok", "service: %s renewed the token that the key had got; the key itself was not sent", acc.environment())
+		return nil
+	case errors.Is(err, apivideo.ErrInvalidAPIKey):
+		a.checked("fail", "service: %s refuses the key%s", acc.environment(), a.otherTakes(ctx, acc))
+	default:
+		a.checked("fail", "service: %s gave no token", acc.environment())
+	}
+	return acc.explain(err)
+}
+
+// otherTakes says whether the other environment takes the key, for which it
+// asks there.
+func (a *app) otherTakes(ctx context.Context, acc *account) string {
+	other := *acc.conf
+	name := "production"
+	switch acc.environment() {
+	case "production":
+		other.BaseURL, name = apivideo.SandboxURL, "the sandbox"
+	case "sandbox":
+		other.BaseURL = apivideo.ProductionURL
+	default:
+		return ""
+	}
+	switch _, err := other.Source(ended(ctx)).TokenContext(ctx); {
+	case err == nil && name == "production":
+		return ", but production takes it: leave out -sandbox"
+	case err == nil:
+		return ", but the sandbox takes it: use -sandbox"
+	case errors.Is(err, apivideo.ErrInvalidAPIKey):
+		return ", and so does " + name
+	}
+	return ", and " + name + " could not be asked"
+}
+
+// witness watches auth calls.
+type witness struct {
+	mu        sync.Mutex // guards what follows
+	exchanged bool       // the service took the API key
+	answered  bool
+	behind    time.Duration // this clock, against the service's
+}
+
+// watch returns ctx with an HTTP client that w watches.
+func (w *witness) watch(ctx context.Context) context.Context {
+	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: w})
+}
+
+func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent := time.Now()
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.exchanged = w.exchanged || resp.StatusCode == http.StatusOK && strings.HasSuffix(req.URL.Path, "/auth/api-key")
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		w.answered = true
+		// It was made between the two, and is cut to the second.
+		w.behind = max(time.Until(date), min(date.Add(time.Second).Sub(sent), 0))
+	}
+	return resp, nil
+}
+
+// report says how far this machine's clock is off.
+func (w *witness) report(a *app) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	off := w.behind.Abs().Round(time.Second)
+	switch {
+	case !w.answered:
+		a.checked("info", "clock: unknown, no answer had a date")
+	case off <= clockTolerance:
+		a.checked("ok", "clock: within %v of the service's", clockTolerance)
+	case w.behind > 0:
+		a.checked("warn", "clock: %v behind the service's; set it", off)
+	default:
+		a.checked("warn", "clock: %v ahead of the service's; set it", off)
+	}
+}

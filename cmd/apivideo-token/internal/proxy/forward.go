@@ -1,0 +1,95 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"math"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/apivideo/api.video-go-oauth2"
+)
+
+// dropped are the request headers that end here. The client's credential is
+// for this proxy only, and so are cookies, which a browser sends to every port
+// of a host. A method in a header would pass by the patterns of -allow. Expect
+// is the replayer's.
+var dropped = []string{
+	"Authorization", "Cookie", "Connection", "Upgrade", "Expect",
+	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
+}
+
+// forwarder returns a reverse proxy that sends requests through t. Package
+// httputil removes the other hop-by-hop headers.
+func (p *Proxy) forwarder(t http.RoundTripper) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Transport:      t,
+		ErrorLog:       log.New(io.Discard, "", 0),
+		ErrorHandler:   writeFailure,
+		ModifyResponse: p.clean,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(p.target)
+			for _, name := range dropped {
+				r.Out.Header.Del(name)
+			}
+		},
+	}
+}
+
+// clean removes from a response what is not for the client.
+func (p *Proxy) clean(resp *http.Response) error {
+	token := p.currentToken()
+	for name, values := range resp.Header {
+		secret := token != "" && strings.Contains(strings.Join(values, "\n"), token)
+		if secret || name == "Set-Cookie" || strings.HasPrefix(name, "Access-Control-") {
+			resp.Header.Del(name)
+		}
+	}
+	if at := resp.Header.Get("Location"); at != "" {
+		resp.Header.Set("Location", p.local(at))
+	}
+	return nil
+}
+
+// currentToken is the account's access token, "" if there is none now.
+func (p *Proxy) currentToken() string {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // so that no auth call is made for it
+	tok, err := p.source.TokenContext(ctx)
+	if err != nil {
+		return ""
+	}
+	return tok.AccessToken
+}
+
+// local is a redirect's target as the client reaches it: a URL of the API
+// becomes a path, all others stay.
+func (p *Proxy) local(location string) string {
+	u, err := url.Parse(location)
+	if err != nil || u.Scheme != p.target.Scheme || !strings.EqualFold(u.Host, p.target.Host) {
+		return location
+	}
+	rest, ok := strings.CutPrefix(u.Path, strings.TrimSuffix(p.target.Path, "/"))
+	if !ok || rest != "" && rest[0] != '/' {
+		return location
+	}
+	return (&url.URL{Path: "/" + strings.TrimLeft(rest, "/"), RawQuery: u.RawQuery, Fragment: u.Fragment}).String()
+}
+
+// writeFailure answers a request that the API did not. The library keeps
+// secrets out of its errors, and those of package net name hosts only.
+func writeFailure(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // the client is gone
+	}
+	if failed, ok := errors.AsType[*apivideo.Error](err); ok && failed.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(failed.RetryAfter.Seconds()))))
+	}
+	reason := strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "apivideo: ")), " ")
+	writeOwn(w, http.StatusBadGateway, "no-answer", "The API could not be asked: "+reason)
+}

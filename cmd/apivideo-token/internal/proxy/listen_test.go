@@ -1,0 +1,70 @@
+//go:build unix
+
+package proxy_test
+
+import (
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/proxy"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAddressMustBeLoopback(t *testing.T) {
+	for _, s := range []string{"127.0.0.1:0", "127.8.8.8:1", "[::1]:8787", "localhost:80", "unix:/a"} {
+		at, err := proxy.ParseAddress(s)
+		assert.NoError(t, err, s)
+		assert.Equal(t, s, at.String())
+	}
+	for _, s := range []string{"", ":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:80", "example.com:80", "127.0.0.1", "unix:", "evil.localhost:80"} {
+		_, err := proxy.ParseAddress(s)
+		assert.Error(t, err, s)
+	}
+}
+
+func listen(t *testing.T, address string) (*proxy.Listener, error) {
+	at, err := proxy.ParseAddress(address)
+	require.NoError(t, err)
+	l, err := at.Listen()
+	if err == nil {
+		t.Cleanup(func() { l.Close() })
+	}
+	return l, err
+}
+
+func TestListenKnowsItsHosts(t *testing.T) {
+	l, err := listen(t, "127.0.0.1:0")
+	require.NoError(t, err)
+	port := l.Addr().(*net.TCPAddr).Port
+	assert.Equal(t, fmt.Sprintf("http://127.0.0.1:%d", port), l.URL)
+	assert.Equal(t, []string{fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("localhost:%d", port)}, l.Hosts)
+	_, err = listen(t, l.Addr().String())
+	assert.EqualError(t, err, "bind: address already in use")
+}
+
+func TestListenUnixSocketIsPrivate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sock")
+	l, err := listen(t, "unix:"+path)
+	require.NoError(t, err)
+	info, err := os.Lstat(path)
+	require.NoError(t, err)
+	assert.Equal(t, fs.ModeSocket|0o600, info.Mode())
+	_, err = listen(t, "unix:"+path)
+	assert.EqualError(t, err, "address already in use")
+
+	l.Listener.(*net.UnixListener).SetUnlinkOnClose(false) // as if it was killed
+	require.NoError(t, l.Close())
+	_, err = listen(t, "unix:"+path)
+	assert.NoError(t, err, "what is left behind is replaced")
+
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err = listen(t, "unix:"+file)
+	assert.EqualError(t, err, "there is a file that is not a socket")
+	assert.FileExists(t, file)
+}

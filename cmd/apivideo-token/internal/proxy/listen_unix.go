@@ -1,0 +1,39 @@
+//go:build unix
+
+package proxy
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+)
+
+// listenUnix makes the socket with mode 0600. One that was left behind by a
+// process that is gone is replaced.
+func listenUnix(path string) (net.Listener, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case info.Mode().Type() != fs.ModeSocket:
+		return nil, errors.New("there is a file that is not a socket")
+	default:
+		if conn, err := net.Dial("unix", path); err == nil {
+			conn.Close()
+			return nil, syscall.EADDRINUSE
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	// Not chmod: until then the others could connect.
+	defer syscall.Umask(syscall.Umask(0o177))
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, cause(err)
+	}
+	return l, nil
+}

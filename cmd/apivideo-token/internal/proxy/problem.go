@@ -1,0 +1,41 @@
+package proxy
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/apivideo/api.video-go-oauth2"
+)
+
+// known are the service's own problems that the proxy answers with, so that
+// its clients act on them as ever.
+var known = map[string]apivideo.Problem{
+	"authentication-invalid-api-key":                    {Status: 401, Title: "The API key is invalid."},
+	"authentication-invalid-refresh-token":              {Status: 401, Title: "The refresh token is invalid."},
+	"authentication-invalid-access-token":               {Status: 401, Title: "The access token is invalid or expired."},
+	"authentication-invalid-authorization-header-value": {Status: 401, Title: `The "Authorization" header value is invalid.`},
+	"authentication-missing-authorization-header":       {Status: 401, Title: `The "Authorization" header is missing.`},
+	"payload-is-invalid":                                {Status: 400, Title: "The payload is invalid."},
+}
+
+func writeKnown(w http.ResponseWriter, id string) {
+	p := known[id]
+	p.Type = "https://docs.api.video/reference/" + id
+	writeProblem(w, p)
+}
+
+// writeOwn answers with a problem that the service does not have.
+func writeOwn(w http.ResponseWriter, status int, id, title string) {
+	writeProblem(w, apivideo.Problem{Type: "urn:apivideo-token:" + id, Title: title, Status: status})
+}
+
+func writeProblem(w http.ResponseWriter, p apivideo.Problem) {
+	writeJSON(w, "application/problem+json", p.Status, p)
+}
+
+func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/stretchr/testify/assert"
+)
+
+func TestRejectPrintsAnotherToken(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	refused := u.token()
+	u.srv.RevokeAccessTokens()
+	u.input = refused + "\n"
+	renewed := u.token("-reject")
+	assert.NotEqual(t, refused, renewed)
+	assert.Equal(t, renewed, u.token("-reject"), "the one in the cache will do now")
+	u.input = "Authorization: Bearer " + renewed + "\n"
+	assert.NotEqual(t, renewed, u.token("-reject"), "as -header prints it")
+	u.input = "made-up-token-of-nobody"
+	u.token("-reject")
+	assert.Equal(t, apivideotest.Counters{AuthCalls: 3, Authenticated: 1, Refreshed: 2}, u.srv.Counters())
+}
+
+func TestRejectFiftyRunsMakeOneAuthCall(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	u.input = u.token()
+	u.srv.RevokeAccessTokens()
+	printed := u.together(50, "-reject", "-timeout=5m")
+	assert.Len(t, printed, 1)
+	for token := range printed {
+		assert.True(t, u.srv.Valid(strings.TrimSpace(token)))
+	}
+	assert.Equal(t, 2, u.srv.Counters().AuthCalls)
+}

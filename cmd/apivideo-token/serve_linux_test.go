@@ -1,0 +1,133 @@
+package main
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// curl makes a request with the secret of a file and returns what it prints.
+func (u *user) curl(secretFile string, args ...string) string {
+	u.t.Helper()
+	secret, err := os.ReadFile(secretFile)
+	require.NoError(u.t, err)
+	args = append([]string{"-sS", "-u", strings.TrimSpace(string(secret)) + ":"}, args...)
+	out, err := exec.CommandContext(u.t.Context(), "curl", args...).Output()
+	require.NoError(u.t, err)
+	return string(out)
+}
+
+func TestServeUntilSIGTERM(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	u.srv.HandleFunc("GET /videos", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "served") })
+	u.srv.HandleFunc("GET /slow", func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-release
+		io.WriteString(w, "whole")
+	})
+	secret := filepath.Join(t.TempDir(), "secret")
+	cmd := u.command("serve", "-listen", "127.0.0.1:0", "-secret-file", secret)
+	line, _ := u.start(cmd)
+	base := strings.TrimSpace(line)
+	assert.Regexp(t, `^http://127\.0\.0\.1:\d+$`, base)
+	info, err := os.Stat(secret)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "made with a new secret")
+	assert.Equal(t, "served", u.curl(secret, base+"/videos"))
+
+	slow := make(chan string)
+	go func() { slow <- u.curl(secret, base+"/slow") }()
+	<-arrived
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.Eventually(t, func() bool {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	}, patience, 5e6, "it listens no more")
+	close(release)
+	assert.Equal(t, "whole", <-slow)
+	assert.NoError(t, cmd.Wait())
+}
+
+func TestServeSecondSignalBreaksOff(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	arrived := make(chan struct{})
+	u.srv.HandleFunc("GET /slow", func(_ http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-r.Context().Done()
+	})
+	secret := filepath.Join(t.TempDir(), "secret")
+	cmd := u.command("serve", "-listen", "127.0.0.1:0", "-secret-file", secret)
+	line, _ := u.start(cmd)
+	content, err := os.ReadFile(secret)
+	require.NoError(t, err)
+	client := exec.CommandContext(t.Context(), "curl", "-sS", "-u", strings.TrimSpace(string(content))+":", strings.TrimSpace(line)+"/slow")
+	require.NoError(t, client.Start())
+	<-arrived
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+	assert.NoError(t, cmd.Wait())
+	assert.Error(t, client.Wait())
+}
+
+func TestServeUnixSocket(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	u.srv.HandleFunc("GET /videos", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "served") })
+	dir := t.TempDir()
+	secret, socket := filepath.Join(dir, "secret"), filepath.Join(dir, "socket")
+	const own = "a-made-up-secret-of-my-own"
+	require.NoError(t, os.WriteFile(secret, []byte(own+"\n"), 0o600))
+	cmd := u.command("serve", "-listen", "unix:"+socket, "-secret-file", secret)
+	line, _ := u.start(cmd)
+	assert.Equal(t, "unix:"+socket+"\n", line)
+	assert.Equal(t, "served", u.curl(secret, "--unix-socket", socket, "http://localhost/videos"))
+	assert.Contains(t, u.curl(secret, "--unix-socket", socket, "http://evil.example/videos"), `"status":421`)
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	assert.NoError(t, cmd.Wait())
+	assert.NoFileExists(t, socket)
+}
+
+func TestServeBadSettings(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	dir := t.TempDir()
+	file := func(name, content string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), mode))
+		return path
+	}
+	const good, bad = "made-up-secret-1", "apivideo-token: the file of -secret-file "
+	for _, c := range []struct{ listen, file, line string }{
+		{"127.0.0.1:0", file("others", good, 0o604), bad + "can be read by others; run chmod 600"},
+		{"127.0.0.1:0", file("group", good, 0o640), bad + "can be read by others; run chmod 600"},
+		{"127.0.0.1:0", file("short", "short\n", 0o600), bad + "has less than 16 characters; delete it, and a new one is made"},
+		{"127.0.0.1:0", file("lines", good+"\n"+good, 0o600), bad + "must have one line of visible ASCII characters without a colon"},
+		{"127.0.0.1:0", file("colon", good+":x", 0o600), bad + "must have one line of visible ASCII characters without a colon"},
+		{"127.0.0.1:0", filepath.Join(dir, "none", "x"), bad + "cannot be made: no such file or directory"},
+		{taken.Addr().String(), file("good", good, 0o600), "apivideo-token: " + taken.Addr().String() + " cannot be listened at: bind: address already in use; choose another address"},
+	} {
+		assert.Equal(t, c.line, u.failure(78, "serve", "-listen", c.listen, "-secret-file", c.file))
+	}
+	u.env[keyVariable] += " "
+	secret := filepath.Join(dir, "new")
+	assert.Equal(t, "apivideo-token: APIVIDEO_API_KEY has spaces around it; remove them", u.failure(78, "serve", "-secret-file", secret))
+	assert.NoFileExists(t, secret)
+}

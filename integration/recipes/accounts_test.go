@@ -1,0 +1,104 @@
+package recipes_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// accounts has a Source for each customer that has an API key of its own. One
+// costs less than 4 KiB with its token and no goroutine, and an idle one makes
+// no call, so there may be thousands. It is safe for concurrent use.
+type accounts struct {
+	ctx  context.Context
+	conf apivideo.Config                                        // what all have in common
+	key  func(ctx context.Context, name string) (string, error) // of a customer
+
+	mu      sync.Mutex
+	sources map[string]*apivideo.Source
+}
+
+// source returns the Source of a customer.
+func (a *accounts) source(name string) *apivideo.Source {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	src, ok := a.sources[name]
+	if !ok {
+		conf := a.conf
+		conf.APIKeyFunc = func(ctx context.Context) (string, error) { return a.key(ctx, name) }
+		src = conf.Source(a.ctx)
+		a.sources[name] = src
+	}
+	return src
+}
+
+// client returns an http.Client for a customer's requests.
+func (a *accounts) client(name string) *http.Client { return a.source(name).Client(a.ctx) }
+
+// drop forgets a customer. Nothing of its Source is left once nobody uses it.
+func (a *accounts) drop(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.sources, name)
+}
+
+func Example_accounts() {
+	srv := apivideotest.NewServer()
+	defer srv.Close()
+	keys := map[string]string{"one": srv.Config().APIKey, "two": srv.AddKey()}
+	conf := srv.Config()
+	conf.APIKey = ""
+	a := &accounts{
+		ctx: context.Background(), conf: *conf, sources: map[string]*apivideo.Source{},
+		key: func(_ context.Context, name string) (string, error) { return keys[name], nil },
+	}
+	for range 10 {
+		for name := range keys {
+			resp, err := a.client(name).Get(srv.URL + "/videos")
+			if err != nil {
+				fmt.Println(err)
+				return
+			}
+			resp.Body.Close()
+		}
+	}
+	fmt.Println("auth calls:", srv.Counters().AuthCalls)
+	a.drop("two")
+	fmt.Println("accounts:", len(a.sources))
+	// Output:
+	// auth calls: 2
+	// accounts: 1
+}
+
+// What a Source costs, without its token: a customer who never calls.
+func TestAccountsAreSmall(t *testing.T) {
+	const n = 1000
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	a := &accounts{
+		ctx: t.Context(), sources: map[string]*apivideo.Source{},
+		key: func(context.Context, string) (string, error) { return "made-up-key", nil },
+	}
+	goroutines, before := runtime.NumGoroutine(), heap()
+	for i := range n {
+		a.source(fmt.Sprint("customer-", i))
+	}
+	each := (heap() - before) / n
+	t.Logf("%d bytes each", each)
+	require.Len(t, a.sources, n)
+	assert.Less(t, each, int64(4<<10))
+	assert.LessOrEqual(t, runtime.NumGoroutine(), goroutines)
+}

@@ -1,0 +1,82 @@
+package recipes_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+)
+
+// ready serves /readyz. It makes no call while the Source is healthy, idle or
+// not. After a failure it asks for a token, since a pod that is not ready gets no
+// requests that would. The Source limits how often that makes an auth call.
+func ready(src *apivideo.Source) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s := src.Stats(); !s.Usable && s.LastError != nil {
+			if _, err := src.TokenContext(r.Context()); err != nil {
+				http.Error(w, err.Error(), http.StatusServiceUnavailable)
+				return
+			}
+		}
+		fmt.Fprintln(w, "ok")
+	}
+}
+
+func Example_readiness() {
+	srv := apivideotest.NewServer()
+	defer srv.Close()
+	src := srv.Config().Source(context.Background())
+	probe := func() {
+		w := httptest.NewRecorder()
+		ready(src)(w, httptest.NewRequest("GET", "/readyz", nil))
+		fmt.Print(w.Code, " ", w.Body)
+	}
+	probe()
+	srv.SetSuspended(true)
+	src.Token()
+	probe()
+	fmt.Println("auth calls:", srv.Counters().AuthCalls)
+	// Output:
+	// 200 ok
+	// 503 apivideo: authenticate: 403 Forbidden: Suspended account
+	// auth calls: 1
+}
+
+// start returns the Source of a program that starts. It fails if a person must
+// act: the configuration is wrong, or the service rejects the key. An outage is
+// no reason not to start.
+func start(ctx context.Context, conf *apivideo.Config) (*apivideo.Source, error) {
+	src := conf.Source(ctx)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_, err := src.TokenContext(ctx)
+	refused, answered := errors.AsType[*apivideo.Error](err)
+	if errors.Is(err, apivideo.ErrInvalidConfig) || answered && !refused.Temporary() {
+		return nil, err
+	}
+	return src, nil
+}
+
+func Example_startup() {
+	srv := apivideotest.NewServer()
+	defer srv.Close()
+	for _, key := range []string{srv.Config().APIKey, "a-made-up-key-of-nobody", `"quoted"`} {
+		conf := srv.Config()
+		conf.APIKey = key
+		_, err := start(context.Background(), conf)
+		fmt.Println(err)
+	}
+	srv.Fail(apivideotest.Status(503), apivideotest.Status(503), apivideotest.Status(503))
+	_, err := start(context.Background(), srv.Config())
+	fmt.Println("in an outage:", err)
+	// Output:
+	// <nil>
+	// apivideo: authenticate: 401 Unauthorized: The API key is invalid.
+	// apivideo: Config.APIKey has quotes around it; remove them
+	// in an outage: <nil>
+}

@@ -1,0 +1,338 @@
+package apivideo_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+)
+
+// callsBetween is how many auth calls were begun from one time until another.
+func (w *world) callsBetween(from, until time.Time) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, at := range w.calls {
+		if !at.Before(from) && at.Before(until) {
+			n++
+		}
+	}
+	return n
+}
+
+// sources makes Sources that share nothing but the Store, as processes do.
+func (w *world) sources(n int) []*apivideo.Source {
+	all := make([]*apivideo.Source, n)
+	for i := range all {
+		all[i] = w.source()
+	}
+	return all
+}
+
+func TestOutageOfOneProcessStaysSmall(t *testing.T) {
+	var most, last, used []int
+	for range 30 {
+		bubble(t, func(t *testing.T, w *world) {
+			log := w.lines()
+			src, tok := w.warm(t)
+			time.Sleep(time.Until(tok.Expiry.Add(-15 * time.Minute)))
+			down := time.Now()
+			w.fail(apivideotest.Status(503))
+			for time.Since(down) < 75*time.Minute {
+				time.Sleep(time.Second)
+				_, err := src.Token()
+				usable := time.Until(tok.Expiry) > 10*time.Second
+				require.Equal(t, usable, err == nil)
+			}
+			usable := tok.Expiry.Add(-10 * time.Second)
+			most = append(most, w.callsBetween(down, down.Add(15*time.Minute)))
+			last = append(last, w.callsBetween(tok.Expiry.Add(-5*time.Second), tok.Expiry))
+			used = append(used, w.callsBetween(usable.Add(-5*time.Second), usable))
+			checkQuiet(t, log)
+			w.fail(apivideotest.Fault{})
+			time.Sleep(30 * time.Second)
+			mustToken(t, src)
+		})
+	}
+	t.Logf("auth calls: %d to %d in the first 15 minutes; at most %d in the 5 s before expiry, %d in those before the token is unusable",
+		slices.Min(most), slices.Max(most), slices.Max(last), slices.Max(used))
+	assert.LessOrEqual(t, slices.Max(most), 60)
+	assert.LessOrEqual(t, slices.Max(last), 6)
+	assert.LessOrEqual(t, slices.Max(used), 10, "half a second apart at least")
+}
+
+func TestOutageOfAFleetStaysSmall(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		replicas := w.sources(30)
+		for _, src := range replicas {
+			mustToken(t, src)
+		}
+		time.Sleep(40 * time.Minute)
+		down := time.Now()
+		w.fail(apivideotest.Status(503))
+		failed, slowest := 0, time.Duration(0)
+		together(len(replicas), func(i int) {
+			time.Sleep(time.Duration(i) * 7 * time.Millisecond)
+			for time.Since(down) < time.Hour {
+				start := time.Now()
+				if _, err := replicas[i].Token(); err != nil {
+					assert.Equal(t, 503, asError(t, err).Status)
+					w.mu.Lock()
+					failed++
+					slowest = max(slowest, time.Since(start))
+					w.mu.Unlock()
+				}
+				time.Sleep(time.Second)
+			}
+		})
+		calls := w.callsBetween(down, time.Now())
+		t.Logf("30 replicas, an outage of an hour: %d auth calls; %d requests failed, the slowest after %v", calls, failed, slowest)
+		assert.LessOrEqual(t, calls, 250)
+		assert.Greater(t, failed, 30*2000)
+		assert.Less(t, slowest, 200*time.Millisecond, "the reason comes at once")
+
+		w.fail(apivideotest.Fault{})
+		time.Sleep(time.Minute)
+		calls = w.authCalls()
+		for _, src := range replicas {
+			mustToken(t, src)
+		}
+		assert.LessOrEqual(t, w.authCalls()-calls, 1)
+	})
+}
+
+func TestOutageColdStartsShareTheFailure(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		w.srv.SetAuthLatency(20 * time.Millisecond)
+		w.fail(apivideotest.Status(503))
+		start := time.Now()
+		together(50, func(int) {
+			_, err := w.source().Token()
+			assert.EqualError(t, err, "apivideo: authenticate: 503 Service Unavailable, text/html: Service Unavailable")
+			assert.True(t, asError(t, err).Temporary())
+		})
+		t.Logf("50 cold starts, 503: %d auth calls, the last ends after %v", w.authCalls(), time.Since(start))
+		assert.LessOrEqual(t, w.authCalls(), 5)
+		assert.LessOrEqual(t, time.Since(start), 3*time.Second)
+	})
+}
+
+func TestOutageOfAWrongKeyIsShared(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		w.srv.SetAuthLatency(20 * time.Millisecond)
+		w.conf.APIKey = "a-made-up-key-of-nobody"
+		together(20, func(int) {
+			_, err := w.source().Token()
+			assert.ErrorIs(t, err, apivideo.ErrInvalidAPIKey)
+			assert.Equal(t, "The API key is invalid.", asError(t, err).Title)
+			assert.False(t, asError(t, err).Temporary())
+		})
+		t.Logf("20 starts with a wrong key: %d auth calls", w.authCalls())
+		assert.LessOrEqual(t, w.authCalls(), 2)
+	})
+}
+
+// The error of another process says all that the service said.
+func TestOutageErrorTravels(t *testing.T) {
+	for name, fault := range map[string]apivideotest.Fault{
+		"503":       apivideotest.Status(503).RetryAfter("40"),
+		"429":       apivideotest.Status(429),
+		"suspended": apivideotest.Refuse(apivideotest.Problem("authorization-suspended-account")),
+		"unusable":  unusable,
+		"broken":    apivideotest.BreakBefore,
+		"time-out":  apivideotest.Hang,
+	} {
+		t.Run(name, inFleet(func(t *testing.T, w *world) {
+			w.fail(fault)
+			_, own := w.source().Token()
+			calls := w.authCalls()
+			start := time.Now()
+			_, shared := w.source().Token()
+			assert.Zero(t, time.Since(start))
+			assert.Equal(t, calls, w.authCalls())
+			a, b := asError(t, own), asError(t, shared)
+			assert.Equal(t, own.Error(), shared.Error())
+			assert.Equal(t, []any{a.Op, a.Problem, a.RetryAfter, a.Temporary(), a.Timeout()},
+				[]any{b.Op, b.Problem, b.RetryAfter, b.Temporary(), b.Timeout()})
+			assert.Equal(t, errors.Is(own, apivideo.ErrAccountSuspended), errors.Is(shared, apivideo.ErrAccountSuspended))
+			assert.Equal(t, errors.Is(own, context.DeadlineExceeded), errors.Is(shared, context.DeadlineExceeded))
+			var answered, told *oauth2.RetrieveError
+			assert.Equal(t, errors.As(own, &answered), errors.As(shared, &told))
+			if answered != nil {
+				assert.Equal(t, answered.Body, told.Body)
+				assert.Equal(t, answered.Response.StatusCode, told.Response.StatusCode)
+				assert.Equal(t, answered.Error(), told.Error())
+			}
+		}))
+	}
+}
+
+// A usable token is served, and a process that has one learns of the failure.
+func TestOutageIsNotFeltWithAToken(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		src, tok := w.warm(t)
+		other := w.source()
+		mustToken(t, other)
+		w.fail(apivideotest.Status(503))
+		src.Invalidate(tok)
+		_, err := src.Token()
+		require.Error(t, err)
+		serves(t, other, tok)
+		assert.Zero(t, other.Stats().FailingSince)
+	})
+}
+
+func TestOutageRenewAsksAnew(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		w.fail(apivideotest.Status(503))
+		_, err := w.source().Token()
+		require.Error(t, err)
+		src := w.source()
+		_, err = src.Token()
+		require.Error(t, err)
+		time.Sleep(time.Millisecond)
+		calls := w.authCalls()
+		w.fail(apivideotest.Fault{})
+		mustRenew(t, src)
+		assert.Equal(t, calls+1, w.authCalls())
+
+		// Of many at once, one asks for all.
+		w.srv.SetAuthLatency(time.Second)
+		w.fail(apivideotest.Status(503))
+		calls = w.authCalls()
+		time.Sleep(10 * time.Second)
+		together(20, func(int) {
+			_, err := w.source().Renew(w.ctx)
+			assert.Equal(t, 503, asError(t, err).Status)
+		})
+		assert.LessOrEqual(t, w.authCalls()-calls, 4, "one refresh, three attempts with the key")
+	})
+}
+
+// What a machine with a wrong clock stored keeps nobody from a token for longer
+// than the wait that it meant, nor from trying three times.
+func TestOutageFailureFromAWrongClock(t *testing.T) {
+	at := func(t *testing.T, clock time.Duration, f func(t *testing.T, w *world)) {
+		t.Helper()
+		fleet(t, func(t *testing.T, w *world) {
+			time.Sleep(clock)
+			w.conf.APIKey = "made-up-key"
+			f(t, w)
+		})
+	}
+	const year = 365 * 24 * time.Hour
+	for name, clocks := range map[string]struct{ there, here time.Duration }{
+		"years ahead":    {50 * year, 0},
+		"an hour ahead":  {time.Hour, 0},
+		"10 s ahead":     {10 * time.Second, 0},
+		"10 s behind":    {0, 10 * time.Second},
+		"an hour behind": {0, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var values map[string][]byte
+			at(t, clocks.there, func(t *testing.T, w *world) {
+				w.setAuth(reply(503, "text/html", ""))
+				for range 5 { // until the waits are long
+					_, err := w.source().Token()
+					require.Error(t, err)
+					time.Sleep(30 * time.Second)
+				}
+				_, err := w.source().Token()
+				require.Error(t, err)
+				values = w.store.Values()
+			})
+			at(t, clocks.here, func(t *testing.T, w *world) {
+				w.store.SetValues(values)
+				w.setAuth(grant("made-up-token", ""))
+				src := w.source()
+				if _, err := src.Token(); err != nil {
+					assert.Less(t, (clocks.there - clocks.here).Abs(), time.Minute)
+					time.Sleep(30 * time.Second)
+				}
+				mustToken(t, src)
+			})
+			if (clocks.there - clocks.here).Abs() < time.Hour {
+				return
+			}
+			at(t, clocks.here, func(t *testing.T, w *world) {
+				w.store.SetValues(values)
+				w.setAuth(reply(503, "text/html", ""))
+				_, err := w.source().Token()
+				require.Error(t, err)
+				assert.Equal(t, 3, w.authCalls())
+			})
+		})
+	}
+}
+
+// A Store reads no more than 64 KiB, so that an answer as long as that must not
+// take the token out of it.
+func TestOutageFailureFitsTheStore(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		first, tok := w.warm(t)
+		long := strings.Repeat("long ", 20<<10)
+		w.setAuth(reply(503, "application/problem+json", `{"title":"`+long+`","type":"`+long+`","name":"`+long+`","problems":[{"title":"`+long+`"}]}`))
+		_, err := first.Renew(w.ctx)
+		require.Error(t, err)
+		for _, value := range w.store.Values() {
+			assert.Less(t, len(value), 64<<10)
+		}
+		serves(t, w.source(), tok)
+	})
+}
+
+func TestStoreOutageIsLoggedOnce(t *testing.T) {
+	for name, fault := range map[string]memstore.Fault{
+		"every call fails": {Err: errStoreDown},
+		"writing fails":    {WriteErr: errStoreDown},
+	} {
+		t.Run(name, inFleet(func(t *testing.T, w *world) {
+			log := w.lines()
+			replicas := w.sources(30)
+			serve := func(d time.Duration) {
+				for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(10 * time.Second) {
+					for _, src := range replicas {
+						mustToken(t, src)
+					}
+				}
+			}
+			serve(time.Minute)
+			before := w.authCalls()
+			w.store.SetFault(fault)
+			serve(3 * time.Hour)
+			warned := log.count("", slog.LevelWarn)
+			t.Logf("30 replicas, the Store down for 3 hours: %d auth calls, %d WARN lines", w.authCalls()-before, warned)
+			if fault.Err != nil {
+				assert.Equal(t, 30, warned)
+			}
+			assert.LessOrEqual(t, warned, 30)
+			assert.Equal(t, warned, log.count("api.video: store failed", slog.LevelDebug))
+			assert.Zero(t, log.count("api.video: store works again", slog.LevelDebug))
+			w.store.SetFault(memstore.Fault{})
+			serve(2 * time.Hour)
+			assert.Equal(t, warned, log.count("api.video: store works again", slog.LevelInfo))
+			assert.Equal(t, warned, log.count("", slog.LevelWarn))
+		}))
+	}
+}
+
+// Whoever waits for a Store that does not answer is not kept longer than a
+// second, in virtual time to the nanosecond.
+func TestStoreHasExactlyOneSecond(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		hang := make(chan struct{})
+		defer close(hang)
+		w.store.SetFault(memstore.Fault{Hang: hang})
+		_, took := mustToken(t, w.source())
+		assert.Equal(t, time.Second, took)
+	})
+}
