@@ -43,7 +43,7 @@ func (a *account) takeBody(ctx context.Context, resp *http.Response) (read []byt
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return b.handOver(ctx.Err() != nil)
+	return b.handOver()
 }
 
 // lateBody is the body of a 401. It is read in the background until it is handed
@@ -111,13 +111,12 @@ func (b *lateBody) end(err error) {
 }
 
 // handOver gives the body to the caller. It returns what was read so far, and
-// whether no more will come: the body has ended or failed, or gone says that the
-// request has ended.
-func (b *lateBody) handOver(gone bool) (read []byte, whole bool) {
+// whether no more will come: the body has ended or failed.
+func (b *lateBody) handOver() (read []byte, whole bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.handed = true
-	return bytes.Clone(b.buf), b.ended && b.err != nil || gone
+	return bytes.Clone(b.buf), b.ended && b.err != nil
 }
 
 // Read implements [io.Reader].

@@ -117,13 +117,15 @@ func (t *Transport) heal(a *account, req *http.Request, token *tokencache.Token,
 		}
 		mark := a.cache.Refuse(token)
 		if !whole || !replayable(req) || !body.shut(req.Context()) {
+			if req.Context().Err() != nil {
+				return leave(resp, tokencache.Left(req.Context()))
+			}
 			a.cache.ReplaceBehind(token)
 			return resp, nil
 		}
 		next, err := a.cache.Replace(req.Context(), token, first)
 		if _, ended := errors.AsType[*tokencache.WaitError](err); ended {
-			foreign.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() }) // it may block
-			return nil, err
+			return leave(resp, err)
 		}
 		if err != nil {
 			return resp, nil
@@ -149,6 +151,14 @@ func (t *Transport) heal(a *account, req *http.Request, token *tokencache.Token,
 		}
 		token = next
 	}
+}
+
+// leave drops a 401 for the error of the request's context.
+func leave(resp *http.Response, err error) (*http.Response, error) {
+	if resp.Body != nil {
+		foreign.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() }) // it may block
+	}
+	return nil, err
 }
 
 // send sends out, the copy of req that carries the token. refused reports

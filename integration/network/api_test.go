@@ -165,26 +165,62 @@ func TestAPI401CutShortIsDelivered(t *testing.T) {
 	n.get(t)
 }
 
-func TestAPI401WithoutEndIsLeftWithContext(t *testing.T) {
-	t.Parallel()
-	n := newNetwork(t)
+// withoutEnd makes a request whose answer is a 401 with a body that stays halved
+// for a minute. headers is called when its headers are there. The caller closes
+// the body, if there is one.
+func (n *network) withoutEnd(ctx context.Context, t *testing.T, headers func()) (resp *http.Response, err error) {
+	t.Helper()
 	n.get(t)
 	refusal := apivideo.Problem{Status: 401, Title: strings.Repeat("made-up title ", 100)}
 	n.HandleFunc("/videos/1", func(w http.ResponseWriter, r *http.Request) { apivideotest.WriteProblem(w, refusal) })
-	n.api.play(t, halved) // its second half would take a minute
+	n.api.play(t, halved)
+	req, opened, closed := n.post(ctx, t, "/videos/1")
+	var left atomic.Int64 // bodies of the API that were closed
+	resp, err = (&apivideo.Transport{Source: n.source, Base: wire.Func(func(req *http.Request) (*http.Response, error) {
+		resp, err := n.api.RoundTrip(req)
+		if err == nil {
+			resp.Body = upload{resp.Body, &left}
+			headers()
+		}
+		return resp, err
+	})}).RoundTrip(req)
+	n.hear(err)
+	assert.EqualValues(t, 1+1, n.api.trips.Load())
+	assert.EqualValues(t, 1, opened.Load())
+	assert.EqualValues(t, 1, closed.Load())
+	t.Cleanup(func() {
+		assert.Eventually(t, func() bool { return left.Load() == 1 }, patience, time.Millisecond, "closed %d times", left.Load())
+	})
+	return resp, err
+}
+
+func TestAPI401WithoutEndIsLeftWithContext(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	req, _, closed := n.post(ctx, t, "/videos/1")
-	resp, err := (&apivideo.Transport{Source: n.source, Base: wire.Func(func(req *http.Request) (*http.Response, error) {
-		defer cancel() // when the headers are there
-		return n.api.RoundTrip(req)
-	})}).RoundTrip(req)
+	resp, err := n.withoutEnd(ctx, t, cancel)
 	assert.Nil(t, resp)
-	n.hear(err)
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.ErrorContains(t, err, "waiting for an access token")
-	assert.EqualValues(t, 1, closed.Load())
 	n.api.mend()
 	n.get(t)
 	assert.EqualValues(t, 1, n.auth.trips.Load(), "nobody was left to wait for one")
+}
+
+func TestAPI401WithoutEndIsDelivered(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	resp, err := n.withoutEnd(t.Context(), t, func() {})
+	require.NoError(t, err)
+	assert.Equal(t, 401, resp.StatusCode)
+	half := make([]byte, 100)
+	_, err = io.ReadFull(resp.Body, half)
+	require.NoError(t, err)
+	assert.Contains(t, string(half), "made-up title")
+	require.NoError(t, resp.Body.Close())
+	assert.Eventually(t, func() bool { return len(n.authCalls()) == 2 }, patience, time.Millisecond, "no renewal behind it")
+	n.api.mend()
+	n.get(t)
+	assert.Equal(t, []op{authenticate, refresh}, n.authCalls())
 }

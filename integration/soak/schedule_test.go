@@ -77,6 +77,7 @@ var steps = []func(p *player, n byte){
 			time.Sleep(170 * time.Millisecond)
 		}
 	},
+	func(p *player, n byte) { p.Server.SetAnswerLatency(pick(latencies, n)) },
 }
 
 // Those of the steps that are troubles.
@@ -89,6 +90,7 @@ const (
 	slows
 	renews      = 12
 	invalidates = 13
+	delays      = 15
 )
 
 // get makes a request and returns the status of its answer.
@@ -168,6 +170,7 @@ func (p *player) heals(t *testing.T) {
 	p.Refuse(false)
 	p.Server.SetSuspended(false)
 	p.Server.SetAuthLatency(0)
+	p.Server.SetAnswerLatency(0)
 	p.Server.SetLifetime(time.Hour)
 	time.Sleep(6 * time.Minute) // failures are remembered for 5 at most
 	assert.Equal(t, 200, p.get(p.ctx, model.None), "a request after it all")

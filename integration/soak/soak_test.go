@@ -70,6 +70,7 @@ func TestSoakForAMinute(t *testing.T) {
 
 	p.breakDown(nil)
 	srv.SetAuthLatency(0)
+	srv.SetAnswerLatency(0)
 	assert.True(t, within(2*time.Minute, func() bool { return p.get(t.Context(), model.None) == 200 }), "a request after it all")
 	assert.True(t, within(time.Minute, func() bool {
 		p.Revoke()
@@ -115,7 +116,7 @@ var passing = []struct {
 	{endsRefreshToken, []byte{0}}, {endsRefreshToken, []byte{0}},
 	{fails, []byte{0, 1, 3, 4, 5, 11}}, {fails, []byte{0, 1, 2, 3, 4, 5, 7, 11}},
 	{breaksDown, []byte{0, 1, 3, 4, 5, 11}}, {recovers, []byte{0}},
-	{slows, []byte{0, 2, 3}}, {renews, []byte{2, 3}}, {invalidates, []byte{2, 3}},
+	{slows, []byte{0, 2, 3}}, {delays, []byte{0, 2, 3}}, {renews, []byte{2, 3}}, {invalidates, []byte{2, 3}},
 }
 
 // makeTrouble plays what may happen to the service and the account. No outage

@@ -135,6 +135,31 @@ func TestTokenAdoptedLateIsRenewed(t *testing.T) {
 	})
 }
 
+// secondTime is an Issuer whose first auth call of each renewal fails, and
+// which is told of that.
+type secondTime struct {
+	fails
+	between func()
+}
+
+func (i *secondTime) Issue(_ context.Context, r Request) (*Token, error) {
+	r.Doing("first")
+	i.between()
+	r.Doing("second")
+	return hour(), nil
+}
+
+func TestTokenIsAskedForByItsOwnAuthCall(t *testing.T) {
+	i := &secondTime{}
+	c := New(t.Context(), i, nil, nil)
+	var refusal Mark
+	i.between = func() { refusal = c.Refuse(NewToken(Grant{AccessToken: "refused"}, time.Now())) }
+	tok, err := c.Get(t.Context())
+	require.NoError(t, err)
+	assert.True(t, tok.AskedSince(refusal))
+	assert.Equal(t, []fingerprint{fingerprintOf("refused")}, tok.refusedBefore)
+}
+
 // slept is t with a monotonic reading that stood still for d.
 func slept(t time.Time, d time.Duration) time.Time {
 	*(*int64)(unsafe.Add(unsafe.Pointer(&t), 8)) -= int64(d)

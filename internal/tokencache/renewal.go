@@ -83,10 +83,9 @@ func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
 	if held != nil && (old == nil || !old.outlives(held)) {
 		old = held
 	}
-	c.events++
-	asked, refused := c.events, c.refusals.ids()
 	failing := f.failing || c.failures.why.Op != "" // not if the Store or the API key was missing
 	c.mu.Unlock()
+	asked, refused := c.ask()
 	ctx, cancel := context.WithTimeoutCause(f.ctx, issueTime, Overdue(issueTime))
 	defer cancel()
 	limit, stop := context.WithTimeoutCause(f.ctx, issueTime+grace, Overdue(issueTime))
@@ -95,7 +94,10 @@ func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
 		Account: f.account,
 		Old:     old,
 		Retry:   func() bool { return !failing && c.awaited(f) },
-		Doing:   func(op string) { c.tell(f, op) },
+		Doing: func(op string) {
+			c.tell(f, op)
+			asked, refused = c.ask() // the attempt before brought no token
+		},
 	}
 	t, err := foreign.Call(limit, func() (*Token, error) { return c.issuer.Issue(ctx, r) })
 	if err == nil && t == nil {
@@ -106,4 +108,13 @@ func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
 	}
 	t.Account, t.asked, t.refusedBefore = f.account, asked, refused
 	return t, nil
+}
+
+// ask notes the start of an auth call. It returns its place in the order of
+// refusals and auth calls, and the tokens that had been refused before it.
+func (c *Cache) ask() (Mark, []fingerprint) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.events++
+	return c.events, c.refusals.ids()
 }

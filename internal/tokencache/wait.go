@@ -45,6 +45,9 @@ func (w *waiter) errorOf(err error) error {
 	return e
 }
 
+// Left returns the error of a caller whose context has ended.
+func Left(ctx context.Context) error { return newWaiter(ctx).errorOf(errLeft) }
+
 // WaitError is the error of a caller whose context ended before it got a token.
 // It is a timeout, as in [net.Error], if the context's deadline passed.
 type WaitError struct {

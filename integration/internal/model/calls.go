@@ -22,7 +22,7 @@ func (s *Source) begin(c *wire.Call) {
 		s.ended(left, wire.Answer{})
 	}
 	s.active = c
-	if k := s.Latest; k.Serves(c.From) && c.From.Before(k.due) && s.renewing == 0 && !s.wanted {
+	if k := s.Latest; k.Serves(c.From) && c.From.Before(k.due) && s.renewing == 0 && !s.wanted && !s.needsSuccessor(k) {
 		s.Fault("an auth call without a reason, %v before expiry", k.Expiry.Sub(c.From))
 	}
 	s.judgeCredential(c)

@@ -73,6 +73,9 @@ func (s *Source) send(r *Request, access string, now time.Time) *Token {
 	case k == r.latest && r.refused && !s.failing(k.Refused): // it serves on once its renewal has failed
 		s.Fault("a request with a token that was known to be refused")
 	}
+	if len(r.Sent) > 0 {
+		r.Sent[len(r.Sent)-1].refuse(now, s.Slack) // if it was unsure
+	}
 	r.Sent = append(r.Sent, k)
 	if k.FirstUse.IsZero() {
 		k.FirstUse = now
@@ -86,15 +89,13 @@ func (s *Source) send(r *Request, access string, now time.Time) *Token {
 // answer takes note of what the API says to the last attempt of r.
 func (s *Source) answer(r *Request, status int, now time.Time) {
 	k := r.Sent[len(r.Sent)-1]
-	switch {
-	case status != 401 && k.met.IsZero():
+	if accepts(status) && k.met.IsZero() {
 		k.met = now
-	case status == 401 && !r.last(k) && (k.Refused.IsZero() || k.doubtful(s.Slack)): // the next request finds out of the last one
-		k.Refused = now
 	}
 	if status != 401 {
 		return
 	}
+	s.learn(r, k, now)
 	s.Met401, s.lastRefusal = now, now
 	if r.first401.IsZero() {
 		r.first401 = now
@@ -104,14 +105,41 @@ func (s *Source) answer(r *Request, status int, now time.Time) {
 	}
 }
 
-// last reports whether a request that was sent with k is not sent again: k was
-// asked for after its first 401.
-func (r *Request) last(k *Token) bool {
-	return len(r.Sent) == mostSends || len(r.Sent) > 1 && !k.Issued.Before(r.first401)
+// accepts reports whether an answer shows that the API took the token.
+func accepts(status int) bool {
+	return status < 500 && !slices.Contains([]int{401, 403, 408, 429}, status)
+}
+
+// learn takes note of what a 401 to the last attempt of r, sent with k, tells
+// the Source: nothing if the caller gets it, for it was the third one, or k was
+// asked for after the first one. If both came at once, either may be.
+func (s *Source) learn(r *Request, k *Token, now time.Time) {
+	after := k.Issued.Sub(r.first401)
+	if len(r.Sent) > 1 {
+		s.twice[r] = true
+	}
+	switch {
+	case len(r.Sent) == 1, len(r.Sent) < mostSends && after < 0:
+		k.refuse(now, s.Slack)
+	case len(r.Sent) < mostSends && (after <= s.Slack || k.told):
+		k.unsure = true
+	}
+}
+
+// needsSuccessor reports whether a request was refused twice since k was asked
+// for: another token than k must be asked for.
+func (s *Source) needsSuccessor(k *Token) bool {
+	for r := range s.twice {
+		if !k.Issued.After(r.first401.Add(s.Slack)) {
+			return true
+		}
+	}
+	return false
 }
 
 // finish judges what the caller of a request got.
 func (s *Source) finish(ctx context.Context, r *Request) {
+	delete(s.twice, r)
 	served := r.served && r.latest.Serves(r.To.Add(s.Slack))
 	lived := r.lived && !r.latest.doubted && r.latest.lives(r.To.Add(s.Slack))
 	switch {

@@ -29,10 +29,11 @@ type Source struct {
 	shared bool // it has a Store
 
 	tokens   map[string]*Token
-	spent    map[string]bool // refresh tokens that were sent, but for a 429
-	keyed    int             // auth calls with the API key since the last with a refresh token
-	renewing int             // calls of Renew
-	wanted   bool            // there was one, and no token has come since
+	spent    map[string]bool   // refresh tokens that were sent, but for a 429
+	keyed    int               // auth calls with the API key since the last with a refresh token
+	renewing int               // calls of Renew
+	wanted   bool              // there was one, and no token has come since
+	twice    map[*Request]bool // that were refused twice and are not over
 	active   *wire.Call
 	pace     pace
 	over     bool // its context has ended
@@ -40,7 +41,7 @@ type Source struct {
 
 // NewSource makes a Source with conf and ctx whose calls go through base.
 func (r *Run) NewSource(ctx context.Context, conf *apivideo.Config, base http.RoundTripper) *Source {
-	s := &Source{Run: r, shared: conf.Store != nil, tokens: map[string]*Token{}, spent: map[string]bool{}}
+	s := &Source{Run: r, shared: conf.Store != nil, tokens: map[string]*Token{}, spent: map[string]bool{}, twice: map[*Request]bool{}}
 	own := *conf
 	own.Logger = slog.New(slog.NewTextHandler(logged{s}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.src = own.Source(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: wire.Tap{Base: base, Begin: s.begin, End: s.end}}))

@@ -17,17 +17,19 @@ type Token struct {
 	FirstUse time.Time // by a request; zero if there was none
 	Refused  time.Time // by the API; zero if it was not
 
-	refresh     string    // its refresh token
-	ends        time.Time // its expiry by the right clock
-	obtained    time.Time // by this Source
-	due         time.Time // renewal ahead of expiry, at the earliest
-	unusable    time.Time // it must be used until then
-	unused      time.Time // it must not be used from then on; unusable unless the Store said more than one thing
-	told        bool      // it is from the Store
-	former      *Token
-	met         time.Time // the first answer of the API other than 401
-	doubted     bool      // Source.Invalidate was called with it
-	invalidated bool      // and has returned
+	refresh      string    // its refresh token
+	ends         time.Time // its expiry by the right clock
+	obtained     time.Time // by this Source
+	due          time.Time // renewal ahead of expiry, at the earliest
+	unusable     time.Time // it must be used until then
+	unused       time.Time // it must not be used from then on; unusable unless the Store said more than one thing
+	told         bool      // it is from the Store
+	former       *Token
+	met          time.Time // the first answer of the API other than 401
+	firstRefused time.Time // the first time; Refused is the first that is to be believed
+	unsure       bool      // there was a 401 that the Source may not know of
+	doubted      bool      // Source.Invalidate was called with it
+	invalidated  bool      // and has returned
 }
 
 func newToken(access string, began, obtained time.Time, lifetime, slack time.Duration) *Token {
@@ -51,20 +53,35 @@ func (k *Token) lives(now time.Time) bool {
 }
 
 // Serves reports whether a request that has k need not wait.
-func (k *Token) Serves(now time.Time) bool { return k.lives(now) && !k.doubted && k.Refused.IsZero() }
+func (k *Token) Serves(now time.Time) bool {
+	return k.lives(now) && !k.doubted && !k.unsure && k.Refused.IsZero()
+}
+
+// refuse takes note of a 401 that the Source knows of.
+func (k *Token) refuse(now time.Time, slack time.Duration) {
+	if k.Refused.IsZero() || k.doubtful(slack) {
+		k.Refused = now
+	}
+	if k.firstRefused.IsZero() {
+		k.firstRefused = now
+	}
+}
 
 // hold is how long a refusal of k may not be believed, since k came for a token
-// that was refused.
+// that was refused: one that was asked for before that has no hold of its own.
 func (k *Token) hold(slack time.Duration) time.Duration {
 	f := k.former
-	if f == nil || f.Refused.IsZero() || f.Refused.After(k.obtained.Add(slack)) {
+	if f == nil || !f.unsure && (f.firstRefused.IsZero() || f.firstRefused.After(k.obtained.Add(slack))) {
 		return 0
 	}
 	hold := f.hold(slack)
-	if hold == 0 || !f.met.IsZero() && f.met.Add(slack).Before(k.obtained) {
-		return firstHold
+	if !f.met.IsZero() && f.met.Add(slack).Before(k.obtained) {
+		hold = 0
 	}
-	return min(2*hold, longestHold)
+	if !f.unsure && k.Issued.Add(slack).Before(f.firstRefused) {
+		return hold
+	}
+	return min(max(2*hold, firstHold), longestHold)
 }
 
 // doubtful reports whether the refusal of k was one that is not believed.
