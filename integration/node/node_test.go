@@ -1,6 +1,6 @@
 // Package node runs the official Node.js client, as it is published, against
-// apivideotest. It needs node and npm; npm ci fetches the client if it is not
-// there.
+// apivideotest: directly, and behind the proxy of apivideo-token. It needs node
+// and npm; npm ci fetches the client if it is not there.
 package node
 
 import (
@@ -22,14 +22,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestMain(m *testing.M) {
+// tool is the built program apivideo-token.
+var tool string
+
+func TestMain(m *testing.M) { os.Exit(prepare(m)) }
+
+func prepare(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "node")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	tool = filepath.Join(dir, "apivideo-token")
+	commands := [][]string{{"go", "build", "-C", "../../cmd/apivideo-token", "-o", tool, "."}}
 	if _, err := os.Stat(filepath.Join("node_modules", "@api.video", "nodejs-client")); err != nil {
-		if out, err := exec.Command("npm", "ci").CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "npm ci: %v\n%s", err, out)
-			os.Exit(1)
+		commands = append(commands, []string{"npm", "ci"})
+	}
+	for _, args := range commands {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%v: %v\n%s", args, err, out)
+			return 1
 		}
 	}
-	os.Exit(m.Run())
+	return m.Run()
 }
 
 // answer is what a command of client.js prints.
@@ -44,6 +59,8 @@ type answer struct {
 	ExpiresIn   int
 	Data        []struct{ Title string }
 	Pagination  struct{ ItemsTotal, PagesTotal int }
+	Environment map[string]string
+	Pages       []struct{ Data []struct{ Title string } }
 
 	Error   int // the status, 0 if the command succeeded
 	Problem apivideo.Problem
@@ -54,6 +71,12 @@ func run(t *testing.T, srv *apivideotest.Server, key, command string, args ...st
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "node", append([]string{"client.js", command}, args...)...)
 	cmd.Env = append(os.Environ(), "APIVIDEO_BASE_URL="+srv.URL, "APIVIDEO_API_KEY="+key, "NO_PROXY=127.0.0.1")
+	return answerOf(t, cmd)
+}
+
+// answerOf runs a program that starts client.js.
+func answerOf(t *testing.T, cmd *exec.Cmd) (a answer) {
+	t.Helper()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
