@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -100,6 +101,21 @@ func assertRefused(t *testing.T, a answer, problem string) {
 	assert.Equal(t, apivideotest.Problem(problem), a.Problem)
 }
 
+// create makes a video without the client, which takes its time to start.
+func create(t *testing.T, srv *apivideotest.Server, title string) (id string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/videos", strings.NewReader(fmt.Sprintf(`{"title":%q}`, title)))
+	require.NoError(t, err)
+	req.SetBasicAuth(srv.Config().APIKey, "")
+	resp, err := srv.Client().Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	var made answer
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&made))
+	require.NotEmpty(t, made.VideoID)
+	return made.VideoID
+}
+
 func newServer(t *testing.T) *apivideotest.Server {
 	srv := apivideotest.NewServer()
 	t.Cleanup(srv.Close)
@@ -136,10 +152,7 @@ func TestClientListsInPages(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	for i := range 3 {
-		resp, err := srv.Config().Client(t.Context()).Post(srv.URL+"/videos", "application/json",
-			strings.NewReader(fmt.Sprintf(`{"title":"%d"}`, i+1)))
-		require.NoError(t, err)
-		resp.Body.Close()
+		create(t, srv, strconv.Itoa(i+1))
 	}
 	page := succeed(t, srv, "list", "2", "2")
 	require.Len(t, page.Data, 1)
@@ -162,7 +175,7 @@ func TestClientUploads(t *testing.T) {
 		"progressive":  {func(id string) []string { return []string{"progressive", id, small, small} }, 2, bytes.Repeat(smallContent, 2)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			id := succeed(t, srv, "create", name).VideoID
+			id := create(t, srv, name)
 			before := srv.Counters().Authorized
 			args := upload.args(id)
 			assert.Equal(t, id, succeed(t, srv, args[0], args[1:]...).VideoID)
