@@ -17,9 +17,14 @@ import (
 // and one more be refused already.
 const maxTries = 4
 
-// gathering is how long -refresh waits before an auth call, for the runs that
-// begin at the same time: a token issued after that is good for all of them.
-const gathering = 250 * time.Millisecond
+// Before an auth call -refresh waits for the runs that begin at the same time: a
+// token issued after that is good for all of them. If the cached token is young,
+// this is perhaps one of many runs that a busy machine starts one by one: then it
+// waits until the token has this age.
+const (
+	gathering = 250 * time.Millisecond
+	youth     = 2 * time.Second
+)
 
 // printToken is the program without a command.
 func (a *app) printToken(ctx context.Context, _ *cli.Command) error {
@@ -98,13 +103,10 @@ func (a *app) refused() (string, error) {
 func (o *options) token(ctx context.Context, conf *apivideo.Config, refused string) (*oauth2.Token, error) {
 	src := conf.Source(ended(ctx))
 	tok, err := src.TokenContext(ctx)
-	if o.refresh && err == nil && !o.content(tok, refused) {
-		select {
-		case <-time.After(gathering):
-		case <-ctx.Done():
-		}
-	}
 	for try := 1; err == nil && !o.content(tok, refused) && try < maxTries; try++ {
+		if o.refresh {
+			gather(ctx, tok)
+		}
 		src.Invalidate(tok)
 		tok, err = src.TokenContext(ctx)
 	}
@@ -119,6 +121,19 @@ func (o *options) token(ctx context.Context, conf *apivideo.Config, refused stri
 		return nil, fail(statusTemporary, "the token has expired on the way; try again")
 	}
 	return tok, nil
+}
+
+// gather waits for other runs before a token is replaced, for at most half of
+// the time that is left.
+func gather(ctx context.Context, tok *oauth2.Token) {
+	d := min(max(gathering, youth-time.Since(issued(tok))), youth)
+	if end, ok := ctx.Deadline(); ok {
+		d = min(d, time.Until(end)/2)
+	}
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
 }
 
 // content reports whether tok is what the flags ask for. Even if a new one

@@ -25,6 +25,8 @@ const commands = {
   update: (id, description) => client.videos.update(id, { description }),
   delete: (id) => client.videos.delete(id).then(() => ({})),
   list: (currentPage, pageSize) => client.videos.list({ currentPage: +currentPage, pageSize: +pageSize }),
+  // as many requests at once
+  lists: async (times) => ({ pages: await Promise.all(Array.from({ length: +times }, () => client.videos.list({}))) }),
   upload: (id, file) => client.videos.upload(id, file),
   progressive: (id, ...files) => inParts(client.videos.createUploadProgressiveSession(id), files),
   uploadToken: (ttl) => client.uploadTokens.createToken({ ttl: +ttl }),
@@ -33,6 +35,7 @@ const commands = {
   delegatedProgressive: (token, ...files) =>
     inParts(client.videos.createUploadWithUploadTokenProgressiveSession(token), files),
   accessToken: () => client.getAccessToken(),
+  environment: async () => ({ environment: process.env }),
 };
 
 const [command, ...args] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 // Package node runs the official Node.js client, as it is published, against
-// apivideotest. It needs node and npm; npm ci fetches the client if it is not
-// there.
+// apivideotest: directly, and behind the proxy of apivideo-token. It needs node
+// and npm; npm ci fetches the client if it is not there.
 package node
 
 import (
@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,14 +23,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestMain(m *testing.M) {
+// tool is the built program apivideo-token.
+var tool string
+
+func TestMain(m *testing.M) { os.Exit(prepare(m)) }
+
+func prepare(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "node")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	tool = filepath.Join(dir, "apivideo-token")
+	commands := [][]string{{"go", "build", "-C", "../../cmd/apivideo-token", "-o", tool, "."}}
 	if _, err := os.Stat(filepath.Join("node_modules", "@api.video", "nodejs-client")); err != nil {
-		if out, err := exec.Command("npm", "ci").CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "npm ci: %v\n%s", err, out)
-			os.Exit(1)
+		commands = append(commands, []string{"npm", "ci"})
+	}
+	for _, args := range commands {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%v: %v\n%s", args, err, out)
+			return 1
 		}
 	}
-	os.Exit(m.Run())
+	return m.Run()
 }
 
 // answer is what a command of client.js prints.
@@ -44,6 +60,8 @@ type answer struct {
 	ExpiresIn   int
 	Data        []struct{ Title string }
 	Pagination  struct{ ItemsTotal, PagesTotal int }
+	Environment map[string]string
+	Pages       []struct{ Data []struct{ Title string } }
 
 	Error   int // the status, 0 if the command succeeded
 	Problem apivideo.Problem
@@ -54,6 +72,12 @@ func run(t *testing.T, srv *apivideotest.Server, key, command string, args ...st
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "node", append([]string{"client.js", command}, args...)...)
 	cmd.Env = append(os.Environ(), "APIVIDEO_BASE_URL="+srv.URL, "APIVIDEO_API_KEY="+key, "NO_PROXY=127.0.0.1")
+	return answerOf(t, cmd)
+}
+
+// answerOf runs a program that starts client.js.
+func answerOf(t *testing.T, cmd *exec.Cmd) (a answer) {
+	t.Helper()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -75,6 +99,21 @@ func assertRefused(t *testing.T, a answer, problem string) {
 	t.Helper()
 	assert.Equal(t, http.StatusUnauthorized, a.Error)
 	assert.Equal(t, apivideotest.Problem(problem), a.Problem)
+}
+
+// create makes a video without the client, which takes its time to start.
+func create(t *testing.T, srv *apivideotest.Server, title string) (id string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/videos", strings.NewReader(fmt.Sprintf(`{"title":%q}`, title)))
+	require.NoError(t, err)
+	req.SetBasicAuth(srv.Config().APIKey, "")
+	resp, err := srv.Client().Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	var made answer
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&made))
+	require.NotEmpty(t, made.VideoID)
+	return made.VideoID
 }
 
 func newServer(t *testing.T) *apivideotest.Server {
@@ -113,10 +152,7 @@ func TestClientListsInPages(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	for i := range 3 {
-		resp, err := srv.Config().Client(t.Context()).Post(srv.URL+"/videos", "application/json",
-			strings.NewReader(fmt.Sprintf(`{"title":"%d"}`, i+1)))
-		require.NoError(t, err)
-		resp.Body.Close()
+		create(t, srv, strconv.Itoa(i+1))
 	}
 	page := succeed(t, srv, "list", "2", "2")
 	require.Len(t, page.Data, 1)
@@ -139,7 +175,7 @@ func TestClientUploads(t *testing.T) {
 		"progressive":  {func(id string) []string { return []string{"progressive", id, small, small} }, 2, bytes.Repeat(smallContent, 2)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			id := succeed(t, srv, "create", name).VideoID
+			id := create(t, srv, name)
 			before := srv.Counters().Authorized
 			args := upload.args(id)
 			assert.Equal(t, id, succeed(t, srv, args[0], args[1:]...).VideoID)
