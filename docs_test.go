@@ -215,20 +215,6 @@ func TestDocsTroubleshootingHasEveryMessage(t *testing.T) {
 	}
 }
 
-// The log table of the operations document has every message.
-func TestDocsOperationsHasEveryLogLine(t *testing.T) {
-	text := documents(t)["docs/operations.md"]
-	_, required := messages(t)
-	lines := 0
-	for _, message := range required {
-		if strings.HasPrefix(message, "api.video: ") {
-			lines++
-			assert.Contains(t, text, "| `"+message+"` |")
-		}
-	}
-	assert.Equal(t, lines, strings.Count(text, "\n| `api.video: "))
-}
-
 // The SQL of the operations document is that of pgstore, which a test runs.
 func TestDocsMigrationIsPgstores(t *testing.T) {
 	source, err := os.ReadFile("pgstore/pgstore.go")

@@ -55,8 +55,12 @@ func Example_production() {
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if s := src.Stats(); !s.Usable && !s.FailingSince.IsZero() {
-			http.Error(w, "no api.video token", http.StatusServiceUnavailable)
+		if s := src.Stats(); s.Usable || s.LastError == nil {
+			return // healthy, or idle
+		}
+		// A process that is not ready gets no requests, so ask for a token here.
+		if _, err := src.TokenContext(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
 	})
 
