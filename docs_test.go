@@ -82,6 +82,7 @@ func TestDocsWordsAreClear(t *testing.T) {
 	docs := documents(t)
 	help, err := filepath.Glob("cmd/apivideo-token/text/*.txt")
 	require.NoError(t, err)
+	require.NotEmpty(t, help)
 	for _, file := range help {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
