@@ -18,21 +18,28 @@ import (
 var leading = regexp.MustCompile(`(?m)^\s+`)
 
 func TestDocsSnippetsAreExamples(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	files, err := filepath.Glob("*/example_test.go")
-	require.NoError(t, err)
 	var code string
-	for _, file := range append(files, "example_test.go") {
-		examples, err := os.ReadFile(file)
+	for _, pattern := range []string{"example*_test.go", "*/example*_test.go", "examples/*/main.go"} {
+		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
-		code += leading.ReplaceAllString(string(examples), "")
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			examples, err := os.ReadFile(file)
+			require.NoError(t, err)
+			code += leading.ReplaceAllString(string(examples), "")
+		}
 	}
-	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
-	assert.GreaterOrEqual(t, len(snippets), 7)
-	for _, s := range snippets {
-		assert.True(t, strings.Contains(code, leading.ReplaceAllString(s[1], "")), "not in example_test.go:\n%s", s[1])
+	snippets := 0
+	for name, text := range documents(t) {
+		for _, block := range fence.FindAllStringSubmatch(text, -1) {
+			if block[1] == "go" {
+				snippets++
+				s := strings.TrimPrefix(leading.ReplaceAllString(block[2], ""), "import ")
+				assert.True(t, strings.Contains(code, s), "%s has code that is in no example:\n%s", name, block[2])
+			}
+		}
 	}
+	assert.GreaterOrEqual(t, snippets, 7)
 }
 
 // The map of CONTRIBUTING.md has each file of this package and each folder with
@@ -101,11 +108,14 @@ func TestDocsNameExistingTests(t *testing.T) {
 	}))
 	// What follows a dot is a function of a package, as storetest.TestStore.
 	name := regexp.MustCompile(`(?:^|[^.\w])((?:Test|Fuzz|Benchmark)[A-Z]\w*)`)
-	for document, atLeast := range map[string]int{"README.md": 40, "CONTRIBUTING.md": 100} {
-		text, err := os.ReadFile(document)
-		require.NoError(t, err)
-		named := name.FindAllStringSubmatch(string(text), -1)
-		assert.GreaterOrEqual(t, len(named), atLeast, document)
+	for document, text := range documents(t) {
+		named := name.FindAllStringSubmatch(text, -1)
+		switch document {
+		case "docs/promises.md":
+			assert.Greater(t, len(named), 100, document)
+		case "integration/README.md":
+			assert.Greater(t, len(named), 30, document)
+		}
 		for _, n := range named {
 			assert.True(t, declared[n[1]], "%s names %s", document, n[1])
 		}
