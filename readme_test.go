@@ -20,10 +20,12 @@ var leading = regexp.MustCompile(`(?m)^\s+`)
 func TestDocsSnippetsAreExamples(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	files, err := filepath.Glob("*/example_test.go")
+	nested, err := filepath.Glob("*/example*_test.go")
+	require.NoError(t, err)
+	files, err := filepath.Glob("example*_test.go")
 	require.NoError(t, err)
 	var code string
-	for _, file := range append(files, "example_test.go") {
+	for _, file := range append(files, nested...) {
 		examples, err := os.ReadFile(file)
 		require.NoError(t, err)
 		code += leading.ReplaceAllString(string(examples), "")
