@@ -97,7 +97,7 @@ type Server struct {
 	counters      Counters
 }
 
-// Counters say what a [Server] has seen.
+// Counters count the calls and requests to a [Server].
 type Counters struct {
 	AuthCalls     int // all calls of the two auth operations, failed ones included
 	Authenticated int // tokens issued for the API key
@@ -176,7 +176,7 @@ func (s *Server) Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: s.Transport()})
 }
 
-// Counters returns what the server has seen so far.
+// Counters returns the counts so far.
 func (s *Server) Counters() Counters {
 	s.mu.Lock()
 	defer s.mu.Unlock()

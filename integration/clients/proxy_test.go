@@ -49,7 +49,7 @@ func TestReverseProxyReplaysRequestWithoutBody(t *testing.T) {
 	})
 }
 
-// What comes in over the network cannot be had again.
+// A body that comes from the network cannot be replayed.
 func TestReverseProxyPassesOn401OfUpload(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)

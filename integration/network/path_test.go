@@ -48,7 +48,7 @@ var paths atomic.Int64
 
 func newPath(t *testing.T, to string) *path {
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	// On an address of its own, nobody takes its port while that is closed.
+	// On a separate address, nobody else takes the port while it is closed.
 	address := fmt.Sprintf("127.%d.%d.1:0", os.Getpid()%200+1, paths.Add(1)%256)
 	p := &path{proxy: toxiproxy.NewProxy(server, t.Name(), address, to)}
 	require.NoError(t, p.proxy.Start())

@@ -144,8 +144,8 @@ func TestHTTPProxyRefusalIsNamedAndSeldomTried(t *testing.T) {
 	}
 }
 
-// child is a program that knows of the proxy, and of whom to trust, from its
-// environment alone.
+// child is a program that has the proxy and the trusted certificates only from its
+// environment.
 func child(base string) int {
 	conf := &apivideo.Config{APIKey: os.Getenv("APIVIDEO_API_KEY"), BaseURL: base}
 	resp, err := conf.Client(context.Background()).Get(base + "/videos")

@@ -115,5 +115,5 @@ func TestTLSBadAPICertificateCostsNoAuthCall(t *testing.T) {
 		require.ErrorAs(t, err, new(x509.UnknownAuthorityError))
 	}
 	assert.Equal(t, []op{authenticate}, s.authCalls())
-	assert.EqualValues(t, 1, s.requests.Load(), "the auth call alone")
+	assert.EqualValues(t, 1, s.requests.Load(), "only the auth call")
 }

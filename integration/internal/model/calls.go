@@ -82,8 +82,8 @@ func (s *Source) ended(c *wire.Call, got wire.Answer) {
 	}
 }
 
-// left is how long the Source can still use the token that it has; the least of
-// what may be if it has taken one from its Store, 0 if there is none.
+// left returns how long the Source can still use its token, or 0 without one. If
+// the token may come from the Store, it returns the least possible time.
 func (s *Source) left(now time.Time) (left time.Duration) {
 	for _, k := range s.tokens {
 		if k == s.Latest || k.told {

@@ -34,8 +34,8 @@ func (p *pace) failing(since time.Time) bool {
 	return p.last != nil && !p.failed.IsZero() && (!p.ok && !p.plain || !p.failed.Before(since))
 }
 
-// took takes note of an auth call that ended, when the token at hand was usable
-// for so long; 0 if there was none.
+// took notes an auth call that has ended. left is how long the current token was
+// still usable, or 0 without one.
 func (p *pace) took(c *wire.Call, got wire.Answer, ok bool, left time.Duration) {
 	p.last, p.ok = c, ok
 	p.plain = !ok && c.Op == apivideotest.Refresh && got.Floor == 0 && !got.Suspended

@@ -166,9 +166,9 @@ func (s *Source) finish(ctx context.Context, r *Request) {
 	}
 }
 
-// judgeRefusal judges whether a 401 may reach the caller: the body was gone, there
-// was no successor to be had, or the refusal was not believed. A token that was
-// asked for after the first 401 is a successor, and may be revoked as well.
+// judgeRefusal checks whether a 401 may reach the caller: the body could not be
+// replayed, no new token could be obtained, or refusals were held off. A token
+// that was requested after the first 401 is new, and may be revoked too.
 func (s *Source) judgeRefusal(r *Request) {
 	last := r.Sent[len(r.Sent)-1]
 	switch {

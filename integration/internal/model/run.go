@@ -21,7 +21,7 @@ const mostSends = 3 // of one request
 // forgotten is how long after its issue nobody can take a token for valid.
 const forgotten = 25 * time.Hour
 
-// Run is what all Sources of a test have in common. Set its first fields before
+// Run is the state that all Sources of a test share. Set its first fields before
 // the first Source is made.
 type Run struct {
 	Server *apivideotest.Server

@@ -20,7 +20,7 @@ type Source struct {
 	*Run
 	Name   string                        // in faults, with the time, if there is one
 	Latest *Token                        // that it got or used; nil before the first
-	Called func(*wire.Call, wire.Answer) // is told of auth calls before the model, unless it is nil
+	Called func(*wire.Call, wire.Answer) // called for each auth call before the model, unless it is nil
 
 	Met401 time.Time // the last
 
@@ -79,7 +79,7 @@ type Body int
 const (
 	None       Body = iota
 	Rewindable      // with a GetBody
-	Stream          // that cannot be had again
+	Stream          // that cannot be replayed
 	bodies
 )
 
