@@ -42,10 +42,11 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// DefaultLifetime is that of an access token, as the service documents it.
+// DefaultLifetime is the lifetime of an access token that the service documents.
 const DefaultLifetime = time.Hour
 
-// unstartedURL is where nothing can listen, in case a test forgets the context.
+// unstartedURL is a URL where nothing can listen, in case a test forgets the
+// context.
 const unstartedURL = "https://apivideotest.invalid"
 
 // Server is a fake service with one account. The account has one API key at

@@ -22,8 +22,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A gRPC client asks a Source for the token of each call, but does not tell it
-// that one was refused. An interceptor does, and makes the call again.
+// A gRPC client gets the token of each call from a Source, but does not report a
+// refusal to it. An interceptor does that, and repeats the call.
 func TestGRPCWithInvalidateSeesNoRefusal(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
@@ -54,8 +54,8 @@ func TestGRPCAloneKeepsRevokedToken(t *testing.T) {
 	require.Equal(t, codes.OK, check())
 }
 
-// invalidating repeats a call that was refused, with another token. Just before the
-// call it asks the Source which token is current. If the token is renewed in
+// invalidating repeats a call that was refused, with another token. Just before
+// the call it asks the Source which token is current. If the token is renewed in
 // between, Invalidate does nothing.
 func invalidating(src *apivideo.Source) grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,

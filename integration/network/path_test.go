@@ -34,8 +34,8 @@ const (
 	halved    = `{"type":"slicer","attributes":{"average_size":1000,"delay":60000000}}`
 )
 
-// path is a way to the service, through a proxy that plays faults. It is the
-// http.RoundTripper over that way.
+// path leads to the service, through a proxy that plays faults. It is an
+// http.RoundTripper.
 type path struct {
 	*http.Transport
 	proxy *toxiproxy.Proxy
@@ -72,7 +72,7 @@ func (p *path) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	return p.conns.Dial(ctx, network, p.proxy.Listen)
 }
 
-// play has connections made from now on suffer the fault.
+// play applies the fault to all new connections.
 func (p *path) play(t *testing.T, fault string) {
 	t.Helper()
 	p.CloseIdleConnections()

@@ -15,7 +15,7 @@ import (
 )
 
 // newSecured returns a service behind TLS, with the certificate of package
-// httptest. It speaks HTTP/2 to who asks for it.
+// httptest. It speaks HTTP/2 if the client asks for it.
 func newSecured(t *testing.T) *service { return newService(t, (*httptest.Server).StartTLS) }
 
 // trusted is the configuration of a client that trusts the certificate.
