@@ -1,4 +1,4 @@
-// Package storetest tests implementations of [apivideo.Store].
+// Package storetest tests implementations of apivideo.Store.
 //
 // To share tokens in your own database, implement the two methods of
 // [apivideo.Store] and call [TestStore] from a test:
