@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"os"
 
@@ -13,41 +14,28 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// standIn starts a stand-in for the service, which the returned context puts in
-// its place, and sets APIVIDEO_API_KEY to a key that it takes.
-func standIn() (context.Context, *apivideotest.Server) {
-	srv := apivideotest.NewUnstartedServer()
-	srv.HandleFunc("GET /videos", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, `{"data":[]} from %s`, r.Host)
-	})
-	os.Setenv("APIVIDEO_API_KEY", srv.Config().APIKey)
-	return srv.Context(context.Background()), srv
-}
-
-// printBody prints the answer to a request.
-func printBody(resp *http.Response, err error) {
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	fmt.Println(resp.StatusCode, string(body), err)
-}
-
+// The examples run against a fake server. In a real program, leave out the
+// lines with srv, and use context.Background() as ctx.
 func Example() {
-	ctx, _ := standIn() // a real program has context.Background(), say
+	srv := apivideotest.NewUnstartedServer()
+	os.Setenv("APIVIDEO_API_KEY", srv.Config().APIKey)
+	ctx := srv.Context(context.Background())
 
 	conf := &apivideo.Config{APIKey: os.Getenv("APIVIDEO_API_KEY")}
 	client := conf.Client(ctx)
 	resp, err := client.Get(apivideo.ProductionURL + "/videos")
-
-	printBody(resp, err)
-	// Output: 200 {"data":[]} from ws.api.video <nil>
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status, "from", resp.Request.URL.Host)
+	// Output: 200 OK from ws.api.video
 }
 
 func ExampleConfig_sandbox() {
-	ctx, _ := standIn()
+	srv := apivideotest.NewUnstartedServer()
+	os.Setenv("APIVIDEO_API_KEY", srv.Config().APIKey)
+	ctx := srv.Context(context.Background()) // a real program uses context.Background()
 
 	conf := &apivideo.Config{
 		APIKey:      os.Getenv("APIVIDEO_API_KEY"), // of the sandbox
@@ -55,93 +43,79 @@ func ExampleConfig_sandbox() {
 		Application: apivideo.Product{Name: "my-app", Version: "1.0"},
 	}
 	resp, err := conf.Client(ctx).Get(conf.BaseURL + "/videos")
-
-	printBody(resp, err)
-	// Output: 200 {"data":[]} from sandbox.api.video <nil>
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status, "from", resp.Request.URL.Host)
+	// Output: 200 OK from sandbox.api.video
 }
 
+// To pass an oauth2.TokenSource to another library:
 func ExampleConfig_TokenSource() {
-	ctx, _ := standIn()
+	srv := apivideotest.NewUnstartedServer()
+	os.Setenv("APIVIDEO_API_KEY", srv.Config().APIKey)
+	ctx := srv.Context(context.Background()) // a real program uses context.Background()
 
 	conf := &apivideo.Config{APIKey: os.Getenv("APIVIDEO_API_KEY")}
 	client := oauth2.NewClient(ctx, conf.TokenSource(ctx))
-
-	printBody(client.Get(apivideo.ProductionURL + "/videos"))
-	// Output: 200 {"data":[]} from ws.api.video <nil>
+	resp, err := client.Get(apivideo.ProductionURL + "/videos")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
 }
 
+// To keep an existing transport, wrap it.
 func ExampleTransport() {
-	ctx, srv := standIn()
-	sdk := &http.Client{Transport: srv.Transport()} // of any kind that has one
+	srv := apivideotest.NewUnstartedServer()
+	os.Setenv("APIVIDEO_API_KEY", srv.Config().APIKey)
+	ctx := srv.Context(context.Background())        // a real program uses context.Background()
+	sdk := &http.Client{Transport: srv.Transport()} // any client with an http.RoundTripper
 
 	conf := &apivideo.Config{APIKey: os.Getenv("APIVIDEO_API_KEY")}
 	sdk.Transport = &apivideo.Transport{Source: conf.Source(ctx), Base: sdk.Transport}
-
-	printBody(sdk.Get(apivideo.ProductionURL + "/videos"))
-	// Output: 200 {"data":[]} from ws.api.video <nil>
-}
-
-// The api.video Go client does no authentication of its own when its key is
-// empty. Here a value of the same shape stands for its package, which this
-// module does not depend on.
-func ExampleConfig_Client() {
-	ctx, _ := standIn()
-	var apivideosdk goClient
-
-	conf := &apivideo.Config{APIKey: os.Getenv("APIVIDEO_API_KEY")}
-	videos := apivideosdk.ClientBuilder("").HTTPClient(conf.Client(ctx)).Build()
-
-	printBody(videos.List())
-	// Output: 200 {"data":[]} from ws.api.video <nil>
-}
-
-type goClient struct {
-	doer interface {
-		Do(*http.Request) (*http.Response, error)
-	}
-}
-
-func (c goClient) ClientBuilder(apiKey string) *goClient { return &goClient{} }
-
-func (c *goClient) HTTPClient(doer interface {
-	Do(*http.Request) (*http.Response, error)
-}) *goClient {
-	c.doer = doer
-	return c
-}
-
-func (c *goClient) Build() *goClient { return c }
-
-func (c *goClient) List() (*http.Response, error) {
-	req, err := http.NewRequest(http.MethodGet, apivideo.ProductionURL+"/videos", nil)
+	resp, err := sdk.Get(apivideo.ProductionURL + "/videos")
 	if err != nil {
-		return nil, err
+		log.Fatal(err)
 	}
-	return c.doer.Do(req)
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
 }
 
-// One Source, and so one token, serves a client of package oauth2 and one of
+// One Source, and so one token, for a client of package oauth2 and a client of
 // this package.
 func ExampleSource() {
-	ctx, srv := standIn()
-	base := srv.Transport()
+	srv := apivideotest.NewUnstartedServer()
+	os.Setenv("APIVIDEO_API_KEY", srv.Config().APIKey)
+	ctx := srv.Context(context.Background()) // a real program uses context.Background()
+	base := srv.Transport()                  // a real program uses http.DefaultTransport
 
 	conf := &apivideo.Config{APIKey: os.Getenv("APIVIDEO_API_KEY")}
 	src := conf.Source(ctx)
 	one := &http.Client{Transport: &oauth2.Transport{Source: src, Base: base}}
 	other := src.Client(ctx)
-
-	printBody(one.Get(apivideo.ProductionURL + "/videos"))
-	printBody(other.Get(apivideo.ProductionURL + "/videos"))
-	fmt.Println("exchanges:", srv.Counters().Authenticated)
+	for _, client := range []*http.Client{one, other} {
+		resp, err := client.Get(apivideo.ProductionURL + "/videos")
+		if err != nil {
+			log.Fatal(err)
+		}
+		resp.Body.Close()
+		fmt.Println(resp.Status)
+	}
+	fmt.Println("auth calls:", srv.Counters().AuthCalls)
 	// Output:
-	// 200 {"data":[]} from ws.api.video <nil>
-	// 200 {"data":[]} from ws.api.video <nil>
-	// exchanges: 1
+	// 200 OK
+	// 200 OK
+	// auth calls: 1
 }
 
 func ExampleError() {
-	ctx, _ := standIn()
+	srv := apivideotest.NewUnstartedServer()
+	ctx := srv.Context(context.Background()) // a real program uses context.Background()
 	client := (&apivideo.Config{APIKey: "made-up-key-of-nobody"}).Client(ctx)
 
 	_, err := client.Get(apivideo.ProductionURL + "/videos")
@@ -161,8 +135,18 @@ func ExampleError() {
 	// authenticate 401 The API key is invalid.
 }
 
-// A test of one's own program: the server plays a revoked token.
+// A test of your program: the server revokes the token, and the request still
+// succeeds.
 func Example_testing() {
+	printBody := func(resp *http.Response, err error) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		fmt.Println(resp.StatusCode, string(body), err)
+	}
+
 	srv := apivideotest.NewServer()
 	defer srv.Close()
 	srv.HandleFunc("GET /videos", func(w http.ResponseWriter, r *http.Request) {

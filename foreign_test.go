@@ -33,8 +33,8 @@ func eachCrash(t *testing.T, f func(t *testing.T, w *world, crash func())) {
 	}
 }
 
-// alone runs f in a goroutine, which it may end or panic in.
-func alone(f func()) {
+// apart runs f in a goroutine. f may panic, or end the goroutine.
+func apart(f func()) {
 	go func() {
 		defer func() { _ = recover() }()
 		f()
@@ -75,7 +75,7 @@ func TestSourceNilContext(t *testing.T) {
 		src := w.source()
 		w.srv.SetAuthLatency(time.Second)
 		for _, get := range []func(context.Context) (*oauth2.Token, error){src.TokenContext, src.Renew, w.conf.Token} {
-			alone(func() { _, _ = get(nil) })
+			apart(func() { _, _ = get(nil) })
 		}
 		synctest.Wait()
 		_, took := mustToken(t, src)
@@ -105,9 +105,9 @@ func TestSourceStrangeContext(t *testing.T) {
 			client := src.Client(w.ctx)
 			ctx := strange{Context: t.Context()}
 			play(&ctx, func() { <-released })
-			alone(func() { _, _ = src.TokenContext(ctx) })
-			alone(func() { _, _ = src.Renew(ctx) })
-			alone(func() {
+			apart(func() { _, _ = src.TokenContext(ctx) })
+			apart(func() { _, _ = src.Renew(ctx) })
+			apart(func() {
 				req, _ := http.NewRequestWithContext(ctx, "GET", w.srv.URL+"/videos", nil)
 				_, _ = client.Transport.RoundTrip(req)
 			})

@@ -314,7 +314,7 @@ func TestKeyFuncFailsAtFirst(t *testing.T) {
 			assert.Zero(t, w.authCalls())
 			assert.Empty(t, w.store.Values())
 			assert.Equal(t, name == "a panic", log.count("api.video: code called by the library crashed", slog.LevelError) > 0 && name != "a Goexit")
-			time.Sleep(2 * time.Hour) // until what blocks has ended
+			time.Sleep(2 * time.Hour) // until the blocked code has ended
 		}))
 	}
 }

@@ -29,7 +29,7 @@ func all(err error) string {
 	return b.String()
 }
 
-// A problem's identifier is what its type has after the last slash.
+// A problem's identifier is the part of its type after the last slash.
 func TestErrorHidesASecretWithASlash(t *testing.T) {
 	const key = "abcdefgh/made-up-ijklmnop"
 	for _, body := range []string{

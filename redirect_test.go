@@ -118,7 +118,7 @@ func TestAuthCallRedirectedToPlainHTTP(t *testing.T) {
 	assert.Empty(t, other.seen())
 }
 
-// A base may say by itself what it has asked.
+// A base may set the request of the response.
 func TestAuthCallAnswerOfAnotherURL(t *testing.T) {
 	for _, u := range []string{"https://example.com/auth/api-key", "https://ws.api.video/other"} {
 		_, err := tokenThrough(t, apivideo.Config{}, func(r *http.Request) (*http.Response, error) {

@@ -281,7 +281,7 @@ func TestSourceWaitsAsTheServiceAsks(t *testing.T) {
 	for name, test := range map[string]struct {
 		status int
 		header http.Header
-		want   time.Duration // 0: jitter alone
+		want   time.Duration // 0: only the jitter
 	}{
 		"seconds":                    {503, http.Header{"Retry-After": {"9"}}, 9 * time.Second},
 		"a date":                     {503, http.Header{"Retry-After": {date}}, 12 * time.Second},

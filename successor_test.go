@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// warmSources returns as many Sources, each of a process of its own, that have a
-// token. More than one share a Store.
+// warmSources returns n Sources that have a token, each like that of a separate
+// process. If there is more than one, they share a Store.
 func (w *world) warmSources(t *testing.T, n int) (all []*apivideo.Source) {
 	if n > 1 {
 		w.store = memstore.New()

@@ -70,7 +70,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !refused {
 		return resp, err
 	}
-	return t.heal(a, req, token, resp, body)
+	return t.retry(a, req, token, resp, body)
 }
 
 // CloseIdleConnections closes the idle connections of the base, if it has a
@@ -105,9 +105,9 @@ func (a *account) passedUntouched(req *http.Request, reason string) {
 	a.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", host))
 }
 
-// heal handles a 401 to req, which was sent with token. It sends req again with
+// retry handles a 401 to req, which was sent with token. It sends req again with
 // a new token if that may help, and returns the last response.
-func (t *Transport) heal(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *gate) (*http.Response, error) {
+func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *gate) (*http.Response, error) {
 	var first tokencache.Mark // of the first 401
 	for {
 		// Read the body first: the auth call may need its connection.

@@ -289,12 +289,12 @@ func TestTransportConcurrent401sCostOneRenewal(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
 		w.srv.SetAuthLatency(100 * time.Millisecond)
-		for range 3 { // revoked again right after it healed
+		for range 3 { // revoked again right after the replay
 			before := w.srv.Counters()
 			w.srv.RevokeAccessTokens()
 			together(100, func(i int) {
 				time.Sleep(time.Duration(i) * time.Millisecond)
-				w.send(t, client, "POST", strings.NewReader("a body that can be had again"), 200)
+				w.send(t, client, "POST", strings.NewReader("a body that can be replayed"), 200)
 			})
 			after := w.srv.Counters()
 			assert.Equal(t, 1, after.AuthCalls-before.AuthCalls)

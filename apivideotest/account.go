@@ -12,7 +12,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 )
 
-// accessToken is what the server knows of an access token that it issued.
+// accessToken is the state of an access token that the server issued.
 type accessToken struct {
 	key    string // the API key that it was issued for
 	expiry time.Time

@@ -53,9 +53,9 @@ var (
 	}}
 )
 
-// Status answers with this status: with the problem that the service documents
-// for it, or for one that it does not document with a page of HTML, as the CDN
-// in front of the service does.
+// Status answers with this status. The body is the problem that the service
+// documents for it. If there is none, it is an HTML page, as from the CDN in front
+// of the service.
 func Status(code int) Fault {
 	switch code {
 	case http.StatusBadRequest:
@@ -86,7 +86,7 @@ func Answer(code int, contentType, body string) Fault {
 }
 
 // Delay acts on the call at once and sends the answer d later. A token is
-// issued while its answer is still on the way: revoke it meanwhile, and the
+// issued while its answer is still in transit: revoke it in that time, and the
 // client receives a token that is already invalid.
 func Delay(d time.Duration) Fault {
 	return Fault{after: func(s *Server, r *http.Request) { s.wait(r, d) }}
@@ -116,17 +116,17 @@ func (s *Server) FailAPI(faults ...Fault) {
 	s.apiFaults = append(s.apiFaults, faults...)
 }
 
-// FailFunc has f say of every auth call from now on how it goes, once those
-// of Fail are used up. f must not call the server. A nil f lets them all
-// succeed.
+// FailFunc calls f for every further auth call and applies the Fault that it
+// returns. The faults of Fail come first. f must not call the server. If f is nil,
+// all calls succeed.
 func (s *Server) FailFunc(f func(Op) Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faultOf = f
 }
 
-// wait lets d pass. It breaks the connection if the client gives up or the
-// server is closed meanwhile.
+// wait waits for d. It breaks the connection if the client gives up or the server
+// is closed before that.
 func (s *Server) wait(r *http.Request, d time.Duration) {
 	if d <= 0 {
 		return

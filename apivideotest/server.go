@@ -42,10 +42,11 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// DefaultLifetime is that of an access token, as the service documents it.
+// DefaultLifetime is the lifetime of an access token that the service documents.
 const DefaultLifetime = time.Hour
 
-// unstartedURL is where nothing can listen, in case a test forgets the context.
+// unstartedURL is a URL where nothing can listen, in case a test forgets the
+// context.
 const unstartedURL = "https://apivideotest.invalid"
 
 // Server is a fake service with one account. The account has one API key at
@@ -97,7 +98,7 @@ type Server struct {
 	counters      Counters
 }
 
-// Counters say what a [Server] has seen.
+// Counters count the calls and requests to a [Server].
 type Counters struct {
 	AuthCalls     int // all calls of the two auth operations, failed ones included
 	Authenticated int // tokens issued for the API key
@@ -176,7 +177,7 @@ func (s *Server) Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: s.Transport()})
 }
 
-// Counters returns what the server has seen so far.
+// Counters returns the counts so far.
 func (s *Server) Counters() Counters {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"net/http/httptest"
 )
 
-// errBroken is what a client sees of a broken connection.
+// errBroken is the error of a broken connection.
 var errBroken = errors.New("apivideotest: the connection was broken")
 
 // Transport returns an [http.RoundTripper] that reaches the server in memory,

@@ -17,8 +17,8 @@ const (
 	maxPageSize     = 100
 )
 
-// library keeps the account's videos in memory. It is as much of the service as
-// the flows of its clients need, and no copy of it.
+// library keeps the account's videos in memory. It has the parts of the service
+// that its clients use, not all of it.
 type library struct {
 	mu     sync.Mutex // guards what follows
 	videos []*video   // in the order of their creation
@@ -66,7 +66,7 @@ func (s *Server) handlers() *http.ServeMux {
 	return mux
 }
 
-// one is a handler for the video that a request names. l.mu is held meanwhile.
+// one is a handler for the video that a request names. l.mu is held during the call.
 func (l *library) one(h func(http.ResponseWriter, *http.Request, *video)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		l.mu.Lock()

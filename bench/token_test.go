@@ -45,7 +45,7 @@ func BenchmarkToken(b *testing.B) {
 	}
 }
 
-// BenchmarkStore is a cold start: a new Source and its first token. "alone" has
+// BenchmarkStore is a cold start: a new Source and its first token. "none" has
 // no Store and exchanges the API key. "seal" stores the token, too. "open" finds
 // a stored token and makes no auth call. The Store is in memory and almost free.
 func BenchmarkStore(b *testing.B) {
@@ -53,9 +53,9 @@ func BenchmarkStore(b *testing.B) {
 	filled := memstore.New()
 	coldStart(b, ctx, filled)
 	for op, store := range map[string]func() apivideo.Store{
-		"alone": func() apivideo.Store { return nil },
-		"seal":  func() apivideo.Store { return memstore.New() },
-		"open":  func() apivideo.Store { return filled },
+		"none": func() apivideo.Store { return nil },
+		"seal": func() apivideo.Store { return memstore.New() },
+		"open": func() apivideo.Store { return filled },
 	} {
 		b.Run("op="+op+"/by="+Apivideo, func(b *testing.B) {
 			b.ReportAllocs()

@@ -3,7 +3,7 @@ package filestore_test
 import (
 	"context"
 	"fmt"
-	"net/http"
+	"log"
 	"os"
 
 	"github.com/apivideo/api.video-go-oauth2"
@@ -11,19 +11,23 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/filestore"
 )
 
+// A program that is started three times makes one auth call. The example runs
+// against a fake server: in a real program, leave out the lines with srv.
 func Example() {
-	ctx, srv := standIn() // a real program has context.Background()
-	dir, err := os.MkdirTemp("", "example")
+	srv := apivideotest.NewUnstartedServer()
+	os.Setenv("APIVIDEO_API_KEY", srv.Config().APIKey)
+	ctx := srv.Context(context.Background())       // a real program uses context.Background()
+	dir, err := os.MkdirTemp("", "apivideo-token") // a real program uses a fixed folder
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
 
-	for range 3 { // as if the program were started three times
+	for range 3 { // each Source takes the place of one run of the program
 		conf := &apivideo.Config{APIKey: os.Getenv("APIVIDEO_API_KEY"), Store: filestore.New(dir)}
 		resp, err := conf.Client(ctx).Get(apivideo.ProductionURL + "/videos")
 		if err != nil {
-			panic(err)
+			log.Fatal(err)
 		}
 		resp.Body.Close()
 		fmt.Println(resp.Status)
@@ -34,13 +38,4 @@ func Example() {
 	// 200 OK
 	// 200 OK
 	// auth calls: 1
-}
-
-// standIn returns a context in which calls go to a fake server, and sets
-// APIVIDEO_API_KEY to a key that it accepts.
-func standIn() (context.Context, *apivideotest.Server) {
-	srv := apivideotest.NewUnstartedServer()
-	srv.HandleFunc("GET /videos", func(http.ResponseWriter, *http.Request) {})
-	os.Setenv("APIVIDEO_API_KEY", srv.Config().APIKey)
-	return srv.Context(context.Background()), srv
 }

@@ -16,7 +16,7 @@
 // The folder has two files for each account: the value and an empty lock file.
 // Their names are derived from the API key and do not reveal it. Package
 // apivideo encrypts the value. You may delete the files while no program uses
-// them, at the price of one auth call. Do not delete a lock file in use: two
+// them; that costs one auth call. Do not delete a lock file in use: two
 // processes may then renew at once.
 //
 // The folder must be on a local disk. On network file systems locks are

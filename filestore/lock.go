@@ -15,7 +15,7 @@ import (
 const pollInterval = 10 * time.Millisecond
 
 // lock waits for the lock on a file, and makes the file if needed. Each call
-// opens the file, so goroutines of one process exclude each other too.
+// opens the file, so the lock also holds between goroutines of one process.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
 	l := flock.New(path, flock.SetFlag(os.O_RDWR|os.O_CREATE|openFlags)) // mode 0600
 	for {

@@ -193,7 +193,7 @@ func (l *lock) write(ctx context.Context, value []byte) error {
 	defer cancel()
 	_, err := l.tx.ExecContext(ctx, writeQuery, l.key, value)
 	if err == nil {
-		defer context.AfterFunc(ctx, l.quit)() // Commit has no context of its own
+		defer context.AfterFunc(ctx, l.quit)() // Commit takes no context
 		err = l.tx.Commit()
 	}
 	if err != nil {

@@ -39,16 +39,17 @@
 // for less than a second, and for 30 seconds at worst. A transaction_timeout
 // that is shorter ends the lock.
 //
-// If the server is slow or down, usable tokens stay in use. A renewal then goes
-// on without the Store after about a second. Each process makes its own auth
-// calls until the server is back.
+// If the server is slow or down, usable tokens stay in use. If a token is needed
+// now, a process waits about a second for the server, then makes its own auth
+// call. When the server is back, the processes share a token again.
 //
 // # Connections
 //
 // A Store uses one connection for each renewal, none while it waits for the
-// lock, and one for everything else. A program with one account needs two. Keep the sum of all pools below the server's max_connections: a
-// process that gets no connection makes its own auth call. With a small pool,
-// leave a connection for others during a renewal:
+// lock, and one for everything else. A program with one account needs two. Keep
+// the sum of all pools below the server's max_connections: a process that gets no
+// connection makes its own auth call. With a small pool, leave a connection for
+// others during a renewal:
 //
 //	db.SetMaxOpenConns(2) // enough if this pool is only for the Store
 //

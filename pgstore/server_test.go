@@ -44,8 +44,8 @@ type server struct {
 	admin   *sql.DB       // to the database postgres
 }
 
-// unprivileged makes a command run as a user whom the servers accept: they do
-// not run as root.
+// unprivileged makes a command run as another user: the servers do not run as
+// root.
 func unprivileged(command *exec.Cmd, folder string) error {
 	if os.Geteuid() != 0 {
 		return nil

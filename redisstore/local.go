@@ -99,7 +99,7 @@ func (l *local) join(key string, get func() ([]byte, error)) *read {
 	return r
 }
 
-// run makes a read, and those that were put off meanwhile.
+// run makes a read, and then those that were waiting for its end.
 func (l *local) run(key string, k *localKey, r *read, get func() ([]byte, error)) {
 	for r != nil {
 		r.value, r.err = get()

@@ -120,7 +120,7 @@ func TestLoadFindsWhatWasStoredBefore(t *testing.T) {
 	readers.Wait()
 }
 
-// All but a few join a read that has not begun. The server pauses until they do.
+// Most loads join a read that has not begun. The server pauses until they do.
 func TestLoadThousandAtOnceAreFewReads(t *testing.T) {
 	client := newRedis(t).client(t)
 	store := redisstore.New(client)

@@ -173,7 +173,7 @@ var defects = map[string][]defect{
 		}
 		return err
 	}}},
-	"updates of one key exclude each other": {
+	"updates of one key run one at a time": {
 		{name: "there is no lock", lock: func(c call) (func(), error) { return func() {}, c.ctx.Err() }},
 		{name: "each instance has its own lock", lock: func(c call) (func(), error) { return c.own.Lock(c.ctx, c.key) }},
 		{name: "the lock is tried once", lock: func(c call) (func(), error) {
@@ -200,7 +200,7 @@ var defects = map[string][]defect{
 			}, nil
 		}},
 	},
-	"updates of two keys do not exclude each other": {{name: "one lock serves all keys", lock: func(c call) (func(), error) { return c.Lock(c.ctx, "") }}},
+	"updates of two keys run at the same time": {{name: "one lock serves all keys", lock: func(c call) (func(), error) { return c.Lock(c.ctx, "") }}},
 	"Load does not wait for an update": {{name: "Load takes the lock", load: func(c call) ([]byte, error) {
 		unlock, err := c.Lock(c.ctx, c.key)
 		if err != nil {

@@ -11,9 +11,9 @@ import (
 )
 
 var lockChecks = []check{
-	{"updates of one key exclude each other", testExclusion},
+	{"updates of one key run one at a time", testExclusion},
 	{"an update waits for the one before and finds its value", testSuccession},
-	{"updates of two keys do not exclude each other", func(t testing.TB, newStore func() apivideo.Store) {
+	{"updates of two keys run at the same time", func(t testing.TB, newStore func() apivideo.Store) {
 		s, one, other := newStore(), randomKey(), randomKey()
 		end := hold(t, s, one, nil)
 		mustUpdate(t, s, other, to([]byte("value")))

@@ -1,4 +1,4 @@
-// Package storetest tests implementations of [apivideo.Store].
+// Package storetest tests implementations of apivideo.Store.
 //
 // To share tokens in your own database, implement the two methods of
 // [apivideo.Store] and call [TestStore] from a test:
@@ -28,7 +28,7 @@
 //
 // Keys are 64 lower-case hexadecimal digits. Values are arbitrary bytes,
 // usually a few thousand, at most 64 KiB. They are encrypted already. You may
-// delete a value at any time, at the price of one auth call. A value that was
+// delete a value at any time; that costs one auth call. A value that was
 // not updated for 24 hours is useless: let it expire.
 //
 // Load must not wait for the lock: while Update waits, the [apivideo.Source]
@@ -60,7 +60,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2" // named, so that the links above work
 )
 
 const (

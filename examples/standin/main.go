@@ -2,8 +2,8 @@
 // client in any language.
 //
 // It prints the lines APIVIDEO_BASE_URL=… and APIVIDEO_API_KEY=… on standard
-// output at once. SIGINT or SIGTERM ends it. It then prints on standard error
-// what it has seen. Package apivideotest says what the service can do.
+// output at once. SIGINT or SIGTERM ends it; it then prints the numbers of calls
+// and requests on standard error. Package apivideotest describes the service.
 package main
 
 import (
@@ -30,7 +30,7 @@ func main() {
 	}
 }
 
-// run says where srv is, and at the end of ctx what it has seen. It does not
+// run prints the address of srv and, when ctx ends, its counters. It does not
 // wait for requests in flight: a client may never finish them.
 func run(ctx context.Context, srv *apivideotest.Server, stdout, stderr io.Writer) error {
 	conf := srv.Config()

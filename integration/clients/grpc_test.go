@@ -22,13 +22,13 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A gRPC client asks a Source for the token of each call, but does not tell it
-// that one was refused. An interceptor does, and makes the call again.
+// A gRPC client gets the token of each call from a Source, but does not report a
+// refusal to it. An interceptor does that, and repeats the call.
 func TestGRPCWithInvalidateSeesNoRefusal(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	src := srv.Config().Source(t.Context())
-	client := grpc_health_v1.NewHealthClient(dial(t, srv, src, grpc.WithUnaryInterceptor(healing(src))))
+	client := grpc_health_v1.NewHealthClient(dial(t, srv, src, grpc.WithUnaryInterceptor(invalidating(src))))
 	acrossTheLifeOfTokens(t, srv, func() error {
 		_, err := client.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
 		return err
@@ -54,10 +54,10 @@ func TestGRPCAloneKeepsRevokedToken(t *testing.T) {
 	require.Equal(t, codes.OK, check())
 }
 
-// healing makes a call that was refused once more, with another token. It
-// learns which token the call has from the Source, a moment before: should it
-// be renewed in between, Invalidate changes nothing.
-func healing(src *apivideo.Source) grpc.UnaryClientInterceptor {
+// invalidating repeats a call that was refused, with another token. Just before
+// the call it asks the Source which token is current. If the token is renewed in
+// between, Invalidate does nothing.
+func invalidating(src *apivideo.Source) grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
 		invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 		tok, err := src.TokenContext(ctx)

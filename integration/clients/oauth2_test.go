@@ -37,8 +37,8 @@ func TestOAuth2TransportNeedsInvalidate(t *testing.T) {
 	})
 }
 
-// The cache of oauth2.NewClient has a token renewed when it ends, but keeps
-// one that is revoked before, even if the Source knows better.
+// The cache of oauth2.NewClient replaces a token when it expires. It keeps a
+// revoked token until then, even if the Source has a new one.
 func TestOAuth2ClientKeepsRevokedToken(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)

@@ -17,8 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newProxy starts a reverse proxy before srv that has the token its clients
-// have not, and returns its URL. It rewrites requests by rewrite, if not nil.
+// newProxy starts a reverse proxy in front of srv and returns its URL. The proxy
+// adds the token to the requests of its clients. rewrite, if not nil, may change
+// them.
 func newProxy(t *testing.T, srv *apivideotest.Server, rewrite func(*httputil.ProxyRequest)) string {
 	api, err := url.Parse(srv.URL)
 	require.NoError(t, err)
@@ -49,7 +50,7 @@ func TestReverseProxyReplaysRequestWithoutBody(t *testing.T) {
 	})
 }
 
-// What comes in over the network cannot be had again.
+// A body that comes from the network cannot be replayed.
 func TestReverseProxyPassesOn401OfUpload(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
@@ -84,8 +85,8 @@ func TestReverseProxyKeepsClientAuthorization(t *testing.T) {
 	})))
 }
 
-// The answer comes in parts, the next only once the last was read, until the
-// client aborts it.
+// The answer comes in parts. The server sends the next part after the client has
+// read the last one, until the client aborts the request.
 func TestReverseProxyStreamsUntilAborted(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)

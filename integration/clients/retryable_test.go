@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// retrying returns a client that tries again soon, over this transport.
+// retrying returns a client over this transport that retries after a short wait.
 func retrying(base http.RoundTripper) *retryablehttp.Client {
 	client := retryablehttp.NewClient()
 	client.HTTPClient = &http.Client{Transport: base}
@@ -22,8 +22,8 @@ func retrying(base http.RoundTripper) *retryablehttp.Client {
 	return client
 }
 
-// eachWayToRetry runs a test with go-retryablehttp over the Transport, and
-// under it. What is created, is created at path.
+// eachWayToRetry runs a test with go-retryablehttp above the Transport, and with it
+// below. The test creates videos at path.
 func eachWayToRetry(t *testing.T, path string, test func(t *testing.T, srv *apivideotest.Server, create func() error)) {
 	t.Parallel()
 	t.Run("above", func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package clients_test puts apivideo under and over clients that know nothing
-// of it, unmodified, and has them meet what happens to tokens.
+// Package clients_test tests apivideo with unmodified third-party clients, above
+// and below its Transport, while tokens expire and are revoked.
 package clients_test
 
 import (
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(leftover.Run(m, ""))
 }
 
-// newServer starts a service that creates a video for whoever sends a title.
+// newServer starts a service that creates a video for each request with a title.
 func newServer(t *testing.T) *apivideotest.Server {
 	srv := apivideotest.NewServer()
 	t.Cleanup(srv.Close)
@@ -32,8 +32,8 @@ func newServer(t *testing.T) *apivideotest.Server {
 	return srv
 }
 
-// wholeOnly refuses a request without the whole body, which nobody retries. The
-// others are handed on.
+// wholeOnly passes on requests with a whole body. It answers others with a status
+// that no client retries.
 func wholeOnly(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -69,7 +69,7 @@ func creating(client *http.Client, url string) func() error {
 	}
 }
 
-// created reads an answer, and returns an unexpected unless it is the video.
+// created reads an answer. If that is not the video, it returns an unexpected.
 func created(resp *http.Response) error {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
@@ -79,7 +79,7 @@ func created(resp *http.Response) error {
 	return err
 }
 
-// unexpected is another answer than the video.
+// unexpected is an answer that is not the video.
 type unexpected struct {
 	status int
 	body   string
@@ -87,16 +87,16 @@ type unexpected struct {
 
 func (u *unexpected) Error() string { return fmt.Sprintf("%d: %s", u.status, u.body) }
 
-// The renewal of a token of this lifetime begins when 24 seconds are over at the
-// latest. After 27 seconds it is not used any more, and requests wait.
+// A token with this lifetime is renewed after 24 seconds at the latest. After 27
+// seconds it is no longer used, and requests wait.
 const (
 	lifetime   = 30 * time.Second
 	stillAhead = 27 * time.Second
 )
 
-// acrossTheLifeOfTokens makes requests with do while a token comes to its end,
-// the next is revoked, and another is revoked that cannot be refreshed. None of
-// the requests may fail, nor an auth call be made that was not needed.
+// acrossTheLifeOfTokens makes requests with do while one token expires, the next
+// is revoked, and a third is revoked that cannot be refreshed. No request may
+// fail, and there may be no unnecessary auth call.
 func acrossTheLifeOfTokens(t *testing.T, srv *apivideotest.Server, do func() error) {
 	t.Helper()
 	requests := acrossAnExpiry(t, srv, do)
@@ -113,8 +113,8 @@ func acrossTheLifeOfTokens(t *testing.T, srv *apivideotest.Server, do func() err
 	}, srv.Counters())
 }
 
-// acrossAnExpiry makes requests with do until the first token has expired, and
-// returns how many. The token must be renewed before a request waits for it.
+// acrossAnExpiry makes requests with do until the first token has expired. It
+// returns their number. The token must be renewed before a request has to wait.
 func acrossAnExpiry(t *testing.T, srv *apivideotest.Server, do func() error) (requests int) {
 	t.Helper()
 	called := map[apivideotest.Op]time.Time{}
@@ -131,8 +131,8 @@ func acrossAnExpiry(t *testing.T, srv *apivideotest.Server, do func() error) (re
 	return requests
 }
 
-// untilAnExpiry makes requests with do, none of which may fail, until the token
-// that the first has got must have expired. It returns how many.
+// untilAnExpiry makes requests with do until the token of the first one must have
+// expired. No request may fail. It returns their number.
 func untilAnExpiry(t *testing.T, srv *apivideotest.Server, do func() error) (requests int) {
 	t.Helper()
 	srv.SetLifetime(lifetime)

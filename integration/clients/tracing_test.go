@@ -74,7 +74,7 @@ func (tr *tracing) note(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// assertNoSecret looks for secrets in all there is to see of the spans.
+// assertNoSecret looks for secrets in all data of the spans.
 func (tr *tracing) assertNoSecret(t *testing.T) {
 	t.Helper()
 	spans := tracetest.SpanStubsFromReadOnlySpans(tr.spans.Ended())
@@ -120,8 +120,7 @@ func TestTracingSeesAllCallsAndNoSecret(t *testing.T) {
 	})
 }
 
-// A refresh and an exchange fail, with answers that repeat all there is to
-// keep secret.
+// A refresh and an exchange fail. The answers repeat all secrets.
 func TestTracingOfFailureHasNoSecret(t *testing.T) {
 	eachWayToTrace(t, func(t *testing.T, srv *apivideotest.Server, tr *tracing, client *http.Client) {
 		create := creating(client, srv.URL+"/videos")

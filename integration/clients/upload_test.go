@@ -22,7 +22,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// film returns n bytes without a repetition, the same each time.
+// film returns n bytes without repetitions, always the same ones.
 func film(n int64) *io.LimitedReader {
 	return &io.LimitedReader{R: rand.NewChaCha8([32]byte{1}), N: n}
 }
@@ -45,8 +45,8 @@ func newUploadServer(t *testing.T) *apivideotest.Server {
 	return srv
 }
 
-// hearOut puts something before srv that reads an upload to its end even if
-// srv is going to refuse it, as proxies do.
+// hearOut puts a handler in front of srv that reads an upload to its end even if
+// srv will refuse it, as proxies do.
 func hearOut(t *testing.T, srv *apivideotest.Server) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")

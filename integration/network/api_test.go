@@ -28,8 +28,8 @@ func (u upload) Close() error {
 	return nil
 }
 
-// post returns a request with a body that can be had again, and how often it
-// was closed.
+// post returns a request with a body that can be replayed, and counts how often
+// the body was opened and closed.
 func (n *network) post(ctx context.Context, t *testing.T, path string) (req *http.Request, opened, closed *atomic.Int64) {
 	t.Helper()
 	opened, closed = new(atomic.Int64), new(atomic.Int64)

@@ -81,7 +81,7 @@ func TestAuthSlowDelaysOnlyCallersWithoutToken(t *testing.T) {
 	defer cancel()
 	_, err := n.source.TokenContext(ctx)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
-	n.get(t) // waits for the call that the other has left
+	n.get(t) // waits for the auth call of the caller that has left
 	assert.NoError(t, n.servesUntil(t, renewal(n.source)))
 	assert.Equal(t, []op{authenticate, refresh}, n.authCalls())
 }

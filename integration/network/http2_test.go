@@ -17,8 +17,7 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// detour is a transport for HTTP/2 whose connections lead to an address that
-// may change.
+// detour is a transport for HTTP/2 that connects to an address that can change.
 type detour struct {
 	*http.Transport
 	address atomic.Value
@@ -69,7 +68,7 @@ func TestHTTP2ShutdownDuringRenewalCostsNothing(t *testing.T) {
 	assert.EqualValues(t, 1, s.connections.Load())
 }
 
-// load has f called over and over by 8 goroutines, until stop is called.
+// load calls f again and again in 8 goroutines, until stop is called.
 func load(f func()) (stop func()) {
 	var stopped atomic.Bool
 	var callers sync.WaitGroup

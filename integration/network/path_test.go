@@ -34,8 +34,8 @@ const (
 	halved    = `{"type":"slicer","attributes":{"average_size":1000,"delay":60000000}}`
 )
 
-// path is a way to the service, through a proxy that plays faults. It is the
-// http.RoundTripper over that way.
+// path leads to the service, through a proxy that plays faults. It is an
+// http.RoundTripper.
 type path struct {
 	*http.Transport
 	proxy *toxiproxy.Proxy
@@ -48,7 +48,7 @@ var paths atomic.Int64
 
 func newPath(t *testing.T, to string) *path {
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	// On an address of its own, nobody takes its port while that is closed.
+	// On a separate address, nobody else takes the port while it is closed.
 	address := fmt.Sprintf("127.%d.%d.1:0", os.Getpid()%200+1, paths.Add(1)%256)
 	p := &path{proxy: toxiproxy.NewProxy(server, t.Name(), address, to)}
 	require.NoError(t, p.proxy.Start())
@@ -72,7 +72,7 @@ func (p *path) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	return p.conns.Dial(ctx, network, p.proxy.Listen)
 }
 
-// play has connections made from now on suffer the fault.
+// play applies the fault to all new connections.
 func (p *path) play(t *testing.T, fault string) {
 	t.Helper()
 	p.CloseIdleConnections()

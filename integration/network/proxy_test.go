@@ -28,8 +28,8 @@ const (
 	childURL = "APIVIDEO_CHILD_URL" // set for a process that a test starts
 )
 
-// gateway is an HTTP proxy with the only way to the service. What passes it is
-// searched for secrets.
+// gateway is an HTTP proxy with the only path to the service. It looks for secrets
+// in everything that passes through it.
 type gateway struct {
 	*service
 	proxy   *httptest.Server
@@ -77,7 +77,7 @@ func (g *gateway) serveProxy(w http.ResponseWriter, r *http.Request) {
 	tunnel.Wait()
 }
 
-// assertConnectsAlone checks what the proxy was asked for.
+// assertConnectsAlone checks that the proxy got only CONNECT requests.
 func (g *gateway) assertConnectsAlone(t *testing.T) {
 	t.Helper()
 	g.mu.Lock()
@@ -144,8 +144,8 @@ func TestHTTPProxyRefusalIsNamedAndSeldomTried(t *testing.T) {
 	}
 }
 
-// child is a program that knows of the proxy, and of whom to trust, from its
-// environment alone.
+// child is a program that has the proxy and the trusted certificates only from its
+// environment.
 func child(base string) int {
 	conf := &apivideo.Config{APIKey: os.Getenv("APIVIDEO_API_KEY"), BaseURL: base}
 	resp, err := conf.Client(context.Background()).Get(base + "/videos")

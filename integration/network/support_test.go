@@ -1,5 +1,5 @@
-// Package network_test proves what becomes of auth calls and requests when the
-// network between a program and the service is at fault.
+// Package network_test tests auth calls and requests while the network between a
+// program and the service fails.
 //
 // The tests run on Linux: they listen on addresses of 127.0.0.0/8 that other
 // systems must first be given, and name a certificate with SSL_CERT_FILE.
@@ -44,8 +44,8 @@ const (
 	refresh      = apivideotest.Refresh
 )
 
-// service is the stand-in for api.video on a server of the test's own. It keeps
-// all that was said where no secret may be.
+// service is a fake api.video on an HTTP server of the test. It keeps all output
+// that must not contain a secret.
 type service struct {
 	*apivideotest.Server
 	host                  *httptest.Server
@@ -58,8 +58,8 @@ type service struct {
 	said   map[string]bool
 }
 
-// newService returns a service that starts by start. At the end of the test it
-// looks for secrets in what was said.
+// newService returns a service that the function start starts. At the end of the
+// test it looks for secrets in the output.
 func newService(t *testing.T, start func(*httptest.Server)) *service {
 	s := &service{Server: apivideotest.NewUnstartedServer(), said: map[string]bool{}}
 	s.HandleFunc("/videos", func(w http.ResponseWriter, r *http.Request) {
@@ -138,8 +138,8 @@ func (s *service) failedRenewals() (n int) {
 	return n
 }
 
-// hear keeps what an error, and each in its chain, says in every way that it can
-// be printed.
+// hear keeps the text of an error, and of each error in its chain, as printed with
+// every verb.
 func (s *service) hear(err error) {
 	if err == nil {
 		return
@@ -165,9 +165,9 @@ func (s *service) failure(t *testing.T, err error) *apivideo.Error {
 	return failed
 }
 
-// besiege has 20 goroutines ask in vain, a thousand times a second, for at least
-// 3 seconds and a thousand times. It returns how many flights there may have
-// been, since the failure of each is remembered, and one of the errors.
+// besiege lets 20 goroutines request a token, which fails, a thousand times a
+// second, for at least 3 seconds and a thousand requests. It returns the highest
+// number of flights that the memory of failures allows, and one of the errors.
 func (s *service) besiege(t *testing.T, ask func() error) (flights int64, err error) {
 	t.Helper()
 	var asked, served atomic.Int64
@@ -203,8 +203,7 @@ func (s *service) besiege(t *testing.T, ask func() error) (flights int64, err er
 	return flights, err
 }
 
-// renewal begins to renew the token of a Source and returns where its end will
-// be told.
+// renewal starts a renewal of a Source's token. The channel gets its result.
 func renewal(source *apivideo.Source) <-chan error {
 	end := make(chan error, 1)
 	go func() {
@@ -225,8 +224,8 @@ func receive[T any](t *testing.T, from <-chan T) (v T) {
 	return v
 }
 
-// renews has a Source renew its token until that succeeds, and returns the auth
-// calls that arrived meanwhile.
+// renews renews the token of a Source until that succeeds. It returns the auth calls
+// that arrived in that time.
 func (s *service) renews(t *testing.T, source *apivideo.Source) []op {
 	t.Helper()
 	before := len(s.authCalls())

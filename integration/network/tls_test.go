@@ -15,7 +15,7 @@ import (
 )
 
 // newSecured returns a service behind TLS, with the certificate of package
-// httptest. It speaks HTTP/2 to who asks for it.
+// httptest. It speaks HTTP/2 if the client asks for it.
 func newSecured(t *testing.T) *service { return newService(t, (*httptest.Server).StartTLS) }
 
 // trusted is the configuration of a client that trusts the certificate.
@@ -115,5 +115,5 @@ func TestTLSBadAPICertificateCostsNoAuthCall(t *testing.T) {
 		require.ErrorAs(t, err, new(x509.UnknownAuthorityError))
 	}
 	assert.Equal(t, []op{authenticate}, s.authCalls())
-	assert.EqualValues(t, 1, s.requests.Load(), "the auth call alone")
+	assert.EqualValues(t, 1, s.requests.Load(), "only the auth call")
 }

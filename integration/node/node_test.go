@@ -191,7 +191,7 @@ func TestClientUploadsWithUploadToken(t *testing.T) {
 	file, content := film(t, 1000)
 	token := succeed(t, srv, "uploadToken", "60").Token
 
-	// Without a key: whoever has the token may upload.
+	// Without a key: the upload token is enough.
 	whole := run(t, srv, "", "delegated", token, file)
 	assert.Equal(t, "film.mp4", whole.Title)
 	assert.True(t, bytes.Equal(content, srv.UploadedFile(whole.VideoID)))

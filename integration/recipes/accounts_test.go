@@ -14,12 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// accounts has a Source for each customer that has an API key of its own. One
-// costs less than 4 KiB with its token and no goroutine, and an idle one makes
-// no call, so there may be thousands. It is safe for concurrent use.
+// accounts has one Source for each customer that has an API key. A Source with its
+// token takes less than 4 KiB and no goroutine, and makes no call while it is
+// idle, so there may be thousands. accounts is safe for concurrent use.
 type accounts struct {
 	ctx  context.Context
-	conf apivideo.Config                                        // what all have in common
+	conf apivideo.Config                                        // common to all
 	key  func(ctx context.Context, name string) (string, error) // of a customer
 
 	mu      sync.Mutex

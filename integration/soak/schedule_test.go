@@ -142,8 +142,8 @@ func (p *player) calls(n int, d time.Duration, b model.Body) {
 	}
 }
 
-// play runs a schedule against a new Source in virtual time, and what must
-// hold whatever has happened.
+// play runs a schedule against a new Source in virtual time. Then it checks what
+// must be true after every schedule.
 func play(t *testing.T, schedule []byte) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := apivideotest.NewUnstartedServer()
@@ -158,13 +158,13 @@ func play(t *testing.T, schedule []byte) {
 				pick(steps, step[0])(p, step[1])
 			}
 		}
-		p.heals(t)
+		p.recovers(t)
 		p.rests(t, end)
 	})
 }
 
-// heals: once the faults are over, so is what they did.
-func (p *player) heals(t *testing.T) {
+// recovers checks that the faults have no effect after their end.
+func (p *player) recovers(t *testing.T) {
 	p.waiting.Wait()
 	p.breakDown(nil)
 	p.Refuse(false)
@@ -202,7 +202,7 @@ func FuzzSchedule(f *testing.F) {
 
 var (
 	schedules = flag.Int("schedules", 300, "how many schedules to play at random")
-	schedule  = flag.String("schedule", "", "the hexadecimal name of a schedule, to play it alone")
+	schedule  = flag.String("schedule", "", "the hexadecimal name of a schedule, to play only that")
 )
 
 // The library's own jitter is in no schedule: a failure may need some tries.

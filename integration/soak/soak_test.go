@@ -78,7 +78,7 @@ func TestSoakForAMinute(t *testing.T) {
 		run.Lock()
 		defer run.Unlock()
 		return run.Counts.Healed > 0
-	}), "no revocation is healed")
+	}), "no request survived a revocation")
 	end()
 	before := srv.Counters().AuthCalls
 	time.Sleep(5 * time.Second) // in which the last token expires

@@ -27,7 +27,7 @@ const (
 )
 
 // rotation is a fleet whose API key changes every 30 days. Each process reads
-// the key from a file of its own, as from a mounted Secret.
+// the key from its own file, as from a mounted Secret.
 type rotation struct {
 	t      *testing.T
 	server *apivideotest.Server

@@ -91,7 +91,7 @@ type world struct {
 	name    string // of the account in the store
 	box     *seal.Box
 	fleet   []*replica
-	stores  []weak.Pointer[clock] // one for each Source, which alone keeps it alive
+	stores  []weak.Pointer[clock] // one for each Source; only that keeps it alive
 
 	auth, store trouble
 	issued      time.Time // the last token

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { os.Exit(leftover.Run(m, "")) }
 // The seed decides what happens when. The library's own jitter it does not, so
 // that two runs of one seed are alike but not the same.
 var (
-	seed  = flag.Uint64("seed", 0, "play this seed alone, unless it is 0")
+	seed  = flag.Uint64("seed", 0, "play only this seed, unless it is 0")
 	seeds = flag.Int("seeds", 0, "how many seeds of each scenario to play, if not the usual few")
 )
 

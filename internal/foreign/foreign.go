@@ -45,8 +45,8 @@ func Go[T any](f func() (T, error)) <-chan Result[T] {
 	return results
 }
 
-// crash makes an error of what recover returned. It is called while the
-// goroutine ends, so that even the text of the panic may block.
+// crash makes an error from the result of recover. It runs in the goroutine that
+// ends: formatting the value of the panic may block.
 func crash(value any) *Crash {
 	if value == nil {
 		return &Crash{Text: "the code that was called ended its goroutine (runtime.Goexit)"}
@@ -54,8 +54,8 @@ func crash(value any) *Crash {
 	return &Crash{fmt.Sprintf("panic: %v", value), debug.Stack()}
 }
 
-// Call is [Go] that waits for the result, but not beyond the end of ctx: then it
-// returns the cause of that. f may still be running.
+// Call is like [Go], but waits for the result. If ctx ends first, it returns the
+// cause of ctx; f may still be running.
 func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	results := Go(f)
 	select {
@@ -67,9 +67,9 @@ func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	}
 }
 
-// Context returns a context with the values of ctx that ends when ctx does, with
-// its cause, or when stop is called. Package context would ask a foreign
-// context why it ended in a goroutine where a panic ends the program.
+// Context returns a context with the values of ctx. It ends with the cause of ctx
+// when ctx ends, or when stop is called. A child made by package context would
+// call methods of ctx in a goroutine where a panic ends the program.
 func Context(ctx context.Context) (own context.Context, stop func()) {
 	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	why := func() (error, error) { return nil, EndOf(ctx) }
@@ -90,8 +90,8 @@ func Context(ctx context.Context) (own context.Context, stop func()) {
 	return own, func() { cancel(nil) }
 }
 
-// EndOf is why ctx has ended: its error and, if it has one of its own, its
-// cause.
+// EndOf returns why ctx has ended: its error, and its cause if that is another
+// error.
 func EndOf(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	switch {

@@ -1,5 +1,5 @@
-// Package journal writes log lines that delay nobody: a Logger may block, panic
-// or end its goroutine.
+// Package journal writes log lines without delaying the caller, even if the Logger
+// blocks, panics, or ends its goroutine.
 package journal
 
 import (
@@ -9,12 +9,13 @@ import (
 	"time"
 )
 
-// maxLines is how many lines wait for a Logger that blocks. Further ones are
+// maxLines is how many lines are kept while a Logger blocks. Further lines are
 // dropped.
 const maxLines = 256
 
-// Journal hands lines to a Logger in their order, in a goroutine that ends when
-// there are none. It is safe for concurrent use. A nil Journal is silent.
+// Journal passes lines to a Logger in their order, in a goroutine that ends when
+// there are no more lines. It is safe for concurrent use. A nil Journal logs
+// nothing.
 type Journal struct {
 	ctx    context.Context
 	logger *slog.Logger

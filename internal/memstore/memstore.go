@@ -47,7 +47,7 @@ func (s *Store) SetFault(f Fault) {
 	s.fault = f
 }
 
-// suffer lets a call feel the fault.
+// suffer applies the fault to a call.
 func (s *Store) suffer() (Fault, error) {
 	s.mu.Lock()
 	f := s.fault

@@ -135,8 +135,8 @@ func TestTokenAdoptedLateIsRenewed(t *testing.T) {
 	})
 }
 
-// secondTime is an Issuer whose first auth call of each renewal fails, and
-// which is told of that.
+// secondTime is an Issuer whose first auth call of each renewal fails. It then
+// calls between.
 type secondTime struct {
 	fails
 	between func()

@@ -25,7 +25,7 @@ var rows = []struct{ title, benchmark, unit string }{
 	{"request over loopback, HTTP/1.1 and TLS", "Loopback/proto=HTTP1.1", "sec/op"},
 	{"the same, HTTP/2", "Loopback/proto=HTTP2.0", "sec/op"},
 	{"a 401, a new token, the request again", "Replay", "sec/op"},
-	{"cold start", "Store/op=alone", "sec/op"},
+	{"cold start", "Store/op=none", "sec/op"},
 	{"the same, sealing the token for a `Store`", "Store/op=seal", "sec/op"},
 	{"the same, opening a token from a `Store`", "Store/op=open", "sec/op"},
 	{"idle source with its tokens", "IdleSources", "B/source"},

@@ -20,9 +20,9 @@ import (
 // settling is how long goroutines have to end after the last test.
 const settling = 10 * time.Second
 
-// Run runs the tests of a package and returns the status to exit with, which is
-// 1 if they leave a goroutine behind. Those with ignored in their stack do not
-// count, unless it is empty. Fuzzing leaves some of its own, and is not checked.
+// Run runs the tests of a package and returns the exit status. It is 1 if the tests
+// leave a goroutine behind. If ignored is not empty, goroutines with it in their
+// stack do not count. Fuzzing starts other goroutines and is not checked.
 func Run(m *testing.M, ignored string) int {
 	before := len(stacks(ignored))
 	code := m.Run()

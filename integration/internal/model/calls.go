@@ -9,7 +9,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/integration/internal/wire"
 )
 
-// begin judges whether this is a time for an auth call.
+// begin checks that an auth call is allowed now.
 func (s *Source) begin(c *wire.Call) {
 	s.Lock()
 	defer s.Unlock()
@@ -31,8 +31,8 @@ func (s *Source) begin(c *wire.Call) {
 	}
 }
 
-// judgeCredential judges whether c sends the right one: the refresh token if it
-// is good, and then, in the same renewal, the API key.
+// judgeCredential checks that c sends the right credential: the refresh token if
+// it is valid, and then, in the same renewal, the API key.
 func (s *Source) judgeCredential(c *wire.Call) {
 	if c.Op == apivideotest.Refresh {
 		s.keyed = 0
@@ -47,7 +47,7 @@ func (s *Source) judgeCredential(c *wire.Call) {
 	}
 }
 
-// end takes note of how an auth call went.
+// end records the result of an auth call.
 func (s *Source) end(c *wire.Call, got wire.Answer) {
 	if s.Called != nil {
 		s.Called(c, got)
@@ -82,8 +82,8 @@ func (s *Source) ended(c *wire.Call, got wire.Answer) {
 	}
 }
 
-// left is how long the Source can still use the token that it has; the least of
-// what may be if it has taken one from its Store, 0 if there is none.
+// left returns how long the Source can still use its token, or 0 without one. If
+// the token may come from the Store, it returns the least possible time.
 func (s *Source) left(now time.Time) (left time.Duration) {
 	for _, k := range s.tokens {
 		if k == s.Latest || k.told {

@@ -8,7 +8,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/integration/internal/wire"
 )
 
-// pace knows how auth calls that fail may follow each other.
+// pace checks the intervals between auth calls after failures.
 type pace struct {
 	last     *wire.Call // that ended
 	ok       bool       // it brought a token
@@ -34,8 +34,8 @@ func (p *pace) failing(since time.Time) bool {
 	return p.last != nil && !p.failed.IsZero() && (!p.ok && !p.plain || !p.failed.Before(since))
 }
 
-// took takes note of an auth call that ended, when the token at hand was usable
-// for so long; 0 if there was none.
+// took records an auth call that has ended. left is how long the current token was
+// still usable, or 0 without one.
 func (p *pace) took(c *wire.Call, got wire.Answer, ok bool, left time.Duration) {
 	p.last, p.ok = c, ok
 	p.plain = !ok && c.Op == apivideotest.Refresh && got.Floor == 0 && !got.Suspended
@@ -69,7 +69,7 @@ func leastAfter(c *wire.Call, got wire.Answer) time.Duration {
 	return max(least, min(got.Floor, longestFloor))
 }
 
-// next says what is wrong with making this call now, if anything is.
+// next returns the reason why this call must not be made now, or "".
 func (p *pace) next(c *wire.Call, slack time.Duration) string {
 	if p.last == nil || p.ok {
 		return ""

@@ -10,7 +10,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/integration/internal/secret"
 )
 
-// Request is one request of a caller, and what was known when it began.
+// Request is one request of a caller, and the state when it began.
 type Request struct {
 	From, To time.Time
 	Status   int // 0 if there was no answer
@@ -29,7 +29,7 @@ type Request struct {
 
 type requestKey struct{}
 
-// start takes note of a request, and of what is known when it begins.
+// start records a request, and the state when it begins.
 func (s *Source) start(r *Request) {
 	k := s.Latest
 	r.latest = k
@@ -52,7 +52,7 @@ func (s *Source) failing(since time.Time) bool {
 		s.Outage != nil && s.Outage(since)
 }
 
-// send judges an attempt of a request.
+// send checks an attempt of a request.
 func (s *Source) send(r *Request, access string, now time.Time) *Token {
 	k := s.tokens[access]
 	if k == nil {
@@ -86,7 +86,7 @@ func (s *Source) send(r *Request, access string, now time.Time) *Token {
 	return k
 }
 
-// answer takes note of what the API says to the last attempt of r.
+// answer records the answer of the API to the last attempt of r.
 func (s *Source) answer(r *Request, status int, now time.Time) {
 	k := r.Sent[len(r.Sent)-1]
 	if accepts(status) && k.met.IsZero() {
@@ -137,7 +137,7 @@ func (s *Source) needsSuccessor(k *Token) bool {
 	return false
 }
 
-// finish judges what the caller of a request got.
+// finish checks the result that the caller of a request got.
 func (s *Source) finish(ctx context.Context, r *Request) {
 	delete(s.twice, r)
 	served := r.served && r.latest.Serves(r.To.Add(s.Slack))
@@ -166,9 +166,9 @@ func (s *Source) finish(ctx context.Context, r *Request) {
 	}
 }
 
-// judgeRefusal judges whether a 401 may reach the caller: the body was gone, there
-// was no successor to be had, or the refusal was not believed. A token that was
-// asked for after the first 401 is a successor, and may be revoked as well.
+// judgeRefusal checks whether a 401 may reach the caller: the body could not be
+// replayed, no new token could be obtained, or refusals were held off. A token
+// that was requested after the first 401 is new, and may be revoked too.
 func (s *Source) judgeRefusal(r *Request) {
 	last := r.Sent[len(r.Sent)-1]
 	switch {
@@ -181,7 +181,7 @@ func (s *Source) judgeRefusal(r *Request) {
 	}
 }
 
-// judgeError judges whether an error names its cause, and no secret.
+// judgeError checks that an error names its cause, and no secret.
 func (s *Source) judgeError(ctx context.Context, r *Request, err error) {
 	_, ours := errors.AsType[*apivideo.Error](err)
 	switch {

@@ -1,5 +1,5 @@
-// Package model watches Sources from the outside and judges by a model of what
-// the library promises whether each call, request and wait was right.
+// Package model is a model of what the library promises. It observes Sources from
+// the outside, and checks each call, request and wait against the model.
 package model
 
 import (
@@ -21,7 +21,7 @@ const mostSends = 3 // of one request
 // forgotten is how long after its issue nobody can take a token for valid.
 const forgotten = 25 * time.Hour
 
-// Run is what all Sources of a test have in common. Set its first fields before
+// Run is the state that all Sources of a test share. Set its first fields before
 // the first Source is made.
 type Run struct {
 	Server *apivideotest.Server
@@ -38,7 +38,7 @@ type Run struct {
 	faults      []string
 }
 
-// Counts says what a run consisted of.
+// Counts has the numbers of events of a run.
 type Counts struct {
 	Requests, Waited, Healed, Refused, Unlucky, Failed int
 	AuthCalls, Tokens, Revocations                     int
@@ -46,8 +46,8 @@ type Counts struct {
 
 type span struct{ from, to time.Time }
 
-// Fault takes note of a broken promise. The Run is locked, as for all methods
-// that do not say otherwise.
+// Fault records a broken promise. The Run is locked, as for all methods that do
+// not say otherwise.
 func (r *Run) Fault(format string, args ...any) {
 	if f := fmt.Sprintf(format, args...); len(r.faults) < 20 && !slices.Contains(r.faults, f) {
 		r.faults = append(r.faults, f)
@@ -78,7 +78,7 @@ func (r *Run) Revoke() {
 	s.to = time.Now()
 }
 
-// Refuse has the API refuse every token, or ends that. It locks the Run.
+// Refuse makes the API refuse every token, or ends that. It locks the Run.
 func (r *Run) Refuse(all bool) {
 	r.Lock()
 	defer r.Unlock()
@@ -109,7 +109,7 @@ func (r *Run) revoked(k *Token, now time.Time) bool {
 	})
 }
 
-// issue takes note of a token, and forgets old ones.
+// issue records a token, and forgets old ones.
 func (r *Run) issue(c *wire.Call, token string) {
 	if r.issued == nil {
 		r.issued = make(map[string]time.Time)

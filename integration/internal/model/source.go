@@ -14,13 +14,13 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Source is a Source and a Transport whose every word with the service, and
-// whose every answer to a caller, the model hears.
+// Source is a Source and a Transport that the model observes: all auth calls,
+// requests and results.
 type Source struct {
 	*Run
 	Name   string                        // in faults, with the time, if there is one
 	Latest *Token                        // that it got or used; nil before the first
-	Called func(*wire.Call, wire.Answer) // is told of auth calls before the model, unless it is nil
+	Called func(*wire.Call, wire.Answer) // called for each auth call before the model, unless it is nil
 
 	Met401 time.Time // the last
 
@@ -51,7 +51,7 @@ func (r *Run) NewSource(ctx context.Context, conf *apivideo.Config, base http.Ro
 	return s
 }
 
-// Fault takes note of a promise that the Source has broken.
+// Fault records a promise that the Source has broken.
 func (s *Source) Fault(format string, args ...any) {
 	if s.Name != "" {
 		format = "%s %s: " + format
@@ -60,7 +60,7 @@ func (s *Source) Fault(format string, args ...any) {
 	s.Run.Fault(format, args...)
 }
 
-// logged is what a Source logs.
+// logged is the log of a Source.
 type logged struct{ *Source }
 
 func (l logged) Write(line []byte) (int, error) {
@@ -79,14 +79,14 @@ type Body int
 const (
 	None       Body = iota
 	Rewindable      // with a GetBody
-	Stream          // that cannot be had again
+	Stream          // that cannot be replayed
 	bodies
 )
 
 // AnyBody is the body that n stands for.
 func AnyBody(n int) Body { return Body(n % int(bodies)) }
 
-// Do makes a request to this URL and has it judged. It locks the Run.
+// Do makes a request to this URL and checks it. It locks the Run.
 func (s *Source) Do(ctx context.Context, url string, b Body) *Request {
 	r := &Request{From: time.Now(), body: b}
 	s.Lock()
@@ -121,7 +121,7 @@ func (s *Source) Do(ctx context.Context, url string, b Body) *Request {
 	return r
 }
 
-// attempt passes on an attempt of a request, and has it judged.
+// attempt passes on an attempt of a request, and checks it.
 func (s *Source) attempt(base http.RoundTripper, req *http.Request) (*http.Response, error) {
 	r := req.Context().Value(requestKey{}).(*Request)
 	s.Lock()
@@ -139,7 +139,7 @@ func (s *Source) attempt(base http.RoundTripper, req *http.Request) (*http.Respo
 	return resp, err
 }
 
-// Renew calls Source.Renew and judges what it returns. It locks the Run.
+// Renew calls Source.Renew and checks the result. It locks the Run.
 func (s *Source) Renew(ctx context.Context) {
 	r := &Request{From: time.Now()}
 	s.Lock()
@@ -179,15 +179,14 @@ func (s *Source) Invalidate(ctx context.Context) {
 	k.invalidated = true
 }
 
-// End takes note of the end of the Source's context. It locks the Run.
+// End records the end of the Source's context. It locks the Run.
 func (s *Source) End() {
 	s.Lock()
 	defer s.Unlock()
 	s.over = true
 }
 
-// Told takes note of a token that the Source reads in its Store, as the Store
-// has it. It locks the Run.
+// Told records a token that the Source reads from its Store. It locks the Run.
 func (s *Source) Told(access string, issued time.Time, lifetime time.Duration) {
 	now := time.Now()
 	began := issued
@@ -220,7 +219,7 @@ func (s *Source) Suffices(access string) bool {
 	return k != nil && k.Refused.IsZero() && time.Now().Before(k.due) && (s.Latest == nil || s.Latest.Refused.IsZero())
 }
 
-// forget drops tokens that are long over.
+// forget drops tokens that expired long ago.
 func (s *Source) forget(now time.Time) {
 	for access, k := range s.tokens {
 		if k != s.Latest && now.Sub(k.unused) > forgotten {

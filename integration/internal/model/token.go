@@ -5,7 +5,7 @@ import "time"
 const (
 	renewalWindow = 15 * time.Minute // or a quarter of the lifetime: the earliest renewal
 	expiryMargin  = 10 * time.Second // or a tenth of it: the latest use
-	firstHold     = time.Second      // of a refusal that is not believed; doubles
+	firstHold     = time.Second      // how long refusals are held off; doubles
 	longestHold   = time.Minute
 )
 
@@ -52,12 +52,12 @@ func (k *Token) lives(now time.Time) bool {
 	return k != nil && !k.invalidated && now.Before(k.unusable)
 }
 
-// Serves reports whether a request that has k need not wait.
+// Serves reports whether a request with k need not wait.
 func (k *Token) Serves(now time.Time) bool {
 	return k.lives(now) && !k.doubted && !k.unsure && k.Refused.IsZero()
 }
 
-// refuse takes note of a 401 that the Source knows of.
+// refuse records a 401 that the Source has seen.
 func (k *Token) refuse(now time.Time, slack time.Duration) {
 	if k.Refused.IsZero() || k.doubtful(slack) {
 		k.Refused = now
@@ -67,8 +67,8 @@ func (k *Token) refuse(now time.Time, slack time.Duration) {
 	}
 }
 
-// hold is how long a refusal of k may not be believed, since k came for a token
-// that was refused: one that was asked for before that has no hold of its own.
+// hold returns how long a refusal of k may be held off: k replaced a token that
+// was refused. A token that was requested before that adds no hold.
 func (k *Token) hold(slack time.Duration) time.Duration {
 	f := k.former
 	if f == nil || !f.unsure && (f.firstRefused.IsZero() || f.firstRefused.After(k.obtained.Add(slack))) {
@@ -84,7 +84,7 @@ func (k *Token) hold(slack time.Duration) time.Duration {
 	return min(max(2*hold, firstHold), longestHold)
 }
 
-// doubtful reports whether the refusal of k was one that is not believed.
+// doubtful reports whether the refusal of k was held off.
 func (k *Token) doubtful(slack time.Duration) bool {
 	unmet := k.met.IsZero() || !k.met.Add(slack).Before(k.Refused)
 	hold := k.hold(slack)

@@ -1,4 +1,4 @@
-// Package secret finds what the stand-in keeps secret where it must not be.
+// Package secret finds the secrets of the fake server in text.
 package secret
 
 import "regexp"

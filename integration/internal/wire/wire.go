@@ -29,7 +29,7 @@ type Call struct {
 	From, To time.Time // To is set at its end
 }
 
-// Answer is what an auth call brought, which may be nothing.
+// Answer is the result of an auth call. The zero Answer is none.
 type Answer struct {
 	Status         int // 0 if there was no answer
 	Token, Refresh string
@@ -74,8 +74,7 @@ func (t Tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// newCall reads the body of a request, which is not there to be read again, and
-// returns one that has it.
+// newCall reads the body of a request. It returns a request with a new body.
 func newCall(req *http.Request) (*Call, *http.Request) {
 	c := &Call{Context: req.Context(), Op: apivideotest.Authenticate, From: time.Now()}
 	if strings.HasSuffix(req.URL.Path, "/auth/refresh") {
