@@ -84,7 +84,7 @@ func (i *badIssuer) Account(context.Context) (*Account, error) {
 
 func (i *badIssuer) Issue(ctx context.Context, r Request) (*Token, error) {
 	i.live.Range(func(_, other any) bool {
-		if other.(context.Context).Err() == nil {
+		if other.(context.Context).Err() == nil && ctx.Err() == nil {
 			i.overlap.Store(true)
 		}
 		return true
