@@ -18,8 +18,7 @@ func (s *Source) begin(c *wire.Call) {
 		if left.Context.Err() == nil {
 			s.Fault("two auth calls at a time")
 		}
-		left.To = c.From
-		s.ended(left, wire.Answer{})
+		s.ended(&wire.Call{Context: left.Context, Op: left.Op, Sent: left.Sent, From: left.From, To: c.From}, wire.Answer{})
 	}
 	s.active = c
 	if k := s.Latest; k.Serves(c.From) && c.From.Before(k.due) && s.renewing == 0 && !s.wanted && !s.needsSuccessor(k) {
