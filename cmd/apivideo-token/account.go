@@ -29,7 +29,7 @@ func (a *app) account() (*account, error) {
 		cache: a.findCache(),
 	}
 	if a.opts.sandbox && acc.conf.BaseURL != "" {
-		return nil, usage("-sandbox and %s exclude each other; leave out the one or unset the other", baseURLVariable)
+		return nil, usage("use only one of -sandbox and %s", baseURLVariable)
 	}
 	if a.opts.sandbox {
 		acc.conf.BaseURL = apivideo.SandboxURL
@@ -38,17 +38,11 @@ func (a *app) account() (*account, error) {
 		return nil, err
 	}
 	if a.opts.verbose {
-		acc.conf.Logger = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
+		a.opts.reporter = newReporter(a.stderr)
+		acc.conf.Logger = slog.New(a.opts.reporter)
 	}
 	acc.conf.Store = a.store(acc.cache)
 	return acc, nil
-}
-
-func withoutTime(groups []string, attr slog.Attr) slog.Attr {
-	if len(groups) == 0 && attr.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return attr
 }
 
 // readKey finds the API key.

@@ -65,7 +65,7 @@ func (s talkingStore) Load(ctx context.Context, key string) ([]byte, error) {
 	case len(value) == 0:
 		s.app.say("cache: no token for account %s", key[:8])
 	default:
-		s.app.say("cache: a token for account %s", key[:8])
+		s.app.say("cache: found a token for account %s", key[:8])
 	}
 	return value, err
 }
@@ -79,9 +79,9 @@ func (s talkingStore) Update(ctx context.Context, key string, fn func(context.Co
 	})
 	switch {
 	case err != nil:
-		s.app.say("cache: nothing kept: %v", err)
+		s.app.say("cache: cannot write: %v", err)
 	case kept:
-		s.app.say("cache: kept a new token for account %s", key[:8])
+		s.app.say("cache: stored a new token for account %s", key[:8])
 	}
 	return err
 }

@@ -29,7 +29,7 @@ func (a *app) check(ctx context.Context, _ *cli.Command) error {
 		if err != nil {
 			return err
 		}
-		a.checked("ok", "key: %s has one, and it looks like a key", acc.keyName)
+		a.checked("ok", "key: %s has the form of an API key", acc.keyName)
 		a.checked("info", "proxy: %s", proxyFor(acc.baseURL()))
 		a.checkCache(acc.cache)
 		return a.checkService(ctx, acc)
@@ -57,7 +57,7 @@ func proxyFor(baseURL string) string {
 	u, err := http.ProxyFromEnvironment(req)
 	switch {
 	case err != nil:
-		return "the proxy in the environment is not a URL"
+		return "invalid URL in the environment"
 	case u == nil:
 		return "none"
 	}
@@ -88,14 +88,16 @@ func (a *app) checkCache(c cacheFolder) {
 // then find the new one there, so that nobody's refresh token is lost.
 func (a *app) checkService(ctx context.Context, acc *account) error {
 	w := &witness{}
-	_, err := acc.conf.Source(w.watch(ended(ctx))).Renew(ctx)
+	src := acc.conf.Source(w.watch(ended(ctx)))
+	defer a.opts.reporter.await(ctx, src)
+	_, err := src.Renew(ctx)
 	w.report(a)
 	switch {
 	case err == nil && w.exchanged:
 		a.checked("ok", "service: %s accepts the key", acc.environment())
 		return nil
 	case err == nil:
-		a.checked("ok", "service: %s renewed the token that the key had got; the key itself was not sent", acc.environment())
+		a.checked("ok", "service: %s renewed the cached token; the key itself was not sent", acc.environment())
 		return nil
 	case errors.Is(err, apivideo.ErrInvalidAPIKey):
 		a.checked("fail", "service: %s refuses the key%s", acc.environment(), a.otherTakes(ctx, acc))
@@ -120,13 +122,13 @@ func (a *app) otherTakes(ctx context.Context, acc *account) string {
 	}
 	switch _, err := other.Source(ended(ctx)).TokenContext(ctx); {
 	case err == nil && name == "production":
-		return ", but production takes it: leave out -sandbox"
+		return ", but production accepts it: leave out -sandbox"
 	case err == nil:
-		return ", but the sandbox takes it: use -sandbox"
+		return ", but the sandbox accepts it: use -sandbox"
 	case errors.Is(err, apivideo.ErrInvalidAPIKey):
 		return ", and so does " + name
 	}
-	return ", and " + name + " could not be asked"
+	return ", and " + name + " did not answer"
 }
 
 // witness watches auth calls.

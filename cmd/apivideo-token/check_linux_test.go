@@ -14,13 +14,13 @@ func TestCheckOfGoodSetup(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	cache := filepath.Join(u.env["XDG_CACHE_HOME"], "apivideo")
-	want := "ok   key: APIVIDEO_API_KEY has one, and it looks like a key\n" +
+	want := "ok   key: APIVIDEO_API_KEY has the form of an API key\n" +
 		"info proxy: none\n" +
 		"ok   cache: " + cache + " can be written\n" +
 		"ok   clock: within 30s of the service's\n"
 	assert.Equal(t, want+"ok   service: "+u.env[baseURLVariable]+" accepts the key\n", u.ok("check"))
 	token := u.token()
-	assert.Equal(t, want+"ok   service: "+u.env[baseURLVariable]+" renewed the token that the key had got; the key itself was not sent\n", u.ok("check"))
+	assert.Equal(t, want+"ok   service: "+u.env[baseURLVariable]+" renewed the cached token; the key itself was not sent\n", u.ok("check"))
 	assert.NotEqual(t, token, u.token(), "the new one is in the cache")
 	u.token("-refresh")
 	assert.Equal(t, apivideotest.Counters{AuthCalls: 3, Authenticated: 1, Refreshed: 2}, u.srv.Counters(), "nobody's refresh token was ended")
@@ -39,11 +39,11 @@ func (u *user) report(status int, args ...string) string {
 func TestCheckSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
-	u.date = func() string { return time.Now().Add(2 * time.Hour).UTC().Format(http.TimeFormat) }
-	assert.Regexp(t, `\nwarn clock: (2h0m0s|1h59m\d+s) behind the service's; set it\n`, u.ok("check"))
-	u.date = func() string { return time.Now().Add(-2 * time.Hour).UTC().Format(http.TimeFormat) }
-	assert.Regexp(t, `\nwarn clock: (2h0m\d+s|1h59m\d+s) ahead of the service's; set it\n`, u.ok("check"))
-	u.date = nil
+	u.setDate(time.Now().Add(2 * time.Hour))
+	assert.Regexp(t, `\nwarn clock: (2h0m0s|1h5\dm\d+s) behind the service's; set it\n`, u.ok("check"))
+	u.setDate(time.Now().Add(-2 * time.Hour))
+	assert.Regexp(t, `\nwarn clock: (2h\dm\d+s|1h59m\d+s) ahead of the service's; set it\n`, u.ok("check"))
+	u.setDate(time.Time{})
 
 	u.env["HTTP_PROXY"] = "http://me:made-up-password@127.0.0.1:1" // Go asks none for loopback hosts
 	assert.Contains(t, u.ok("check"), "\ninfo proxy: none\n")
@@ -70,12 +70,12 @@ func TestCheckAsksOtherEnvironment(t *testing.T) {
 
 	u.env[keyVariable] = sandbox.Config().APIKey
 	lines := u.report(77)
-	assert.Contains(t, lines, "\nfail service: production refuses the key, but the sandbox takes it: use -sandbox\n")
+	assert.Contains(t, lines, "\nfail service: production refuses the key, but the sandbox accepts it: use -sandbox\n")
 	assert.Contains(t, lines, "\ninfo proxy: http://127.0.0.1:")
 	assert.NotContains(t, lines, "made-up-password")
-	assert.Contains(t, u.ok("check", "-sandbox"), "\nok   service: sandbox renewed the token")
+	assert.Contains(t, u.ok("check", "-sandbox"), "\nok   service: sandbox renewed the cached token")
 	u.env[keyVariable] = production.Config().APIKey
-	assert.Contains(t, u.report(77, "-sandbox"), "\nfail service: sandbox refuses the key, but production takes it: leave out -sandbox\n")
+	assert.Contains(t, u.report(77, "-sandbox"), "\nfail service: sandbox refuses the key, but production accepts it: leave out -sandbox\n")
 	u.env[keyVariable] = "made-up-key-of-nobody"
 	assert.Contains(t, u.report(77), "\nfail service: production refuses the key, and so does the sandbox\n")
 }

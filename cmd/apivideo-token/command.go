@@ -14,7 +14,8 @@ const defaultTimeout = 30 * time.Second
 
 // options are the flags. What a command does not have stays zero.
 type options struct {
-	began time.Time // when this run began
+	began    time.Time // when this run began
+	reporter *reporter // nil without -v
 
 	help, verbose, sandbox, noCache        bool
 	header, json, refresh, reject, version bool
@@ -34,14 +35,14 @@ func (a *app) command() *cli.Command {
 		Flags: []cli.Flag{
 			local("header", `print "Authorization: Bearer TOKEN"`, &o.header),
 			local("json", "print access_token, token_type and expiry as JSON", &o.json),
-			duration("min-ttl", "get a new token if this one lives less than `10m`", &o.minTTL, 0),
+			duration("min-ttl", "get a new token if the cached one lives less than `10m`", &o.minTTL, 0),
 			local("refresh", "get a token issued after this run began", &o.refresh),
 			local("reject", "read a refused token from standard input, print another", &o.reject),
 			duration("timeout", "give up after `30s`, the default", &o.timeout, defaultTimeout),
 			local("version", "print the version", &o.version),
 			global("sandbox", "use the sandbox, which has its own API keys", &o.sandbox),
-			global("no-cache", "use no token of the cache, and keep none on disk", &o.noCache),
-			global("v", "say what the cache and the auth calls do", &o.verbose),
+			global("no-cache", "neither read nor write the cache", &o.noCache),
+			global("v", "log the use of the cache and the auth calls", &o.verbose),
 			&cli.BoolFlag{Name: "h", Aliases: []string{"help"}, Usage: "print this help", Destination: &o.help},
 		},
 		Action:                          a.action(a.printToken),
@@ -77,7 +78,7 @@ func (a *app) proxyCommands() []*cli.Command {
 			UsageText: "apivideo-token serve -secret-file FILE [flags]",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "listen", Usage: "listen at `ADDRESS`: 127.0.0.1:8787 (default) or unix:/path", Value: "127.0.0.1:8787", Destination: &o.listen, Local: true},
-				&cli.StringFlag{Name: "secret-file", Usage: "`FILE` with the clients' secret; made if there is none", Destination: &o.secretFile, Local: true},
+				&cli.StringFlag{Name: "secret-file", Usage: "`FILE` with the clients' secret; made if it does not exist", Destination: &o.secretFile, Local: true},
 				allowFlag(o),
 			},
 			Action: a.action(a.serve),
@@ -89,7 +90,7 @@ func (a *app) otherCommands() []*cli.Command {
 	o := &a.opts
 	return []*cli.Command{
 		{
-			Name: "status", Usage: "show the account, the key and the cache, without a call",
+			Name: "status", Usage: "show the account, the key and the cache; makes no call",
 			UsageText: "apivideo-token status [flags]",
 			Flags:     []cli.Flag{local("json", "print it as JSON", &o.json)},
 			Action:    a.action(a.status),
@@ -148,7 +149,7 @@ func (a *app) action(f cli.ActionFunc) cli.ActionFunc {
 			return nil
 		}
 		if cmd.Args().Present() && cmd.ArgsUsage == "" {
-			return usage("there is no such command, and flags are all else it takes; see apivideo-token -h")
+			return usage("unknown command or argument; see apivideo-token -h")
 		}
 		if cmd != root {
 			for _, f := range root.Flags {

@@ -137,7 +137,7 @@ func TestUsageErrorsRepeatNoSecret(t *testing.T) {
 	const (
 		see      = "; see apivideo-token -h"
 		unknown  = "unknown flag or bad value" + see
-		argument = "there is no such command, and flags are all else it takes" + see
+		argument = "unknown command or argument" + see
 	)
 	for _, c := range []struct{ args, line string }{
 		{"-bogus", "unknown flag -bogus" + see},
@@ -153,8 +153,8 @@ func TestUsageErrorsRepeatNoSecret(t *testing.T) {
 		{"-timeout 0s", "-timeout must be a time like 30s or 10m" + see},
 		{"-min-ttl -1s", "-min-ttl must be a time like 30s or 10m" + see},
 		{"-min-ttl 10", "-min-ttl must be a time like 30s or 10m" + see},
-		{"-header -json", "-header and -json exclude each other; choose one"},
-		{"-sandbox", "-sandbox and APIVIDEO_BASE_URL exclude each other; leave out the one or unset the other"},
+		{"-header -json", "use only one of -header and -json"},
+		{"-sandbox", "use only one of -sandbox and APIVIDEO_BASE_URL"},
 		{"-reject", "-reject finds no token on standard input; pipe the refused one into it"},
 		{"help KEY", "there is no help about that" + see},
 		{"completion KEY", "completion takes the name of a shell: bash, zsh or fish"},
@@ -164,7 +164,7 @@ func TestUsageErrorsRepeatNoSecret(t *testing.T) {
 		{"run", "run needs a program: apivideo-token run [flags] -- PROGRAM"},
 		{"run -allow DELETE -- true", "-allow: the pattern \"DELETE\" must be a path, or a method and a path: 'GET /videos/{id}'"},
 		{"run -allow /{ -- true", `-allow: the pattern "/{" is not valid: parsing "/{": at offset 1: bad wildcard segment (must end with '}')`},
-		{"serve", "serve needs -secret-file FILE: clients send what it has as their API key"},
+		{"serve", "serve needs -secret-file FILE, with the secret that clients send as their API key"},
 		{"serve -listen :8787", "-listen: the address is not loopback; other machines could use the account"},
 		{"serve -listen 0.0.0.0:8787", "-listen: the address is not loopback; other machines could use the account"},
 		{"serve -listen 8787", "-listen: the address must be like 127.0.0.1:8787 or unix:/path"},

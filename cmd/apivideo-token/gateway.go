@@ -41,7 +41,7 @@ func (a *app) newGateway() (*gateway, error) {
 func (g *gateway) start(at proxy.Address, secret string) error {
 	l, err := at.Listen()
 	if err != nil {
-		return setting("%v cannot be listened at: %v; choose another address", at, err)
+		return setting("cannot listen at %v: %v; choose another address", at, err)
 	}
 	g.url = l.URL
 	g.conf.Hosts, g.conf.Secret = l.Hosts, secret

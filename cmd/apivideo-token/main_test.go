@@ -146,7 +146,7 @@ func TestMinTTLTwentyRunsMakeOneAuthCall(t *testing.T) {
 func TestMinTTLFailsIfNewTokenIsShorter(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
-	const line = "apivideo-token: even a new token lives for 1h0m0s only; ask for less than that with -min-ttl"
+	const line = "apivideo-token: a new token lives for only 1h0m0s; use a shorter -min-ttl"
 	assert.Equal(t, line, u.failure(1, "-min-ttl=2h"))
 	assert.Equal(t, line, u.failure(1, "-min-ttl=2h", "-refresh"))
 	u.token()

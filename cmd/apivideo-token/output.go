@@ -51,7 +51,7 @@ func write(f *os.File, text string) error {
 		err = at.Err
 	}
 	if err != nil {
-		return fmt.Errorf("standard output cannot be written to: %w; see where it leads", err)
+		return fmt.Errorf("cannot write to standard output: %w", err)
 	}
 	return nil
 }

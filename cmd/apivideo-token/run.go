@@ -101,12 +101,12 @@ func statusOfChild(s *os.ProcessState) int {
 
 func cannotStart(err error) error {
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-		return fail(statusNotFound, "the program of run is not found")
+		return fail(statusNotFound, "the program is not found")
 	}
 	if at, ok := errors.AsType[*exec.Error](err); ok {
 		err = at.Err
 	}
-	return fail(statusNotExecutable, "the program of run cannot be executed: %v", withoutPath(err))
+	return fail(statusNotExecutable, "the program cannot be executed: %v", withoutPath(err))
 }
 
 // childEnvironment is the environment of a program behind the proxy: with the

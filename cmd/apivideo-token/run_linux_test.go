@@ -155,14 +155,14 @@ func TestRunEndsWithStatusOfProgram(t *testing.T) {
 	} {
 		assert.Equal(t, want, u.runScript(script), script)
 	}
-	assert.Equal(t, "apivideo-token: the program of run is not found", u.failure(127, "run", "no-such-program"))
-	assert.Equal(t, "apivideo-token: the program of run is not found", u.failure(127, "run", "/no/such/program"))
+	assert.Equal(t, "apivideo-token: the program is not found", u.failure(127, "run", "no-such-program"))
+	assert.Equal(t, "apivideo-token: the program is not found", u.failure(127, "run", "/no/such/program"))
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	assert.Equal(t, "apivideo-token: the program of run cannot be executed: permission denied", u.failure(126, "run", file))
+	assert.Equal(t, "apivideo-token: the program cannot be executed: permission denied", u.failure(126, "run", file))
 	require.NoError(t, os.WriteFile(file, []byte("no program"), 0o700))
 	require.NoError(t, os.Chmod(file, 0o700))
-	assert.Equal(t, "apivideo-token: the program of run cannot be executed: exec format error", u.failure(126, "run", file))
+	assert.Equal(t, "apivideo-token: the program cannot be executed: exec format error", u.failure(126, "run", file))
 	marker := filepath.Join(t.TempDir(), "ran")
 	delete(u.env, keyVariable)
 	u.failure(78, "run", "--", "touch", marker)

@@ -28,7 +28,7 @@ func (a *app) serve(context.Context, *cli.Command) error {
 		return usage("-listen: %v", err)
 	}
 	if a.opts.secretFile == "" {
-		return usage("serve needs -secret-file FILE: clients send what it has as their API key")
+		return usage("serve needs -secret-file FILE, with the secret that clients send as their API key")
 	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
@@ -44,7 +44,7 @@ func (a *app) serve(context.Context, *cli.Command) error {
 		return err
 	}
 	if _, err := io.WriteString(a.stdout, g.url+"\n"); err != nil {
-		a.say("standard output cannot be written to; listening at %s", g.url)
+		a.say("cannot write to standard output; listening at %s", g.url)
 	}
 	<-signals
 	ctx, cancel := context.WithCancel(context.Background())
@@ -95,7 +95,7 @@ func checkSecret(secret string) (string, error) {
 	odd := strings.ContainsFunc(secret, func(r rune) bool { return r < '!' || r > '~' || r == ':' })
 	switch {
 	case len(secret) < minSecret:
-		return "", secretError("has less than %d characters; delete it, and a new one is made", minSecret)
+		return "", secretError("has less than %d characters; delete it to get a new one", minSecret)
 	case len(secret) > maxSecret || odd:
 		return "", secretError("must have one line of visible ASCII characters without a colon")
 	}

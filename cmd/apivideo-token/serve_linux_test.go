@@ -118,11 +118,11 @@ func TestServeBadSettings(t *testing.T) {
 	for _, c := range []struct{ listen, file, line string }{
 		{"127.0.0.1:0", file("others", good, 0o604), bad + "can be read by others; run chmod 600"},
 		{"127.0.0.1:0", file("group", good, 0o640), bad + "can be read by others; run chmod 600"},
-		{"127.0.0.1:0", file("short", "short\n", 0o600), bad + "has less than 16 characters; delete it, and a new one is made"},
+		{"127.0.0.1:0", file("short", "short\n", 0o600), bad + "has less than 16 characters; delete it to get a new one"},
 		{"127.0.0.1:0", file("lines", good+"\n"+good, 0o600), bad + "must have one line of visible ASCII characters without a colon"},
 		{"127.0.0.1:0", file("colon", good+":x", 0o600), bad + "must have one line of visible ASCII characters without a colon"},
 		{"127.0.0.1:0", filepath.Join(dir, "none", "x"), bad + "cannot be made: no such file or directory"},
-		{taken.Addr().String(), file("good", good, 0o600), "apivideo-token: " + taken.Addr().String() + " cannot be listened at: bind: address already in use; choose another address"},
+		{taken.Addr().String(), file("good", good, 0o600), "apivideo-token: cannot listen at " + taken.Addr().String() + ": bind: address already in use; choose another address"},
 	} {
 		assert.Equal(t, c.line, u.failure(78, "serve", "-listen", c.listen, "-secret-file", c.file))
 	}

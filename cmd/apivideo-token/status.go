@@ -43,7 +43,7 @@ func (a *app) status(ctx context.Context, _ *cli.Command) error {
 		Cache:       acc.cache.dir,
 		Unused:      acc.cache.unused,
 	}
-	token := "none that is usable"
+	token := "none"
 	if tok != nil {
 		r.Expiry = tok.Expiry.UTC().Format(time.RFC3339)
 		token = fmt.Sprintf("expires at %s, in %v", r.Expiry, left(tok).Round(time.Second))

@@ -87,11 +87,11 @@ func TestVerboseExplainsCache(t *testing.T) {
 	assert.Equal(t, 0, r.status)
 	assert.Contains(t, r.stderr, "apivideo-token: cache: "+filepath.Join(u.env["XDG_CACHE_HOME"], "apivideo")+"\n")
 	assert.Regexp(t, `apivideo-token: cache: no token for account [0-9a-f]{8}\n`, r.stderr)
-	assert.Regexp(t, `apivideo-token: cache: kept a new token for account [0-9a-f]{8}\n`, r.stderr)
+	assert.Regexp(t, `apivideo-token: cache: stored a new token for account [0-9a-f]{8}\n`, r.stderr)
 	assert.Contains(t, r.stderr, `msg="api.video: new access token"`)
 	again := u.run("-v")
 	assert.Equal(t, r.stdout, again.stdout)
-	assert.Regexp(t, `apivideo-token: cache: a token for account [0-9a-f]{8}\n`, again.stderr)
+	assert.Regexp(t, `apivideo-token: cache: found a token for account [0-9a-f]{8}\n`, again.stderr)
 	for _, secret := range u.secrets() {
 		assert.NotContains(t, r.stderr+again.stderr, secret)
 	}
@@ -101,10 +101,12 @@ func TestVerboseExplainsCache(t *testing.T) {
 	delete(u.env, "XDG_CACHE_HOME")
 	assert.Contains(t, u.run("-v").stderr, "cache: none: neither $XDG_CACHE_HOME nor $HOME are defined\n")
 	u.env["HOME"], u.env["XDG_CACHE_HOME"] = home, "cache"
-	assert.Contains(t, u.run("-v").stderr, "cache: none: path in $XDG_CACHE_HOME is relative\n")
+	relative := u.run("-v").stderr
+	assert.Contains(t, relative, "cache: none: path in $XDG_CACHE_HOME is relative\n")
+	assert.Contains(t, relative, `msg="api.video: new access token"`, "though the program ends at once")
 	u.env["XDG_CACHE_HOME"] = filepath.Join(cache, "file")
 	require.NoError(t, os.WriteFile(u.env["XDG_CACHE_HOME"], nil, 0o600))
 	r = u.run("-v")
 	assert.Equal(t, 0, r.status)
-	assert.Regexp(t, `cache: (nothing kept|not used): .*not a directory\n`, r.stderr)
+	assert.Regexp(t, `cache: (cannot write|not used): .*not a directory\n`, r.stderr)
 }

@@ -54,10 +54,10 @@ type user struct {
 	srv *apivideotest.Server
 	env map[string]string
 
-	input string        // on standard input
-	date  func() string // the server's Date header, if it is not the true one
+	input string // on standard input
 
-	mu   sync.Mutex
+	mu   sync.Mutex   // guards what follows
+	date time.Time    // the server's Date header; zero: the true one
 	seen bytes.Buffer // what the server answered
 }
 
@@ -77,10 +77,19 @@ func newUser(t *testing.T) *user {
 
 // record serves a request and keeps the answer.
 func (u *user) record(w http.ResponseWriter, r *http.Request) {
-	if u.date != nil {
-		w.Header().Set("Date", u.date())
+	u.mu.Lock()
+	if !u.date.IsZero() {
+		w.Header().Set("Date", u.date.Format(http.TimeFormat))
 	}
+	u.mu.Unlock()
 	u.srv.ServeHTTP(recorder{w, u}, r)
+}
+
+// setDate sets the server's Date header.
+func (u *user) setDate(date time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.date = date.UTC()
 }
 
 type recorder struct {

@@ -62,7 +62,7 @@ func (u *user) cannotWrite(stdout *os.File, reason string, args ...string) {
 	cmd.Stdout, cmd.Stderr = stdout, &failure
 	assert.Error(u.t, cmd.Run())
 	assert.Equal(u.t, 1, cmd.ProcessState.ExitCode())
-	assert.Equal(u.t, "apivideo-token: standard output cannot be written to: "+reason+"; see where it leads\n", failure.String())
+	assert.Equal(u.t, "apivideo-token: cannot write to standard output: "+reason+"\n", failure.String())
 }
 
 func TestTimeoutBoundsKeyFileAndOutput(t *testing.T) {

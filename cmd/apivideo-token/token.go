@@ -34,7 +34,7 @@ func (a *app) printToken(ctx context.Context, _ *cli.Command) error {
 		a.out.WriteString("apivideo-token " + version() + "\n")
 		return nil
 	case o.header && o.json:
-		return usage("-header and -json exclude each other; choose one")
+		return usage("use only one of -header and -json")
 	case o.minTTL < 0:
 		return usage("-min-ttl must be a time like 30s or 10m; see apivideo-token -h")
 	case o.timeout <= 0:
@@ -102,6 +102,7 @@ func (a *app) refused() (string, error) {
 // runs at the same time one makes the auth call.
 func (o *options) token(ctx context.Context, conf *apivideo.Config, refused string) (*oauth2.Token, error) {
 	src := conf.Source(ended(ctx))
+	defer o.reporter.await(ctx, src)
 	tok, err := src.TokenContext(ctx)
 	for try := 1; err == nil && !o.content(tok, refused) && try < maxTries; try++ {
 		if o.refresh {
@@ -116,9 +117,9 @@ func (o *options) token(ctx context.Context, conf *apivideo.Config, refused stri
 	case tok.AccessToken == refused:
 		return nil, fail(statusTemporary, "the service issued the refused token again; try again later")
 	case left(tok) < o.minTTL:
-		return nil, fail(statusOther, "even a new token lives for %v only; ask for less than that with -min-ttl", time.Duration(tok.ExpiresIn)*time.Second)
+		return nil, fail(statusOther, "a new token lives for only %v; use a shorter -min-ttl", time.Duration(tok.ExpiresIn)*time.Second)
 	case left(tok) <= 0: // the machine slept since
-		return nil, fail(statusTemporary, "the token has expired on the way; try again")
+		return nil, fail(statusTemporary, "the token has expired meanwhile; try again")
 	}
 	return tok, nil
 }

@@ -91,5 +91,5 @@ func writeFailure(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(failed.RetryAfter.Seconds()))))
 	}
 	reason := strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "apivideo: ")), " ")
-	writeOwn(w, http.StatusBadGateway, "no-answer", "The API could not be asked: "+reason)
+	writeOwn(w, http.StatusBadGateway, "no-answer", "No answer from the API: "+reason)
 }

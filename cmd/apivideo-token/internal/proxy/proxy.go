@@ -116,7 +116,7 @@ func (p *Proxy) refuses(w http.ResponseWriter, r *http.Request) bool {
 	case !slices.Contains(p.hosts, strings.ToLower(r.Host)):
 		writeOwn(w, http.StatusMisdirectedRequest, "wrong-host", "The Host header is not the proxy's own.")
 	case len(r.Header["Origin"]) > 0:
-		writeOwn(w, http.StatusForbidden, "web-page", "Requests of web pages are refused.")
+		writeOwn(w, http.StatusForbidden, "web-page", "Requests from web pages are refused.")
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		writeOwn(w, http.StatusMethodNotAllowed, "method", r.Method+" is not a method of the API.")
 	case !plain(r.URL):

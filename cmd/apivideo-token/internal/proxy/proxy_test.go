@@ -211,7 +211,7 @@ func TestProxyServiceDown(t *testing.T) {
 	r.srv.HandleFunc("GET /broken", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	got = r.get("/broken?token=to1")
 	assert.Equal(t, 502, got.status)
-	assert.Contains(t, got.body, "The API could not be asked: ")
+	assert.Contains(t, got.body, "No answer from the API: ")
 	assert.NotContains(t, got.all, "to1")
 }
 
