@@ -119,7 +119,7 @@ func (a *app) otherCommands() []*cli.Command {
 	}
 }
 
-// finish gives cmd and the commands below it what all of them have.
+// finish sets the common fields of cmd and the commands below it.
 func finish(cmd *cli.Command) {
 	cmd.Description = textOf(cmd.Name)
 	cmd.OnUsageError = wrongFlag
@@ -140,7 +140,7 @@ func (a *app) completion(cmd *cli.Command) {
 	})
 }
 
-// action is f behind what all commands have in common.
+// action does the common part of all commands, then f.
 func (a *app) action(f cli.ActionFunc) cli.ActionFunc {
 	return func(ctx context.Context, cmd *cli.Command) error {
 		root := cmd.Root()

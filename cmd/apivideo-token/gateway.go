@@ -37,7 +37,7 @@ func (a *app) newGateway() (*gateway, error) {
 	return &gateway{conf: proxy.Config{Source: src, BaseURL: acc.conf.BaseURL, Allow: a.opts.allow}}, nil
 }
 
-// start listens at an address and serves those who have the secret.
+// start listens at an address and serves clients that send the secret.
 func (g *gateway) start(at proxy.Address, secret string) error {
 	l, err := at.Listen()
 	if err != nil {

@@ -21,7 +21,7 @@ const (
 	statusSignal        = 128 // and the signal's number
 )
 
-// runProgram runs a program behind a proxy of its own, and ends with its status.
+// runProgram starts a proxy, runs a program behind it, and ends with its status.
 func (a *app) runProgram(_ context.Context, cmd *cli.Command) error {
 	args := cmd.Args().Slice()
 	if len(args) == 0 {

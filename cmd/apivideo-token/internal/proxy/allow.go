@@ -10,8 +10,8 @@ import (
 // allowList is what -allow names; nil allows everything.
 type allowList struct{ mux *http.ServeMux }
 
-// allowed marks the requests that match a pattern. A mux also has handlers of
-// its own, which redirect.
+// allowed marks the requests that match a pattern. A mux also adds handlers
+// that redirect.
 type allowed struct{}
 
 func (allowed) ServeHTTP(http.ResponseWriter, *http.Request) {}

@@ -1,8 +1,8 @@
 // Package proxy is a reverse proxy for the api.video API. It holds the account's
-// credentials, so that the programs that use it need only a secret of its own.
+// credentials. The programs that use it need only the secret of the proxy.
 //
-// It answers the two auth operations itself, for those who send the secret, and
-// also takes the secret as HTTP Basic. To a client it looks like the service.
+// It answers the two auth operations itself, for clients that send the secret,
+// and also takes the secret as HTTP Basic. To a client it looks like the service.
 // The access token of the account never leaves towards a client.
 package proxy
 
@@ -20,7 +20,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2"
 )
 
-// Config says what a [Proxy] serves, and to whom.
+// Config says what a [Proxy] serves, and which secret its clients send.
 type Config struct {
 	// Source has the credentials of the account. Required.
 	Source *apivideo.Source
