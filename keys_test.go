@@ -155,7 +155,7 @@ func TestKeyFileWrongThenRight(t *testing.T) {
 		}
 		file.write(t, key)
 		mended := time.Now()
-		pause := time.Until(src.Stats().NextAttempt)
+		pause := max(time.Until(src.Stats().NextAttempt), 0)
 		for {
 			if _, err := src.Token(); err == nil {
 				break
