@@ -648,9 +648,18 @@ func TestTransportThreeAllocations(t *testing.T) {
 	}
 }
 
-func TestSourceTokenContextOneAllocation(t *testing.T) {
+func TestSourceTokenContextSharesAllocations(t *testing.T) {
+	most := 100.0 // in 800 calls
+	if raced {    // sync.Pool drops a part of what it is given
+		most = 800
+	}
 	src := sourceThrough(t, apivideo.Config{}, grant("made-up-token", ""))
-	assert.LessOrEqual(t, testing.AllocsPerRun(1000, func() { src.TokenContext(t.Context()) }), 1.0)
+	allocations := testing.AllocsPerRun(5, func() {
+		for range 800 {
+			src.TokenContext(t.Context())
+		}
+	})
+	assert.LessOrEqual(t, allocations, most)
 }
 
 // However many Transports a Source has, and whether their requests can be sent

@@ -1,0 +1,5 @@
+//go:build race
+
+package apivideo_test
+
+const raced = true
