@@ -63,7 +63,7 @@ func TestFailureIsOneLineWithAdvice(t *testing.T) {
 		},
 		"an endless file": {
 			func(u *user) { u.keyFile(strings.Repeat("key", 5000)) },
-			"the file of APIVIDEO_API_KEY_FILE is too long for an API key; name a file that has only the key", 78,
+			"the file of APIVIDEO_API_KEY_FILE is too long for an API key; the file must contain only the key", 78,
 		},
 		"a base URL without encryption": {
 			func(u *user) { u.env[baseURLVariable] = "http://ws.api.video" },
