@@ -226,12 +226,13 @@ func TestDocsMigrationIsPgstores(t *testing.T) {
 	assert.Fail(t, "there is no SQL")
 }
 
-// Every command of the documents is run by .ci/run, or by .ci/docs, which it
-// calls, perhaps with other numbers.
+// Every command of the documents is in .ci/run, or in .ci/docs, which it calls,
+// perhaps with other numbers.
 func TestDocsCommandsAreRun(t *testing.T) {
 	ran := map[string]bool{}
 	script, err := os.ReadFile(".ci/run")
 	require.NoError(t, err)
+	assert.Contains(t, string(script), "\nbash .ci/docs ")
 	if strings.Contains(string(script), `go -C "$1" test -race`) { // for each module
 		ran["go -C integration test ./..."] = true
 	}
