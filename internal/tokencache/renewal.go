@@ -36,7 +36,7 @@ func (c *Cache) identify(f *flight) error {
 	limit, cancel := context.WithTimeoutCause(f.ctx, accountTime+grace, Overdue(accountTime))
 	defer cancel()
 	a, err := foreign.Call(limit, func() (*Account, error) { return c.issuer.Account(f.ctx) })
-	if err == nil && a == nil {
+	if err == nil && (a == nil || c.store != nil && a.Box == nil) {
 		err = errNoAccount
 	}
 	var why Explanation
@@ -72,7 +72,7 @@ func (c *Cache) useAccount(a *Account) {
 // Errors of an Issuer that breaks its contract and returns neither result.
 var (
 	errNoToken   = errors.New("apivideo: there is neither a token nor an error")
-	errNoAccount = errors.New("apivideo: there is neither an account nor an error")
+	errNoAccount = errors.New("apivideo: there is neither a whole account nor an error")
 )
 
 // issue gets a token from the service. It replaces the current token, or the one
