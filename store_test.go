@@ -714,3 +714,26 @@ func TestStoreValueIsSealed(t *testing.T) {
 		assert.Equal(t, "another", tok.AccessToken)
 	}
 }
+
+// A Store that answered before, and is now too busy for two looks, is still
+// waited for.
+func TestStoreSilentLooksAreNoFailure(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		_, tok := w.warm(t)
+		values := w.store.Values()
+		w.store.Seize()
+		late := w.source()
+		answers := make(chan struct{})
+		time.AfterFunc(50*time.Millisecond, func() { w.store.SetFault(memstore.Fault{Hang: answers}) })
+		time.AfterFunc(2500*time.Millisecond, func() {
+			w.store.SetFault(memstore.Fault{})
+			close(answers)
+		})
+		time.AfterFunc(4*time.Second, func() { w.store.SetValues(values) })
+		got, took := mustToken(t, late)
+		assert.Equal(t, tok.AccessToken, got.AccessToken)
+		assert.InDelta(t, 4, took.Seconds(), 0.1)
+		assert.Equal(t, 1, w.authCalls())
+		assert.Zero(t, late.Stats().StoreFailures)
+	})
+}

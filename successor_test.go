@@ -98,6 +98,30 @@ func TestTransportRevocationOfAStoredToken(t *testing.T) {
 	}
 }
 
+// While the stored token is refused, another one of before the revocation
+// appears in the Store. Only a token that was asked for after it will do.
+func TestTransportRevocationOfTwoStoredTokens(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		all := w.warmSources(t, 2)
+		mustRenew(t, all[1])
+		second := w.store.Values()
+		mustRenew(t, all[1])
+		third := w.store.Values()
+		w.store.SetValues(second)
+		w.srv.RevokeAccessTokens()
+		sent := 0
+		w.setAPI(func(r *http.Request) (*http.Response, error) {
+			if sent++; sent == 2 {
+				w.store.SetValues(third)
+			}
+			return w.srv.Transport().RoundTrip(r)
+		})
+		w.get(t, all[0].Client(w.ctx), 200)
+		assert.Equal(t, 3, sent)
+		assert.EqualValues(t, 1, all[0].Stats().Adopted, "the second token, not the third")
+	})
+}
+
 // While it is tried, a renewal is under way that began before the first 401.
 func TestTransportSendsThreeTimesAtMost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
