@@ -98,6 +98,25 @@ func TestTransportRevocationOfAStoredToken(t *testing.T) {
 	}
 }
 
+// Another process has replaced a revoked token, and that one was revoked too. A
+// process that has made no request meanwhile knows of neither.
+func TestTransportTwoRevocationsUnseen(t *testing.T) {
+	for _, n := range []int{1, 50} {
+		bubble(t, func(t *testing.T, w *world) {
+			all := w.warmSources(t, 5)
+			for range 2 {
+				w.srv.RevokeAccessTokens()
+				assert.Zero(t, w.requests(t, 1, all[:1]))
+				time.Sleep(time.Minute)
+			}
+			w.srv.RevokeAccessTokens()
+			before := w.authCalls()
+			assert.Zero(t, w.requests(t, n, all[1:]))
+			assert.Equal(t, 1, w.authCalls()-before)
+		})
+	}
+}
+
 // While the stored token is refused, another one of before the revocation
 // appears in the Store. Only a token that was asked for after it will do.
 func TestTransportRevocationOfTwoStoredTokens(t *testing.T) {

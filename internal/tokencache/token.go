@@ -101,8 +101,10 @@ func newToken(g Grant, issued time.Time, remaining time.Duration, now time.Time)
 // Usable reports whether the token lives long enough to be sent.
 func (t *Token) Usable() bool { return !t.usableUntil.passed(time.Now()) }
 
-// AskedSince reports whether the token was requested after m.
-func (t *Token) AskedSince(m Mark) bool { return t.asked >= m }
+// AskedSince reports whether this process requested the token after m. Of a token
+// from the Store nobody knows that: the refusals before it may be of other
+// processes, long before m.
+func (t *Token) AskedSince(m Mark) bool { return !t.shared && t.asked >= m }
 
 // Accept notes that the API accepted the token.
 func (t *Token) Accept() {

@@ -119,9 +119,9 @@ func (s *Source) learn(r *Request, k *Token, now time.Time) {
 		s.twice[r] = true
 	}
 	switch {
-	case len(r.Sent) == 1, len(r.Sent) < mostSends && after < 0:
+	case len(r.Sent) == 1, len(r.Sent) < mostSends && (after < 0 || k.told):
 		k.refuse(now, s.Slack)
-	case len(r.Sent) < mostSends && (after <= s.Slack || k.told):
+	case len(r.Sent) < mostSends && after <= s.Slack:
 		k.unsure = true
 	}
 }
