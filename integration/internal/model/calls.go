@@ -85,8 +85,9 @@ func (s *Source) ended(c *wire.Call, got wire.Answer) {
 // the token may come from the Store, it returns the least possible time.
 func (s *Source) left(now time.Time) (left time.Duration) {
 	for _, k := range s.tokens {
-		if k == s.Latest || k.told {
-			if d := k.unusable.Sub(now); k.lives(now) && (left == 0 || d < left) {
+		if (k == s.Latest || k.told) && !k.invalidated && now.Before(k.unused) {
+			d := max(k.unusable.Sub(now), 1) // it may be usable for longer
+			if left == 0 || d < left {
 				left = d
 			}
 		}
