@@ -564,22 +564,6 @@ func TestStoreOlderTokenReplacesNoNewerOne(t *testing.T) {
 	})
 }
 
-// A process that missed the first of two revocations finds the token of
-// another, revoked as well: only the request that finds out gets the 401.
-func TestStoreRefusedSharedTokenIsReplacedAtOnce(t *testing.T) {
-	fleet(t, func(t *testing.T, w *world) {
-		busy, idle := w.client(), w.client()
-		w.get(t, busy, 200)
-		w.get(t, idle, 200)
-		w.srv.RevokeAccessTokens()
-		w.get(t, busy, 200)
-		w.srv.RevokeAccessTokens()
-		for _, want := range []int{401, 200, 200} {
-			w.get(t, idle, want)
-		}
-	})
-}
-
 func TestStoreFleetUnderARefusingAPI(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.setAPI(reply(401, "text/plain", ""))

@@ -3,6 +3,7 @@
 //
 //	go test ./year -seeds 100    # many fleets
 //	go test ./year -seed 12345   # the one that failed
+//	go test ./year -short        # a fifth of it
 package year_test
 
 import (
@@ -27,6 +28,15 @@ var (
 	seeds = flag.Int("seeds", 0, "how many seeds of each scenario to play, if not the usual few")
 )
 
+// brief returns a length, or a part of it with the flag -short: the race detector
+// needs five times as long.
+func brief(length time.Duration) time.Duration {
+	if testing.Short() {
+		return length / 5
+	}
+	return length
+}
+
 // play runs a scenario for each seed, whose number is in the name of the test.
 // No two run at once: what one leaves behind would be hard to tell.
 func play(t *testing.T, s scenario, check func(t *testing.T, w *world)) {
@@ -41,7 +51,7 @@ func play(t *testing.T, s scenario, check func(t *testing.T, w *world)) {
 }
 
 func TestFleetForAYear(t *testing.T) {
-	s := scenario{seeds: 1, length: 365 * day, pace: 16 * time.Hour, calm: 4 * day, skew: time.Hour}
+	s := scenario{seeds: 1, length: brief(365 * day), pace: 16 * time.Hour, calm: 4 * day, skew: time.Hour}
 	play(t, s, func(t *testing.T, w *world) {
 		eventful(t, w)
 		assert.NotZero(t, w.tally.failures, "no auth call met an outage")
