@@ -94,7 +94,7 @@ func (c *Cache) Renew(ctx context.Context) (*Token, error) {
 	w := newWaiter(ctx)
 	for {
 		c.mu.Lock()
-		if c.failures.shared {
+		if c.failures.other {
 			c.failures.until = moment{}
 		}
 		f, err := c.join(w, time.Now(), reasonRenew)

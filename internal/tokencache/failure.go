@@ -35,10 +35,9 @@ type failure struct {
 // failures is the memory of failed flights since the last success.
 type failures struct {
 	failure
-	until  moment    // no flight starts earlier; zero without a failure
-	since  time.Time // the start of the first failed flight
-	last   error     // of the latest failure
-	shared bool      // the latest failure comes from another process
+	until moment    // no flight starts earlier; zero without a failure
+	since time.Time // the start of the first failed flight
+	last  error     // of the latest failure
 }
 
 // block reports whether callers get the error instead of a new flight.
@@ -80,7 +79,7 @@ func (c *Cache) remember(f *flight, err error, now time.Time) {
 		since = f.start
 	}
 	left := c.waitFor(&f.failure, now)
-	c.failures = failures{f.failure, momentOf(now.Add(left)), since, err, f.failure.other}
+	c.failures = failures{f.failure, momentOf(now.Add(left)), since, err}
 }
 
 // waitFor returns the rest of the wait after a failure, which may be of a process

@@ -160,13 +160,21 @@ func (s *Source) finish(ctx context.Context, r *Request) {
 	}
 	if s.Slack == 0 && r.To.After(r.From) { // elsewhere the network takes time too
 		s.Counts.Waited++
-		// A Source with a Store may have a later token that no request has shown
-		// yet, and that was refused when this one began.
-		behind := len(r.Sent) == 1 && r.Sent[0] != r.latest && r.Sent[0].obtained.Before(r.From)
-		if served && len(r.Sent) == 1 && !behind {
+		if served && len(r.Sent) == 1 && !s.laterRefused(r) {
 			s.Fault("a request waited %v with a usable token", r.To.Sub(r.From))
 		}
 	}
+}
+
+// laterRefused reports whether the Source had a later token than the latest that
+// a request had shown before r: one from its Store, refused just when r began.
+func (s *Source) laterRefused(r *Request) bool {
+	for _, k := range s.tokens {
+		if k.told && k.obtained.After(r.latest.obtained) && k.firstRefused.Equal(r.From) {
+			return true
+		}
+	}
+	return false
 }
 
 // judgeRefusal checks whether a 401 may reach the caller: the body could not be
