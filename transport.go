@@ -22,13 +22,14 @@ import (
 //   - a request whose Host field names another host,
 //   - a request that continues a redirect from outside the BaseURL.
 //
-// They are sent unchanged, and a Debug log line gives the reason.
+// They are sent unchanged, and a log line gives the reason.
 //
 // If the API refuses the token with a 401, the Transport gets a new token and
 // sends the request again, if its body can be replayed: it has none, or GetBody
-// is set. If the API refuses that token too, and it was requested before the
-// first 401, the request is sent a third time. If no new token can be obtained,
-// the caller gets the original 401. Other errors are never retried.
+// is set. If the API refuses that token too, the request is sent a third time,
+// unless this Source requested the second token after the first 401. If no new
+// token can be obtained, the caller gets the last 401. Other errors are never
+// retried.
 //
 // A Transport is safe for concurrent use as long as nobody writes to its
 // fields.
