@@ -112,6 +112,15 @@ func BenchmarkReplay(b *testing.B) {
 	})
 }
 
+// BenchmarkReplay needs a replay for each of its requests.
+func TestReplayServesEveryRequest(t *testing.T) {
+	rt := mustTransport(t, Apivideo, Options{Service: &Service{}, Base: newRefusing()})
+	req := newRequest(4)
+	for range revocations {
+		mustRoundTrip(t, rt, req)
+	}
+}
+
 // newRefusing is an API without a network that accepts each token once. It is
 // for one goroutine.
 func newRefusing() http.RoundTripper {

@@ -43,7 +43,9 @@ func heapUse(f func()) (allocs, bytes float64) {
 type noNetwork struct{}
 
 func (noNetwork) RoundTrip(req *http.Request) (*http.Response, error) {
-	return req.Context().Value(responseKey{}).(*http.Response), nil
+	resp := req.Context().Value(responseKey{}).(*http.Response)
+	resp.Request = req // as net/http does; a Transport has replaced the earlier one
+	return resp, nil
 }
 
 type responseKey struct{}
