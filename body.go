@@ -22,8 +22,8 @@ const (
 )
 
 // takeBody reads the body of a 401, closes it, and replaces it by one with the
-// same content. If the body is longer than maxRefusal or does not end in time,
-// whole is false, and the caller of RoundTrip can read the rest.
+// same content. If the body is too long or does not end in time, whole is false.
+// The caller of RoundTrip can then read the rest.
 func (a *account) takeBody(ctx context.Context, resp *http.Response) (read []byte, whole bool) {
 	if resp.Body == nil {
 		return nil, true
@@ -156,8 +156,8 @@ func (b *lateBody) Close() error {
 }
 
 // gate wraps the request's body for one attempt. It is shut before the next
-// attempt: a base may still read the body of the previous one, and GetBody may
-// rewind the file below both.
+// attempt. A base may still read the body of the previous one, and GetBody may
+// rewind the one file that both read.
 type gate struct {
 	io.ReadCloser
 	turn   chan struct{} // has an element during a Read

@@ -31,9 +31,9 @@ func (e *configError) Unwrap() error        { return errors.Unwrap(e.error) }
 var errNoSource = errors.New("apivideo: there is no Source; make one with Config.Source")
 
 // Product is the name and version of a program. The formats are those of the
-// official api.video clients: Name is 1 to 50 of A-Z a-z 0-9 _ -, and Version
-// is like 1, 1.2 or 1.2.3, with up to 3 digits in each part. The zero Product
-// means none. A name without a version, or the reverse, is an error.
+// official api.video clients: Name is 1 to 50 of A-Z a-z 0-9 _ -. Version is
+// like 1, 1.2 or 1.2.3, with up to 3 digits in each part. The zero Product means
+// none. A name without a version, or the reverse, is an error.
 type Product struct{ Name, Version string }
 
 var (

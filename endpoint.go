@@ -155,9 +155,9 @@ func (e *endpoint) contains(u *url.URL) bool {
 	return ok
 }
 
-// rest is what the path of u has after e's, if e contains u. A server may take
-// an escaped slash or dot for a literal one, or not: rest is decoded before its
-// dots are applied, and literal after.
+// rest returns the part of u's path after e's path, if e contains u. Servers
+// differ in how they read an escaped slash or dot. So rest is decoded before
+// path.Clean applies the dots, and literal is decoded after that.
 func (e *endpoint) rest(u *url.URL) (rest, literal string, ok bool) {
 	if u == nil || u.Opaque != "" || !e.sameOrigin(u) {
 		return "", "", false
@@ -170,8 +170,8 @@ func (e *endpoint) rest(u *url.URL) (rest, literal string, ok bool) {
 	return rest, literal, ok
 }
 
-// isOtherEnvironment reports whether host is production while e is not, or the
-// sandbox while e is not: a program probably mixes the two.
+// isOtherEnvironment reports whether host is an api.video environment, but not
+// e's: the program probably mixes the two.
 func (e *endpoint) isOtherEnvironment(host string) bool {
 	known := host == strings.TrimPrefix(ProductionURL, "https://") || host == strings.TrimPrefix(SandboxURL, "https://")
 	return known && !e.isAuthority(host)

@@ -24,7 +24,7 @@ var (
 	// environment (production or sandbox).
 	ErrInvalidAPIKey = errors.New("apivideo: the API key is invalid")
 	// ErrInvalidRefreshToken: the refresh token is unknown, or was used already.
-	// Only [Config.Refresh] returns it: a Source then uses the API key.
+	// Only Config.Refresh returns it: a Source then uses the API key.
 	ErrInvalidRefreshToken = errors.New("apivideo: the refresh token is invalid")
 	// ErrAccountSuspended: every call of the account fails.
 	ErrAccountSuspended = errors.New("apivideo: the account is suspended")

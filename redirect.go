@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// trace has x notice whether there was a connection to send anything over, and
-// end the call before its body is written if the request is for another host,
-// or in the clear: a base that follows redirects may have kept a copy of the
-// body.
+// trace returns a context that records in x whether there was a connection. It
+// also ends the call before its body is written if the request goes to another
+// host, or without TLS: a base that follows redirects may send a copy of the body
+// there.
 func (x *exchange) trace(ctx context.Context, cancel func()) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { x.dialing.Store(true) },
@@ -29,9 +29,9 @@ func (x *exchange) trace(ctx context.Context, cancel func()) context.Context {
 	})
 }
 
-// isOwn reports whether a Host header is that of the service. A name that is
-// not ASCII is written in another form, and an address without its zone: then
-// it is the header that the call's own request was the first to have.
+// isOwn reports whether a Host header is that of the service. net/http writes a
+// name that is not ASCII in another form, and an address without its zone. For
+// these, the header of the first request of the call counts.
 func (x *exchange) isOwn(host string) bool {
 	base := &x.service.base
 	if strings.ContainsFunc(base.host, func(r rune) bool { return r == '%' || r > '~' }) {
@@ -41,7 +41,7 @@ func (x *exchange) isOwn(host string) bool {
 	return base.isAuthority(host)
 }
 
-// stop ends a call that the base sends elsewhere.
+// stop ends a call that the base sends to another host.
 func (x *exchange) stop(cancel func()) {
 	x.elsewhere.Store(true)
 	cancel()

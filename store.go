@@ -17,8 +17,8 @@ type Store interface {
 	// is not an error. Keys are lower-case hexadecimal digits.
 	Load(ctx context.Context, key string) ([]byte, error)
 
-	// Update locks key for all users of the store, calls fn once with the value
-	// of key (nil if there is none), and stores what fn returns.
+	// Update locks key for all users of the store. It calls fn once with the
+	// value of key (nil if there is none), and stores what fn returns.
 	//
 	// If fn returns nil, the value stays as it is. If fn fails, the value stays
 	// too, and Update returns fn's error. The context of fn ends when the lock

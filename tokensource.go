@@ -56,16 +56,16 @@ type Config struct {
 	APIKey string
 
 	// APIKeyFunc returns the API key. Use it instead of APIKey if the key
-	// changes while the program runs. [KeyFile] returns one that reads a file.
+	// changes while the program runs. KeyFile returns one that reads a file.
 	//
 	// It is called at the start of each renewal, not for each request. It has 5
 	// seconds to return. If it fails, a Source uses the last key. Calls of
 	// one Source overlap only if one takes longer than that.
 	APIKeyFunc func(context.Context) (string, error)
 
-	// BaseURL is the root of the API. If empty, it is [ProductionURL]. It must
-	// be https, or http on a loopback host, and may have a path. Credentials
-	// are sent only to its origin, below its path.
+	// BaseURL is the root of the API. If empty, it is ProductionURL. It must be
+	// https, or http on a loopback host, and may have a path. Credentials are
+	// sent only to its origin, below its path.
 	BaseURL string
 
 	// Application identifies your program to api.video, in the header
@@ -103,8 +103,8 @@ func (c *Config) Source(ctx context.Context) *Source {
 // See [Config.Source] for ctx.
 //
 // Most users will use [Config.Client] instead. The wrapper of package oauth2
-// has two limits: it uses a token until 10 seconds before expiry even if the
-// API has rejected it, and requests block on its mutex and ignore their own
+// has two limits. It uses a token until 10 seconds before expiry, even if the
+// API has rejected it. And requests block on its mutex and ignore their own
 // deadline.
 func (c *Config) TokenSource(ctx context.Context) oauth2.TokenSource {
 	return oauth2.ReuseTokenSource(nil, c.Source(ctx))
@@ -121,11 +121,11 @@ func (c *Config) Client(ctx context.Context) *http.Client {
 //
 // Callers that need a token at the same time share one auth call.
 //
-// A token is renewed in the background 15 minutes before it expires, or after
-// three quarters of its life if that is later. If nobody has used the token, it
-// is left to expire. If a renewal fails, the Source tries again while requests
-// use the old token. Without a usable token, callers get the same error for
-// some seconds; then the Source tries again.
+// A token is renewed in the background up to 15 minutes before it expires, but
+// not before three quarters of its life are over. If nobody has used the token,
+// it is left to expire. If a renewal fails, the Source tries again while
+// requests use the old token. Without a usable token, callers get the same error
+// until the next attempt is due: see NextAttempt in [Stats].
 //
 // Make one with [Config.Source]. Every call on a nil or zero Source returns an
 // error.
@@ -162,8 +162,8 @@ func (s *Source) Token() (*oauth2.Token, error) {
 }
 
 // TokenContext returns a copy of the current token. If there is no usable
-// token, it gets one first. A token is usable if the API has not rejected it
-// and more than 10 seconds, or a tenth of its life if that is less, are left.
+// token, it gets one first. A token is usable until 10 seconds, or a tenth of
+// its life if that is less, before it expires, unless the API rejects it.
 //
 // ctx limits only the wait of this caller. When it ends, the auth call
 // continues for other callers. A nil ctx is [context.Background].
@@ -183,8 +183,9 @@ func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 
 // Renew gets a new token now and returns a copy of it. Requests use the old
 // token until then, and also if Renew fails. If a renewal is already running,
-// Renew waits for it. For some seconds after a failed auth call, Renew returns
-// the same error instead of making another. A nil ctx is [context.Background].
+// Renew waits for it. After a failed renewal, Renew returns the same error
+// until the next attempt is due: see NextAttempt in [Stats]. A nil ctx is
+// [context.Background].
 func (s *Source) Renew(ctx context.Context) (*oauth2.Token, error) {
 	a, err := s.use()
 	if err != nil {

@@ -37,7 +37,7 @@ type Transport struct {
 	// Source provides the token. It is required: if nil, every request fails.
 	Source *Source
 
-	// Base sends the requests. If nil, it is [http.DefaultTransport] as it was
+	// Base sends the requests. If nil, it is http.DefaultTransport as it was
 	// when the Source was made.
 	Base http.RoundTripper
 }
@@ -181,7 +181,7 @@ func (t *Transport) send(a *account, out, req *http.Request, token *tokencache.T
 }
 
 // carries reports whether sent, the request that was answered, had the token of
-// out. It had not if the base followed a redirect to another host.
+// out. It did not if the base followed a redirect to another host.
 func carries(sent, out *http.Request) bool {
 	return sent == nil || sent == out || sent.Header.Get("Authorization") == out.Header.Get("Authorization")
 }
