@@ -46,7 +46,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
 		s.serveAPI(w, r)
 		return
 	}
-	answer := httptest.NewRecorder() // kept until the fault lets it go
+	answer := httptest.NewRecorder() // sent after the fault
 	s.serveAPI(answer, r)
 	fault.after(s, r)
 	maps.Copy(w.Header(), answer.Header())

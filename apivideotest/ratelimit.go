@@ -24,11 +24,11 @@ var (
 )
 
 const (
-	announcedLimit = 40 // what answers name where nothing is limited
+	announcedLimit = 40 // in the headers of answers if nothing is limited
 	rateWindow     = time.Minute
 )
 
-// callKind is one of those that the service counts apart.
+// callKind is a kind of call that the service counts separately.
 type callKind int
 
 const (
@@ -39,7 +39,7 @@ const (
 	callKinds
 )
 
-// window is how many calls of a kind there were since it began.
+// window counts the calls of a kind since it began.
 type window struct {
 	began time.Time
 	calls int

@@ -13,8 +13,8 @@ var errBroken = errors.New("apivideotest: the connection was broken")
 
 // Transport returns an [http.RoundTripper] that reaches the server in memory,
 // whatever host a request names. It works inside a bubble of testing/synctest
-// if the server was made there, and honours the request's context. A response
-// is complete before it is returned.
+// if the server was made there. It respects the context of the request. A
+// response is complete before it is returned.
 func (s *Server) Transport() http.RoundTripper { return memory{s} }
 
 type memory struct{ server *Server }

@@ -128,8 +128,8 @@ type form struct {
 	videoID string // "" if there is none
 }
 
-// readForm reads the first file of a multipart form, whatever its field is
-// called: the official clients do not agree.
+// readForm reads the first file of a multipart form, whatever the name of its
+// field: the official clients use different names.
 func readForm(r *http.Request) (f form, err error) {
 	if f.place, err = parseContentRange(r.Header.Get("Content-Range")); err != nil {
 		return f, err

@@ -1,7 +1,7 @@
 // Package filestore shares api.video tokens between the processes of one
 // machine, in a folder of files.
 //
-// Command-line tools and cron jobs start over and over. With this Store they
+// Command-line tools and cron jobs start again and again. With this Store they
 // have a token at once, and all of them together make one auth call an hour:
 //
 //	conf := &apivideo.Config{
@@ -30,11 +30,11 @@
 // delete the files, but learn no token. On Windows the folder's permissions
 // apply.
 //
-// What cannot be a value counts as missing and is replaced: a file of more than
-// 64 KiB, a folder, a link, a pipe, a device, or a file that this user may not
-// open, such as one left by a run as root. The same goes for lock files. Links
-// are never followed. A folder with content is renamed, not deleted. Update
-// fails if the permissions of the folder do not allow the replacement.
+// What cannot be a value counts as missing and is replaced: a folder, a link, a
+// pipe, a device, or a file of more than 64 KiB. So is a file that this user may
+// not open, for example one that a run as root left there. The same goes for lock
+// files. Links are never followed. A folder with content is renamed, not deleted.
+// Update fails if the permissions of the folder do not allow the replacement.
 //
 // The package is tested on Linux. For macOS and Windows it is only compiled and
 // vetted.

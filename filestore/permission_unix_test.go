@@ -81,7 +81,7 @@ func TestStoreRaceWithLinksAndPipes(t *testing.T) {
 	assert.NoFileExists(t, target)
 }
 
-// One run as root left its files behind. A test without root makes files that
+// A run as root left its files behind. Without root, the test makes files that
 // nobody may open instead.
 func TestStoreReplacesFilesOfRoot(t *testing.T) {
 	srv, dir := apivideotest.NewServer(), filepath.Join(t.TempDir(), "store")

@@ -21,8 +21,8 @@ const (
 )
 
 const (
-	// The lock that this takes ends with the query, and is shared, so that those
-	// who wait do not hinder each other.
+	// The lock that this takes ends with the query. It is shared, so that
+	// waiting processes do not block each other.
 	freeQuery = `SELECT current_setting('transaction_read_only') = 'on',
 	to_regclass('apivideo_tokens') IS NULL,
 	pg_try_advisory_xact_lock_shared($1)`
@@ -39,9 +39,9 @@ INSERT INTO apivideo_tokens (key, value, expires_at) VALUES ($1, $2, statement_t
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`
 )
 
-// lock is the lock on one key. It belongs to a transaction, so that neither a
-// pool nor a pooler can hand it to another user, and what is written in the
-// transaction is stored only if the lock was held to the end.
+// lock is the lock on one key. It belongs to a transaction: neither a pool nor
+// a pooler can give it to another user. The transaction stores a value only if
+// the lock was held to the end.
 type lock struct {
 	tx   *sql.Tx
 	key  string
@@ -67,8 +67,8 @@ func (s *Store) lock(ctx context.Context, key string) (*lock, error) {
 	return l, err
 }
 
-// await tries to get the lock until ctx ends. In between it needs no
-// connection: a fleet that waits must not take them from the holder.
+// await tries to get the lock until ctx ends. Between two tries it holds no
+// connection: a waiting fleet must leave connections for the holder.
 func (s *Store) await(ctx context.Context, key string) (*lock, error) {
 	for {
 		l, err := s.try(ctx, key)

@@ -21,11 +21,11 @@
 //	);
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON apivideo_tokens TO my_app;
 //
-// It has one row for each account and environment. The key is derived from the
-// API key, and the value is encrypted with another key derived from it, both by
-// package apivideo. So a person who can read the table gets no token, and a
-// modified value is treated as missing. A row expires 24 hours after its last
-// update, by the server's clock. Each update deletes up to 100 expired rows.
+// It has one row for each account and environment. Package apivideo derives the
+// name of the row from the API key, and encrypts the value. So a person who can
+// read the table gets no token, and a modified value is treated as missing. A row
+// expires 24 hours after its last update, by the server's clock. Each update
+// deletes up to 100 expired rows.
 //
 // # The lock
 //
@@ -33,10 +33,10 @@
 // lock ends with the transaction. If the process is killed, the server sees the
 // closed connection and releases the lock at once. The holder also sends a
 // query every second. If the server gets none for 10 seconds, for example
-// because a machine lost power, it ends the session and thereby the lock.
+// because a machine lost power, it ends the session, and the lock with it.
 //
-// Monitoring shows a renewal as a session that is idle in transaction, usually
-// for less than a second, and for 30 seconds at worst. A transaction_timeout
+// During a renewal, monitoring shows a session that is idle in transaction. That
+// usually takes less than a second, and 30 seconds at worst. A transaction_timeout
 // that is shorter ends the lock.
 //
 // If the server is slow or down, usable tokens stay in use. If a token is needed
@@ -79,8 +79,8 @@ var (
 	errLost     = errors.New("pgstore: the lock was lost") // the cause of the end of fn's context
 )
 
-// A value of more than 64 KiB is none that was stored here. octet_length finds
-// that out without reading it.
+// This package stores no value of more than 64 KiB. octet_length finds the
+// length of a value without reading it.
 const (
 	valueQuery = `SELECT CASE WHEN octet_length(value) <= 65536 THEN value END
 	FROM apivideo_tokens WHERE key = $1 AND expires_at > statement_timestamp()`

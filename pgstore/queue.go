@@ -11,15 +11,16 @@ import (
 // to be opened for it, which takes seconds if a whole fleet starts.
 const queryTime = 10 * time.Second
 
-// queue lets one query run at a time that is not under the lock. If a fleet or
-// many goroutines start together, a second connection for each would cost the
-// server more than the query that it would not have to wait for.
+// queue lets one query run at a time, apart from those under the lock. If a
+// fleet or many goroutines start together, more connections would cost the
+// server more than the wait saves.
 type queue struct {
 	slot chan struct{} // holds an element while a query runs
 	keys sync.Map      // of *waiting by key; they stay, since a program has few accounts
 }
 
-// waiting is what goroutines of this process wait for that use the same key.
+// waiting is the state of one key, for the goroutines of this process that use
+// it.
 type waiting struct {
 	turn chan struct{} // holds an element while one of them is in Update
 	mu   sync.Mutex    // guards next
@@ -57,9 +58,8 @@ func enter(ctx context.Context, c chan struct{}) (leave func(), err error) {
 	}
 }
 
-// load returns what get finds after the call. It does not wait for get beyond
-// the end of ctx, but lets it go on, so that a connection that is being opened
-// serves the next query.
+// load returns what get finds after the call. If ctx ends, load returns, but
+// get goes on: a connection that is being opened can serve the next query.
 func (q *queue) load(ctx context.Context, key string, get func(context.Context) ([]byte, error)) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

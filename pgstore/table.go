@@ -15,8 +15,8 @@ const schema = `CREATE TABLE IF NOT EXISTS apivideo_tokens (
 
 var errNoTable = errors.New("pgstore: there is no table apivideo_tokens")
 
-// create creates the table. It fails if another process does so at the same
-// time, in spite of IF NOT EXISTS: then the table is there nevertheless.
+// create creates the table. It fails if another process creates it at the same
+// time, in spite of IF NOT EXISTS: then the table exists.
 func (s *Store) create(ctx context.Context) error {
 	if _, err := s.db.ExecContext(ctx, schema); err != nil {
 		return fmt.Errorf("pgstore: creating the table apivideo_tokens: %w", err)

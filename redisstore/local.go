@@ -10,8 +10,8 @@ import (
 // one, a connection that does not answer blocks nobody.
 const reads = 4
 
-// local is what the goroutines of one process share, so that a thousand of them
-// that want one key cost Redis no more than a few.
+// local is shared by the goroutines of one process. If a thousand of them want
+// one key, Redis gets only a few commands.
 type local struct {
 	mu   sync.Mutex // guards what follows, and the fields of each key
 	keys map[string]*localKey
@@ -70,8 +70,8 @@ func (l *local) enter(ctx context.Context, key string) (leave func(), err error)
 	}
 }
 
-// load returns the value of key, as get reads it after the call began, perhaps
-// for others too. It does not wait for get beyond the end of ctx.
+// load returns the value of key, as get reads it after the call began. Several
+// callers may share one read. When ctx ends, load returns, but get goes on.
 func (l *local) load(ctx context.Context, key string, get func() ([]byte, error)) ([]byte, error) {
 	r := l.join(key, get)
 	select {

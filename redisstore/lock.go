@@ -23,9 +23,10 @@ const (
 // errLost is the cause of the end of fn's context.
 var errLost = errors.New("redisstore: the lock was lost")
 
-// The scripts get the names of the lock and of the value as keys, and the
-// lock's token first of their arguments. They return 0, and do nothing, if the
-// lock is another's. They are sent as text: redis.Script would need SHA-1.
+// The scripts get the names of the lock and of the value as keys. Their first
+// argument is the token of the lock. If another process holds the lock, they
+// return 0 and do nothing. They are sent as text, because redis.Script would
+// need SHA-1.
 const (
 	// A key of another type, or that never expires, is no lock. The token
 	// may be there already: a client sends a script again when its answer is lost.

@@ -64,7 +64,7 @@ import (
 
 const (
 	valueTime = 24 * time.Hour  // how long a value is kept without a renewal; no token lives longer
-	readTime  = 2 * time.Second // for a read, if the client honours contexts
+	readTime  = 2 * time.Second // for a read, if the client respects contexts
 	maxValue  = 64 << 10        // bytes; a Source's values have a few thousand
 )
 

@@ -13,7 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// cacheFolder is where tokens are kept, or why none are.
+// cacheFolder is the folder for tokens, or the reason why there is none.
 type cacheFolder struct{ dir, unused string }
 
 func (a *app) findCache() cacheFolder {
@@ -51,7 +51,7 @@ func (a *app) store(c cacheFolder) apivideo.Store {
 	return talkingStore{store, a}
 }
 
-// talkingStore says what the cache does.
+// talkingStore logs what the cache does.
 type talkingStore struct {
 	store apivideo.Store
 	app   *app
@@ -86,8 +86,9 @@ func (s talkingStore) Update(ctx context.Context, key string, fn func(context.Co
 	return err
 }
 
-// tokenFile is the name of a value in the folder, or of what a process that was
-// killed left of one. The lock beside it stays: another run may hold it.
+// tokenFile matches the names of values in the folder, and of files that a
+// killed process left there. The lock file stays: another run may hold the
+// lock.
 var tokenFile = regexp.MustCompile(`^[0-9a-f]{64}(\.tmp)?$`)
 
 // logout deletes all tokens.

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// clockTolerance is far more than Date headers and networks are off, and far
+// clockTolerance is more than Date headers and networks are usually off, and
 // less than does harm.
 const clockTolerance = 30 * time.Second
 
@@ -84,8 +84,8 @@ func (a *app) checkCache(c cacheFolder) {
 	a.checked("ok", "cache: %s can be written", c.dir)
 }
 
-// checkService renews the token in the cache, or gets the first. Other runs
-// then find the new one there, so that nobody's refresh token is lost.
+// checkService renews the token in the cache, or gets the first one. Other
+// runs find the new token there, so they lose no refresh token.
 func (a *app) checkService(ctx context.Context, acc *account) error {
 	w := &witness{}
 	src := acc.conf.Source(w.watch(ended(ctx)))
@@ -107,8 +107,8 @@ func (a *app) checkService(ctx context.Context, acc *account) error {
 	return acc.explain(err)
 }
 
-// otherTakes says whether the other environment takes the key, for which it
-// asks there.
+// otherTakes reports whether the other environment accepts the key. It makes
+// an auth call there.
 func (a *app) otherTakes(ctx context.Context, acc *account) string {
 	other := *acc.conf
 	name := "production"
@@ -136,7 +136,7 @@ type witness struct {
 	mu        sync.Mutex // guards what follows
 	exchanged bool       // the service took the API key
 	answered  bool
-	behind    time.Duration // this clock, against the service's
+	behind    time.Duration // this clock, compared with the service's
 }
 
 // watch returns ctx with an HTTP client that w watches.
@@ -155,7 +155,8 @@ func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {
 	w.exchanged = w.exchanged || resp.StatusCode == http.StatusOK && strings.HasSuffix(req.URL.Path, "/auth/api-key")
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		w.answered = true
-		// It was made between the two, and is cut to the second.
+		// The service made the date between the two times, and left out the
+		// fraction of a second.
 		w.behind = max(time.Until(date), min(date.Add(time.Second).Sub(sent), 0))
 	}
 	return resp, nil

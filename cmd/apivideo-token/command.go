@@ -180,7 +180,7 @@ func allowFlag(o *options) cli.Flag {
 
 var (
 	flagInError = regexp.MustCompile(`^(?:flag provided but not defined: -|flag needs an argument: -{1,2}|(?s:invalid value ".*") for flag -)([A-Za-z][a-z]*(?:-[a-z]+)*)(?:$|: )`)
-	flagName    = regexp.MustCompile(`^[A-Za-z-]{1,20}$`) // no API key looks so
+	flagName    = regexp.MustCompile(`^[A-Za-z-]{1,20}$`) // an API key does not look like this
 )
 
 // wrongFlag turns an error of the library into one that names the flag but

@@ -42,8 +42,8 @@ func statusOf(err error) int {
 	return statusOther
 }
 
-// explain turns an error of the library into one for the user of this program:
-// with what to do, and without the names of Go.
+// explain turns an error of the library into one for the user of this program.
+// It says what to do, and uses no names of Go.
 func (acc *account) explain(err error) error {
 	text := strings.TrimPrefix(err.Error(), "apivideo: ")
 	failed, ok := errors.AsType[*apivideo.Error](err)

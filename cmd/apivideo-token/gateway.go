@@ -59,14 +59,14 @@ func (g *gateway) start(at proxy.Address, secret string) error {
 	return nil
 }
 
-// shutdown lets the requests in flight finish, or breaks them off when ctx ends.
+// shutdown lets the requests in flight finish, or cancels them when ctx ends.
 func (g *gateway) shutdown(ctx context.Context) {
 	if g.server.Shutdown(ctx) != nil {
 		g.server.Close()
 	}
 }
 
-// newSecret returns a secret that nobody guesses.
+// newSecret returns a secret that nobody can guess.
 func newSecret() string {
 	b := make([]byte, 32)
 	rand.Read(b) // never fails

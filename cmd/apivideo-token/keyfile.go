@@ -17,8 +17,8 @@ func (acc *account) useKeyFile() (err error) {
 	return nil
 }
 
-// followKeyFile has the file read again at each renewal, for commands that
-// run for long. A pipe can be read only once.
+// followKeyFile makes long-running commands read the file again at each
+// renewal. A pipe can be read only once.
 func (acc *account) followKeyFile() {
 	info, err := os.Stat(acc.keyFile)
 	if acc.keyFile == "" || err != nil || !info.Mode().IsRegular() {

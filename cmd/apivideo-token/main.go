@@ -9,10 +9,10 @@
 // key for it. "apivideo-token help" explains all commands, flags and exit
 // statuses; its text is in the folder text.
 //
-// When it fails it prints nothing on standard output and one line on standard
-// error. SIGINT and SIGTERM end it at once, by the system's own means, so that
-// a shell sees 130 and 143 and a script that was interrupted ends too; run and
-// serve let requests in flight finish first.
+// When it fails, it prints nothing on standard output and one line on standard
+// error. SIGINT and SIGTERM end it at once, as they end any program: a shell
+// sees 130 or 143, and an interrupted script ends too. run and serve let requests
+// in flight finish first.
 package main
 
 import (
@@ -28,10 +28,11 @@ import (
 )
 
 func main() {
-	// Without this a reader that is gone would end the program by a signal,
-	// with no word about it. Not signal.Ignore, which a child would inherit.
+	// Without this, SIGPIPE would end the program without a message if nobody
+	// reads its output. Not signal.Ignore: a child would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	// net/http tells the standard logger what a server sends out of turn.
+	// net/http writes to the standard logger if a server sends data that
+	// nobody asked for.
 	log.SetOutput(io.Discard)
 	bringRoots()
 	os.Exit(newApp().run(os.Args))

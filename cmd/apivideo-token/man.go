@@ -55,8 +55,8 @@ func manText(text string) string {
 	return b.String()
 }
 
-// roff escapes text: the hyphens of flags are to be copied, and a line must not
-// begin like a macro.
+// roff escapes text: readers must be able to copy the hyphens of flags, and a
+// line must not begin like a macro.
 func roff(text string) string {
 	lines := strings.Split(strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text), "\n")
 	for i, line := range lines {

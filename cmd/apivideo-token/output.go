@@ -25,12 +25,12 @@ func (o *options) format(tok *oauth2.Token) string {
 	return tok.AccessToken + "\n"
 }
 
-// formatJSON leaves out the refresh token, which is good for one use and is
-// the cache's.
+// formatJSON leaves out the refresh token: it works only once, and the cache
+// needs it.
 func formatJSON(tok *oauth2.Token) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // scripts may look for the token as it is
+	enc.SetEscapeHTML(false) // scripts may search for the token without escapes
 	// Encoding strings cannot fail.
 	_ = enc.Encode(struct {
 		AccessToken string `json:"access_token"`
@@ -40,8 +40,8 @@ func formatJSON(tok *oauth2.Token) string {
 	return b.String()
 }
 
-// write prints text and closes the file, for some file systems tell only then
-// that the disk is full.
+// write prints text and closes the file: some file systems report a full disk
+// only then.
 func write(f *os.File, text string) error {
 	_, err := io.WriteString(f, text)
 	if err == nil {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// bringRoots provides root certificates in an image that is built from scratch.
-// Elsewhere it does nothing, since they take milliseconds to read.
+// bringRoots provides root certificates in an image that is built from
+// scratch. Elsewhere it does nothing: reading them takes milliseconds.
 func bringRoots() {
 	if runtime.GOOS != "linux" {
 		return

@@ -52,7 +52,7 @@ func (a *app) runProgram(_ context.Context, cmd *cli.Command) error {
 	err = a.wait(child, signals)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	go func() { // a signal now is for the requests of what the program left behind
+	go func() { // a signal now cancels requests of processes that the program left behind
 		select {
 		case <-signals:
 			stop()
@@ -127,7 +127,7 @@ func childEnvironment(env []string, url, secret string) []string {
 		}
 		child = append(child, entry)
 	}
-	if proxied { // some clients would ask it for 127.0.0.1 too
+	if proxied { // some clients would use that proxy for 127.0.0.1 too
 		noProxy = strings.TrimPrefix(noProxy+",127.0.0.1", ",")
 	}
 	if noProxy != "" {

@@ -20,8 +20,8 @@ const (
 	maxSecret = 4 << 10 // bytes of the file
 )
 
-// serve runs the proxy until SIGTERM or SIGINT; a second one breaks off what is
-// still in flight.
+// serve runs the proxy until SIGTERM or SIGINT. A second signal cancels the
+// requests in flight.
 func (a *app) serve(context.Context, *cli.Command) error {
 	at, err := proxy.ParseAddress(a.opts.listen)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forwarded are the signals that run passes on to its program, less those that
-// this process was started to ignore, as under nohup.
+// forwarded are the signals that run passes on to its program. Signals that
+// this process ignored when it started, as under nohup, are not forwarded.
 func forwarded() []os.Signal {
 	return slices.DeleteFunc([]os.Signal{
 		syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2,

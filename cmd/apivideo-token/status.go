@@ -27,7 +27,7 @@ type report struct {
 
 // status prints what this run would use.
 func (a *app) status(ctx context.Context, _ *cli.Command) error {
-	a.opts.verbose = false // it is all about this already
+	a.opts.verbose = false // status prints all of that
 	acc, err := a.account()
 	if err != nil {
 		return err
@@ -67,8 +67,8 @@ func (acc *account) environment() string {
 	return acc.conf.BaseURL
 }
 
-// inspect returns the fingerprint of the account and its cached token, nil if
-// none is usable, without an auth call and without a change to the cache. The
+// inspect returns the fingerprint of the account, and its cached token, or nil
+// if none is usable. It makes no auth call and does not change the cache. The
 // error is about the settings.
 func (acc *account) inspect(ctx context.Context) (fingerprint string, tok *oauth2.Token, err error) {
 	if err := acc.verify(acc.conf.Source(ended(ctx))); err != nil {
@@ -79,8 +79,8 @@ func (acc *account) inspect(ctx context.Context) (fingerprint string, tok *oauth
 	peek := &peekingStore{of: acc.conf.Store}
 	conf := *acc.conf
 	conf.Store = peek
-	// The Source takes the token from the Store, if it will do. An auth call
-	// is where it is known that it does not.
+	// The Source takes the token from the Store if it is usable. If not, it
+	// begins an auth call, which noCalls ends.
 	client := &http.Client{Transport: noCalls(cancel)}
 	tok, err = conf.Source(context.WithValue(ended(ctx), oauth2.HTTPClient, client)).TokenContext(ctx)
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 	"golang.org/x/term"
 )
 
-// maxTries is how many tokens are looked at. One may come from another run,
-// and one more be refused already.
+// maxTries is how many tokens are checked. The first may come from another
+// run, and the second may be refused already.
 const maxTries = 4
 
-// Before an auth call -refresh waits for the runs that begin at the same time: a
-// token issued after that is good for all of them. If the cached token is young,
-// this is perhaps one of many runs that a busy machine starts one by one: then it
-// waits until the token has this age.
+// Before an auth call, -refresh waits for runs that begin at the same time:
+// one new token serves all of them. If the cached token is young, a busy
+// machine may be starting many runs one by one. Then -refresh waits until the
+// token has this age.
 const (
 	gathering = 250 * time.Millisecond
 	youth     = 2 * time.Second
@@ -63,9 +63,9 @@ func (a *app) printToken(ctx context.Context, _ *cli.Command) error {
 	})
 }
 
-// within runs f with the time that -timeout gives. A key file may be a pipe
-// that nobody writes to, and standard output one that nobody reads: neither
-// heeds a context, so they are left behind.
+// within runs f with the time that -timeout gives. f may block in spite of its
+// context: a key file may be a pipe that nobody writes to, and standard output
+// one that nobody reads. Then within leaves f behind.
 func (a *app) within(ctx context.Context, what string, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, a.opts.timeout)
 	defer cancel()
@@ -149,9 +149,9 @@ func issued(tok *oauth2.Token) time.Time {
 	return tok.Expiry.Round(0).Add(-time.Duration(tok.ExpiresIn) * time.Second)
 }
 
-// ended returns ctx as one that has ended. A Source that is made with it renews
-// nothing ahead of expiry: this program would be gone before the answer is
-// there, and the refresh token spent for nothing.
+// ended returns ctx as a context that has ended. A Source that is made with it
+// renews nothing ahead of expiry. This program would end before the answer
+// arrives, and the refresh token would be lost.
 func ended(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	cancel()

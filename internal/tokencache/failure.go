@@ -16,8 +16,8 @@ const (
 	waitJitter       = 0.5
 	// A server may ask for any wait, for example years.
 	longestServerWait = 5 * time.Minute
-	// While the token is usable, a wait is at most a quarter of the time that is
-	// left, but no shorter than this: else the last waits would become too short.
+	// While the token is usable, a wait is at most a quarter of the time that
+	// is left, but at least this long: the last waits would be too short.
 	shortestWait = 500 * time.Millisecond
 )
 

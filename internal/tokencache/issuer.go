@@ -55,8 +55,8 @@ type Explanation struct {
 	Wait      time.Duration // the wait that the service asked for, or 0
 	Refused   bool          // the service rejects the key or the account
 
-	// Crash is the panic or Goexit that the error tells of, if it does. The
-	// chain of an error may be foreign code, which the Cache does not call.
+	// Crash is the panic or Goexit behind the error, or nil. The chain of an
+	// error may be foreign code, which the Cache does not call.
 	Crash *foreign.Crash
 }
 

@@ -57,9 +57,9 @@ func newPanel(row, col int, r run) *plot.Plot {
 	return p
 }
 
-// curves are the outline from the fastest to the slowest request of each slot,
-// the median, and the slots in which a request failed. A slot in which no
-// request began has no point.
+// curves returns the outline from the fastest to the slowest request of each
+// slot, and the median. It also returns the slots in which a request failed. A
+// slot in which no request began has no point.
 func curves(samples []sample, length time.Duration) (outline, median plotter.XYs, failures []time.Duration) {
 	in := make([][]sample, length/slot+1)
 	for _, s := range samples {

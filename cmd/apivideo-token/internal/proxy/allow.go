@@ -38,7 +38,8 @@ func CheckPatterns(patterns []string) error {
 	return err
 }
 
-// registered is where in this program a mux was given a pattern.
+// registered is the part of a message that says where in this program a
+// pattern was registered.
 var registered = regexp.MustCompile(` \(registered at [^)]*\)`)
 
 func add(mux *http.ServeMux, pattern string) (err error) {

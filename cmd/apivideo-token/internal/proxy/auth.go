@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// tokenLifetime is what clients are told. Their token is good for as long
-	// as the secret is, and none should break off an upload to get another.
+	// tokenLifetime is the lifetime that clients are told. Their token is
+	// valid as long as the secret, and no client should interrupt an upload to
+	// get another token.
 	tokenLifetime = 24 * time.Hour
 	maxAuthBody   = 64 << 10 // bytes
 )
@@ -26,8 +27,8 @@ type credentials struct {
 	refreshToken string
 }
 
-// derive makes the tokens from the secret, so that clients need not log in
-// again when the proxy was restarted with the same one.
+// derive makes the tokens from the secret. If the proxy restarts with the same
+// secret, clients need not log in again.
 func derive(secret string) (credentials, error) {
 	if secret == "" {
 		return credentials{}, errors.New("the secret is empty")

@@ -17,8 +17,8 @@ import (
 
 // dropped are the request headers that end here. The client's credential is
 // for this proxy only, and so are cookies, which a browser sends to every port
-// of a host. A method in a header would pass by the patterns of -allow. Expect
-// is the replayer's.
+// of a host. A method in a header would bypass -allow. The replayer sets
+// Expect.
 var dropped = []string{
 	"Authorization", "Cookie", "Connection", "Upgrade", "Expect",
 	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
@@ -67,8 +67,8 @@ func (p *Proxy) currentToken() string {
 	return tok.AccessToken
 }
 
-// local is a redirect's target as the client reaches it: a URL of the API
-// becomes a path, all others stay.
+// local returns the target of a redirect as the client reaches it: a URL of
+// the API becomes a path. Others stay as they are.
 func (p *Proxy) local(location string) string {
 	u, err := url.Parse(location)
 	if err != nil || u.Scheme != p.target.Scheme || !strings.EqualFold(u.Host, p.target.Host) {
@@ -81,8 +81,8 @@ func (p *Proxy) local(location string) string {
 	return (&url.URL{Path: "/" + strings.TrimLeft(rest, "/"), RawQuery: u.RawQuery, Fragment: u.Fragment}).String()
 }
 
-// writeFailure answers a request that the API did not. The library keeps
-// secrets out of its errors, and those of package net name hosts only.
+// writeFailure answers a request if the API gave no answer. The library keeps
+// secrets out of its errors, and errors of package net name only hosts.
 func writeFailure(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return // the client is gone

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// listenUnix makes the socket with mode 0600. One that was left behind by a
-// process that is gone is replaced.
+// listenUnix makes the socket with mode 0600. It replaces a socket that an
+// ended process left behind.
 func listenUnix(path string) (net.Listener, error) {
 	info, err := os.Lstat(path)
 	switch {
@@ -29,7 +29,7 @@ func listenUnix(path string) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	// Not chmod: until then the others could connect.
+	// Not chmod: before it, other users could connect.
 	defer syscall.Umask(syscall.Umask(0o177))
 	l, err := net.Listen("unix", path)
 	if err != nil {

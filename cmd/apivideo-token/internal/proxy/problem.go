@@ -8,7 +8,7 @@ import (
 )
 
 // known are the service's own problems that the proxy answers with, so that
-// its clients act on them as ever.
+// clients handle them as usual.
 var known = map[string]apivideo.Problem{
 	"authentication-invalid-api-key":                    {Status: 401, Title: "The API key is invalid."},
 	"authentication-invalid-refresh-token":              {Status: 401, Title: "The refresh token is invalid."},

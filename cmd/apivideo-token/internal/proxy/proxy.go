@@ -31,15 +31,15 @@ type Config struct {
 	// Secret is what clients send as their API key. Required.
 	Secret string
 
-	// Hosts are the Host headers that are the proxy's own. A request with
-	// another comes from a page that has rebound its name to this machine.
+	// Hosts are the Host headers that are accepted. A request with another one
+	// comes from a web page whose host name was rebound to this machine.
 	Hosts []string
 
-	// Allow are patterns of [http.ServeMux]. A request that matches none gets
-	// a 403. Without a pattern everything is allowed.
+	// Allow are patterns of http.ServeMux. A request that matches none gets a
+	// 403. Without a pattern everything is allowed.
 	Allow []string
 
-	// Base sends the requests. If nil, a transport like [http.DefaultTransport]
+	// Base sends the requests. If nil, a transport like http.DefaultTransport
 	// does.
 	Base http.RoundTripper
 }
@@ -127,8 +127,8 @@ func (p *Proxy) refuses(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// plain reports whether a path means the same to a pattern of -allow as to
-// the service, which may decode or clean it.
+// plain reports whether a pattern of -allow and the service read the path in
+// the same way. The service may decode or clean it.
 func plain(u *url.URL) bool {
 	clean := path.Clean(u.Path)
 	return strings.HasPrefix(u.Path, "/") && (u.Path == clean || u.Path == clean+"/") &&

@@ -13,10 +13,11 @@ import (
 // maxReplay is how long a request's body may be to be kept in memory, in bytes.
 const maxReplay = 1 << 20
 
-// replayer lets the Transport below it send a request twice. A body of up to
-// maxReplay is kept. A longer one is streamed: it can be sent again if nothing
-// of it was read, so the API is asked to look at the header first. An API that
-// does not answer that question is not asked again: the wait for it takes time.
+// replayer lets the Transport below it send a request twice. It keeps a body
+// of up to maxReplay. It streams a longer one, which can be sent again only if
+// nothing of it was read. So it asks the API to look at the header first
+// (Expect: 100-continue). If the API ignores that, it is not asked again: the
+// wait for an answer takes time.
 type replayer struct {
 	next  http.RoundTripper
 	blind atomic.Bool // the API does not answer "Expect: 100-continue"
@@ -76,7 +77,7 @@ func keep(req *http.Request, body []byte) {
 // errRead is why a streamed body cannot be sent again.
 var errRead = errors.New("a part of the body was sent already")
 
-// stream hands out readers of one body, the latest of which may read. The
+// stream makes readers of one body. Only the latest reader may read. The
 // server that received the body closes it.
 type stream struct {
 	from io.Reader
@@ -92,7 +93,7 @@ func (s *stream) wasRead() bool {
 	return s.read
 }
 
-// open returns a reader, unless one before it has read.
+// open returns a reader, unless an earlier one has read.
 func (s *stream) open() (io.ReadCloser, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
