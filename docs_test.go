@@ -136,8 +136,8 @@ func plainMessage(format string) string {
 	return strings.TrimRight(format, ": ")
 }
 
-// messages returns the string literals of the library that are not constants of
-// tests. required are those that must have an entry: mistakes in the settings,
+// messages returns the string literals of the library, without its tests.
+// required are those that must have an entry: mistakes in the settings,
 // sentinels, and log lines.
 func messages(t *testing.T) (all map[string]bool, required []string) {
 	t.Helper()
@@ -226,8 +226,8 @@ func TestDocsMigrationIsPgstores(t *testing.T) {
 	assert.Fail(t, "there is no SQL")
 }
 
-// Every command of the documents is in .ci/run, or in .ci/docs, which it calls,
-// perhaps with other numbers.
+// Every command of the documents is in .ci/run, or in .ci/docs, which .ci/run
+// calls. The numbers may differ.
 func TestDocsCommandsAreRun(t *testing.T) {
 	ran := map[string]bool{}
 	script, err := os.ReadFile(".ci/run")

@@ -17,8 +17,8 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/filestore"
 )
 
-// A long-running program: the key file is read at each renewal, the token is
-// shared with other processes, and wrong settings end the program at once.
+// A long-running program. It reads the key file at each renewal, shares the
+// token with other processes, and ends at once if its settings are wrong.
 func Example_production() {
 	srv := apivideotest.NewUnstartedServer()
 	ctx := srv.Context(context.Background()) // a real program uses context.Background()

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// playedStore is a Store of which a test plays the calls; those that it does
-// not play reach a memstore.
+// playedStore is a Store whose calls a test can replace. The other calls reach
+// a memstore.
 type playedStore struct {
 	*memstore.Store
 	load   func() ([]byte, error)
@@ -40,7 +40,7 @@ func (p *playedStore) Update(ctx context.Context, key string, fn updateFunc) err
 	return p.Store.Update(ctx, key, fn)
 }
 
-// A request is served without the Store, whatever happens in there.
+// Whatever the Store does, a request is served without it.
 func TestStoreCrashIsAFailureOfIt(t *testing.T) {
 	eachCrash(t, func(t *testing.T, w *world, crash func()) {
 		store := &playedStore{Store: memstore.New()}
@@ -113,7 +113,7 @@ func TestStoreUpdateLies(t *testing.T) {
 	}
 }
 
-// strangeError is an error of which a test plays the methods.
+// strangeError is an error whose methods a test replaces.
 type strangeError struct{ text, unwrap, as func() }
 
 func (e *strangeError) Error() string { e.text(); return "made-up" }
@@ -170,7 +170,7 @@ func TestAPIKeyFuncIsForeign(t *testing.T) {
 	}
 }
 
-// stuck is a body of which nothing comes, whatever its context, until it is
+// stuck is a body that yields nothing, whatever its context, until it is
 // closed.
 type stuck struct{ closed chan struct{} }
 
@@ -178,7 +178,7 @@ func newStuck() *stuck                    { return &stuck{make(chan struct{})} }
 func (s *stuck) Read([]byte) (int, error) { <-s.closed; return 0, io.ErrClosedPipe }
 func (s *stuck) Close() error             { close(s.closed); return nil }
 
-// The end of the bubble finds what is left behind.
+// If anything is left behind, the bubble fails at its end.
 func TestAuthCallLeavesNothingBehind(t *testing.T) {
 	for name, test := range map[string]struct {
 		status int

@@ -41,7 +41,7 @@ func apart(f func()) {
 	}()
 }
 
-// strange is a context whose methods a test plays.
+// strange is a context whose methods a test replaces.
 type strange struct {
 	context.Context
 	done  func() <-chan struct{}
@@ -83,7 +83,7 @@ func TestSourceNilContext(t *testing.T) {
 	})
 }
 
-// Whoever brings a strange context is hurt, and nobody else.
+// A strange context harms only the caller that passed it.
 func TestSourceStrangeContext(t *testing.T) {
 	for name, play := range map[string]func(s *strange, block func()){
 		"Done panics": func(s *strange, _ func()) { s.done = func() <-chan struct{} { panic("made-up") } },
@@ -172,7 +172,7 @@ func TestSourceBaseCrash(t *testing.T) {
 	})
 }
 
-// In the caller's own goroutine it is the caller's.
+// A panic in the goroutine of the caller goes to the caller.
 func TestTransportBaseCrash(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -183,7 +183,7 @@ func TestTransportBaseCrash(t *testing.T) {
 	})
 }
 
-// played is a log handler that does what a test wants.
+// played is a log handler whose behavior a test sets.
 type played struct {
 	slog.Handler
 	handle func()
@@ -191,7 +191,7 @@ type played struct {
 
 func (p played) Handle(context.Context, slog.Record) error { p.handle(); return nil }
 
-// The Store is broken, too, so that there is much to log.
+// The Store fails too, so that there is much to log.
 func TestSourceLoggerDelaysNobody(t *testing.T) {
 	var released chan struct{}
 	for name, handle := range map[string]func(){

@@ -54,7 +54,7 @@ var eachMistake = map[string][]string{
 	"has control characters, perhaps a line break; remove them": {fileKey + "\n" + fileKey, fileKey + "\x00", "\x1b[1m" + fileKey, fileKey + "\xff"},
 }
 
-// The messages say where the key is from, but nothing of it, and nothing is
+// The messages say where the key is from and show no part of it. Nothing is
 // sent.
 func TestAPIKeyMistakes(t *testing.T) {
 	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {

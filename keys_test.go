@@ -39,15 +39,15 @@ func (f keyFile) write(t *testing.T, content string) {
 	require.NoError(t, os.WriteFile(string(f), []byte(content), 0o600))
 }
 
-// deletions are the two ways in which a service may delete a key. Nobody knows
-// which one it is.
+// deletions are the two ways in which a service may delete a key. The
+// documentation does not say which is right.
 var deletions = map[string]func(*apivideotest.Server, string){
 	"tokens live on":  (*apivideotest.Server).DeleteKey,
 	"tokens end, too": (*apivideotest.Server).DeleteKeyAndTokens,
 }
 
-// serveFor sends a request each interval, by way of each client, and wants all
-// of them answered.
+// serveFor sends a request with each client in each interval. All of them must
+// be answered.
 func (w *world) serveFor(t *testing.T, d, interval time.Duration, clients ...*http.Client) {
 	t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(interval) {
@@ -82,7 +82,7 @@ func TestKeyFileChangeFailsNoRequest(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with the file for an hour, the last key serves on.
+// While the file is wrong for an hour, the last key stays in use.
 func TestKeyFileMistakeFailsNoRequest(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, f keyFile, key string){
 		"empty":       func(t *testing.T, f keyFile, _ string) { f.write(t, "") },
@@ -122,8 +122,8 @@ func TestKeyFileMistakeFailsNoRequest(t *testing.T) {
 	}
 }
 
-// Half a key is a wrong key: the token serves on for as long as it lives, and
-// the refresh token is still used when the key is right again.
+// Half a key is a wrong key. The token is used until its end, and the refresh
+// token still works when the key is right again.
 func TestKeyFileHalfWritten(t *testing.T) {
 	for _, wrong := range []time.Duration{time.Second, 10 * time.Minute} {
 		bubble(t, func(t *testing.T, w *world) {
@@ -192,7 +192,7 @@ func TestKeyReplicasReadOldAndNew(t *testing.T) {
 	}
 }
 
-// A key that changes while a flight with the old one is under way.
+// The key changes during a flight with the old one.
 func TestKeyChangesDuringARenewal(t *testing.T) {
 	for name, remove := range deletions {
 		t.Run(name, inBubble(func(t *testing.T, w *world) {
@@ -205,7 +205,8 @@ func TestKeyChangesDuringARenewal(t *testing.T) {
 				file.write(t, w.srv.AddKey())
 				remove(w.srv, old)
 			})
-			// Only the request that started the renewal may fail, when its key ends.
+			// If a key ends during a renewal, only the request that started
+			// the renewal may fail.
 			resp, err := client.Get(w.srv.URL + "/videos")
 			require.NoError(t, err)
 			resp.Body.Close()
@@ -215,7 +216,7 @@ func TestKeyChangesDuringARenewal(t *testing.T) {
 	}
 }
 
-// A refused key is not remembered against its successor.
+// The failure of a refused key does not delay the next key.
 func TestKeyChangeEndsTheMemoryOfFailures(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		log := w.lines()
@@ -319,7 +320,7 @@ func TestKeyFuncFailsAtFirst(t *testing.T) {
 	}
 }
 
-// With a key known, what goes wrong with the function costs no request.
+// If an earlier key is known, a failure of the function fails no request.
 func TestKeyFuncFailsLater(t *testing.T) {
 	for name, bad := range map[string]func(context.Context) (string, error){
 		"an error": func(context.Context) (string, error) { return "", errors.New("the vault is sealed") },

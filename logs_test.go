@@ -20,13 +20,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// lines is a slog.Handler that keeps what it is given.
+// lines is a slog.Handler that keeps the lines it gets.
 type lines struct {
 	mu  sync.Mutex
 	all []slog.Record
 }
 
-// lines returns what the Sources made from now on log.
+// lines returns a handler that gets what Sources made from now on log.
 func (w *world) lines() *lines {
 	l := &lines{}
 	w.conf.Logger = slog.New(l)
@@ -170,8 +170,8 @@ func (d *documented) check(t *testing.T, r slog.Record) {
 	assert.NotEmpty(t, attr(r, "base_url"), r.Message)
 }
 
-// Everything that can be logged is in the table, with its level and attributes,
-// and all that is in the table can be logged.
+// Each line that can be logged is in the table, with its level and attributes.
+// Each row of the table can be logged.
 func TestDocsLogTableMatchesTheLines(t *testing.T) {
 	table := logTable(t)
 	for _, scene := range []func(t *testing.T, w *world){
@@ -250,8 +250,9 @@ func logUntouched(t *testing.T, w *world) {
 	}
 }
 
-// The first failure is a Warn, then there is one a minute at most. A refusal of
-// the account is an Error at once. What follows a failure is Info.
+// The first failure is a Warn; then there is at most one a minute. If the
+// service rejects the account, that is an Error at once. The first success
+// after a failure is Info.
 func TestLogIsQuiet(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		log := w.lines()

@@ -151,7 +151,7 @@ func TestOutageOfAWrongKeyIsShared(t *testing.T) {
 	})
 }
 
-// The error of another process says all that the service said.
+// The error of another process has all that the service said.
 func TestOutageErrorTravels(t *testing.T) {
 	for name, fault := range map[string]apivideotest.Fault{
 		"503":       apivideotest.Status(503).RetryAfter("40"),
@@ -186,7 +186,8 @@ func TestOutageErrorTravels(t *testing.T) {
 	}
 }
 
-// A usable token is served, and a process that has one learns of the failure.
+// A usable token is used although another process has failed. The process
+// learns of that failure.
 func TestOutageIsNotFeltWithAToken(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)
@@ -215,7 +216,7 @@ func TestOutageRenewAsksAnew(t *testing.T) {
 		mustRenew(t, src)
 		assert.Equal(t, calls+1, w.authCalls())
 
-		// Of many at once, one asks for all.
+		// Of many concurrent calls, one asks the service.
 		w.srv.SetAuthLatency(time.Second)
 		w.fail(apivideotest.Status(503))
 		calls = w.authCalls()
@@ -228,8 +229,8 @@ func TestOutageRenewAsksAnew(t *testing.T) {
 	})
 }
 
-// What a machine with a wrong clock stored keeps nobody from a token for longer
-// than the wait that it meant, nor from trying three times.
+// A failure from a machine with a wrong clock delays no process longer than
+// the intended wait. It also does not reduce the number of attempts.
 func TestOutageFailureFromAWrongClock(t *testing.T) {
 	at := func(t *testing.T, clock time.Duration, f func(t *testing.T, w *world)) {
 		t.Helper()
@@ -284,8 +285,8 @@ func TestOutageFailureFromAWrongClock(t *testing.T) {
 	}
 }
 
-// A Store reads no more than 64 KiB, so that an answer as long as that must not
-// take the token out of it.
+// A Store reads at most 64 KiB. A long answer of the service must not push the
+// token out of the value.
 func TestOutageFailureFitsTheStore(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		first, tok := w.warm(t)
@@ -335,8 +336,8 @@ func TestStoreOutageIsLoggedOnce(t *testing.T) {
 	}
 }
 
-// Whoever waits for a Store that does not answer is not kept longer than a
-// second, in virtual time to the nanosecond.
+// A caller waits at most one second for a Store that does not answer. In
+// virtual time this is exact.
 func TestStoreHasExactlyOneSecond(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		hang := make(chan struct{})
@@ -347,7 +348,8 @@ func TestStoreHasExactlyOneSecond(t *testing.T) {
 	})
 }
 
-// What failed before was not the service: it is asked three times.
+// The earlier failures were not those of the service, so the service is asked
+// three times.
 func TestOutageOfTheStoreLeavesAllAttempts(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)
@@ -361,8 +363,8 @@ func TestOutageOfTheStoreLeavesAllAttempts(t *testing.T) {
 	})
 }
 
-// A process without a token waits as long as the service asks. What it stored
-// keeps nobody with a token from trying in time.
+// A process without a token waits as long as the service asks. The failure
+// that it stores does not delay processes that have a token.
 func TestOutageFailureDelaysNoRenewal(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)

@@ -42,8 +42,8 @@ func TestDocsSnippetsAreExamples(t *testing.T) {
 	assert.GreaterOrEqual(t, snippets, 7)
 }
 
-// The map of CONTRIBUTING.md has each file of this package and each folder with
-// Go code, or one above it, and nothing that is gone.
+// The map of CONTRIBUTING.md names each file of this package, and each folder
+// with Go code or a folder above it. It names nothing that does not exist.
 func TestDocsMapMatchesTheFiles(t *testing.T) {
 	guide, err := os.ReadFile("CONTRIBUTING.md")
 	require.NoError(t, err)
@@ -75,8 +75,8 @@ func TestDocsMapMatchesTheFiles(t *testing.T) {
 	}))
 }
 
-// What keeps a token knows nothing of the network, and what seals it nothing of
-// what keeps it. Neither knows this package.
+// tokencache does not depend on the network, and seal does not depend on
+// tokencache. Neither depends on this package.
 func TestDocsArrowsBetweenPackages(t *testing.T) {
 	const root = "github.com/apivideo/api.video-go-oauth2"
 	for dir, foreign := range map[string][]string{

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// all is everything that an error shows, at every place of its chain.
+// all is everything that an error and its chain show.
 func all(err error) string {
 	var b strings.Builder
 	for e := range chain(err) {
@@ -75,7 +75,7 @@ func TestErrorHidesASecretInAnother(t *testing.T) {
 	}
 }
 
-// hiding is an error whose text says less than what it wraps.
+// hiding is an error whose text says less than the error it wraps.
 type hiding struct{ error }
 
 func (hiding) Error() string   { return "hidden" }
@@ -105,7 +105,7 @@ func TestErrorChainHasOnlyKnownKinds(t *testing.T) {
 	require.ErrorContains(t, err, "panic: sent [redacted]")
 	assert.NotContains(t, all(err), key)
 
-	// What is known is found behind what is not.
+	// Errors of known types are found behind errors of unknown types.
 	_, err = tokenThrough(t, apivideo.Config{APIKey: key}, breakOff(hiding{errors.Join(bearer{key}, http.ErrSchemeMismatch)}))
 	assert.ErrorIs(t, err, http.ErrSchemeMismatch)
 }
@@ -158,7 +158,7 @@ func TestConfigMarshalHidesTheKey(t *testing.T) {
 	}
 }
 
-// failure is a test that fails, as testify reports it.
+// failure is the failure of a test, as testify reports it.
 type failure struct{ text strings.Builder }
 
 func (f *failure) Errorf(format string, args ...any) { fmt.Fprintf(&f.text, format, args...) }

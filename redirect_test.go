@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// follower is a base that follows redirects, as one does that wraps
-// an http.Client, and keeps a copy of each body to send it again.
+// follower is a base that follows redirects, as one that wraps an http.Client
+// does. It keeps a copy of each body to send it again.
 type follower struct{ client http.Client }
 
 func (f *follower) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -39,8 +39,8 @@ func (f *follower) RoundTrip(r *http.Request) (*http.Response, error) {
 	return f.client.Do(out)
 }
 
-// stranger is a server that notes what it is sent, and answers as the service
-// would.
+// stranger is a server that records the requests it gets. It answers as the
+// service would.
 type stranger struct {
 	*httptest.Server
 	mu  sync.Mutex
@@ -60,14 +60,14 @@ func newStranger(t *testing.T) *stranger {
 	return s
 }
 
-// seen is what the stranger was sent, but for what says nothing.
+// seen is what the stranger got, without parts that carry no information.
 func (s *stranger) seen() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.got
 }
 
-// redirecting returns the URL of a server that answers everything so.
+// redirecting returns the URL of a server that redirects every request.
 func redirecting(t *testing.T, status int, to string) string {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)

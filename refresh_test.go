@@ -23,11 +23,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// unusable is a failure that passes, but not within seconds: one auth call a
-// renewal.
+// unusable is a failure that may pass, but not within seconds: each renewal
+// makes one auth call.
 var unusable = apivideotest.Answer(200, "application/json", "{}")
 
-// refusal is the service's answer to a credential that it does not know.
+// refusal is the answer of the service to an unknown credential.
 func refusal(title string) apivideotest.Fault {
 	return apivideotest.Answer(401, "application/problem+json", `{"title":"`+title+`","status":401}`)
 }
@@ -113,8 +113,8 @@ func sentThenDial(r *http.Request) (*http.Response, error) {
 	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 }
 
-// A refresh token is dropped when it was refused or nobody knows whether it
-// was spent; then even the next flight does not send it.
+// A refresh token is dropped if it was refused, or may have been spent. Later
+// flights do not send it either.
 func TestSourceKeepsAnUnspentRefreshToken(t *testing.T) {
 	hung := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		time.Sleep(time.Minute)
@@ -323,8 +323,8 @@ func TestSourceTooLongAWaitFailsAtOnce(t *testing.T) {
 	})
 }
 
-// What the schedule of renewals ahead of expiry does anyway, a flight that
-// nobody waits for does not.
+// The background schedule retries anyway, so a flight without waiters does
+// not.
 func TestSourceUnawaitedRenewalTriesTheKeyOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, _ := w.warm(t)
@@ -357,8 +357,8 @@ func TestSourceRejectedKeyUnderLoad(t *testing.T) {
 	})
 }
 
-// pauses lets a program ask every 10 ms of 10 minutes while every auth call
-// fails, and returns the times between the auth calls.
+// pauses simulates a program that needs a token every 10 ms for 10 minutes
+// while every auth call fails. It returns the times between the auth calls.
 func pauses(t *testing.T, fault apivideotest.Fault) (between []time.Duration) {
 	t.Helper()
 	bubble(t, func(t *testing.T, w *world) {
@@ -410,7 +410,7 @@ func TestSourceRetryAfterCountsFor5Minutes(t *testing.T) {
 	}
 }
 
-// The doubling stays at its longest through a long outage.
+// In a long outage the wait stays at its maximum.
 func TestSourceBackOffIsJittered(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.fail(unusable)
@@ -465,8 +465,8 @@ func TestSourceFailureAheadCountsOnDemand(t *testing.T) {
 	})
 }
 
-// Ahead of expiry a failure is remembered for no more than a quarter of what
-// is left, so that the last moments are used.
+// Ahead of expiry the wait after a failure is at most a quarter of the time
+// that is left, so that the last moments are used.
 func TestSourceRetriesCloserTowardsExpiry(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)
@@ -521,7 +521,7 @@ func TestAuthCallRequest(t *testing.T) {
 	}
 }
 
-// The limits hold even with an HTTP client that does not honour its context.
+// The limits hold even with an HTTP client that ignores its context.
 func TestAuthCallEndsInTimeWithAnyClient(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAuth(func(*http.Request) (*http.Response, error) {

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// part is a body of which some comes and then nothing, until it is closed.
+// part is a body that yields some bytes and then nothing, until it is closed.
 type part struct {
 	io.Reader
 	rest *stuck
@@ -43,7 +43,7 @@ func TestTransport401WithoutAnEnd(t *testing.T) {
 	}
 }
 
-// get401 is get, but reads only the beginning of the body.
+// get401 is like get, but reads only the beginning of the body.
 func (w *world) get401(t *testing.T, client *http.Client, want int) time.Duration {
 	return w.begin(t, client, nil, want)
 }
@@ -75,7 +75,8 @@ func (w *world) begin(t *testing.T, client *http.Client, body io.Reader, want in
 	return took
 }
 
-// A stream of HTTP/2 stays open behind the last byte while the upload goes on.
+// An HTTP/2 stream stays open after the last byte of the answer while the
+// upload goes on.
 func TestTransport401OfKnownLength(t *testing.T) {
 	for _, text := range []string{"no", ""} {
 		bubble(t, func(t *testing.T, w *world) {

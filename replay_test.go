@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shared is a file of which every attempt reads the same one.
+// shared is a file that all attempts read.
 type shared struct {
 	*strings.Reader
 	rewound chan struct{} // closed by GetBody
@@ -30,7 +30,7 @@ func (s shared) open() (io.ReadCloser, error) {
 	return s, err
 }
 
-// A late read of the first attempt would take bytes from the second.
+// A late read of the first attempt would take bytes from the second one.
 func TestTransportLateReadTakesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -61,7 +61,7 @@ func TestTransportLateReadTakesNothing(t *testing.T) {
 	})
 }
 
-// So it is over a network, with an early 401 and a fast auth call.
+// This happens over a network, with an early 401 and a fast auth call.
 func TestTransportReplayOfASharedFile(t *testing.T) {
 	const size = 4 << 20
 	name := filepath.Join(t.TempDir(), "video")

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain fails if the tests leave a goroutine behind. Those in a bubble are
-// looked for by testing/synctest, too.
+// TestMain fails if the tests leave a goroutine behind. In a bubble,
+// testing/synctest checks that too.
 func TestMain(m *testing.M) {
 	before := runtime.NumGoroutine()
 	code := m.Run()

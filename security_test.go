@@ -24,7 +24,7 @@ import (
 
 var verbs = []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T %v", "%5.3v", "%t"}
 
-// everything is how a value can be printed.
+// everything is all ways to print a value.
 func everything(v any) string {
 	var b strings.Builder
 	for _, verb := range verbs {
@@ -67,7 +67,7 @@ func TestSecretsAreNotPrintedByAnyValue(t *testing.T) {
 		}
 	}
 	assert.Equal(t, "apivideo.Config{APIKey:[redacted] BaseURL:"+srv.URL+" Application:{ } SDK:{ }}", fmt.Sprint(conf))
-	// fmt calls no method on what an unexported field holds.
+	// fmt calls no methods of values in unexported fields.
 	hidden := struct{ c *apivideo.Config }{conf}
 	assert.NotContains(t, fmt.Sprintf("%v %+v %#v", hidden, hidden, hidden), conf.APIKey)
 	assert.Contains(t, fmt.Sprint(apivideo.Config{}), "APIKey:unset BaseURL:https://ws.api.video")
@@ -77,8 +77,8 @@ func TestSecretsAreNotPrintedByAnyValue(t *testing.T) {
 	assert.JSONEq(t, `{"BaseURL":"`+srv.URL+`","Application":{"Name":"","Version":""},"SDK":{"Name":"","Version":""}}`, string(data))
 }
 
-// An echoing server repeats what it was sent in all its answer: headers, status
-// and body, in several spellings.
+// An echoing server repeats the request in its answer: in headers, status and
+// body, in several spellings.
 func TestErrorHidesEchoedSecrets(t *testing.T) {
 	const (
 		key     = `made-up/key+"with\odd<chars>&~`
@@ -157,7 +157,7 @@ func TestErrorHidesEchoedSecrets(t *testing.T) {
 	}
 }
 
-// chain is err and all that it wraps.
+// chain is err and all errors that it wraps.
 func chain(err error) func(func(error) bool) {
 	return func(yield func(error) bool) {
 		for todo := []error{err}; len(todo) > 0; todo = todo[1:] {
@@ -176,7 +176,7 @@ func chain(err error) func(func(error) bool) {
 	}
 }
 
-// net/http repeats what it cannot parse of an answer in its errors.
+// If net/http cannot parse a part of an answer, its error repeats that part.
 func TestErrorHidesSecretsOfNetHTTP(t *testing.T) {
 	const key = "made-up-key-0123456789"
 	echo := &url.Error{Op: "Post", URL: "x", Err: errors.New(`malformed HTTP response "` + key + strings.Repeat(" long", 100) + `"`)}
@@ -307,7 +307,7 @@ func TestErrorOfARefreshHidesTheAccessToken(t *testing.T) {
 	assert.Equal(t, "[redacted]", asError(t, err).Name)
 }
 
-// A secret that a cut would halve is replaced as a whole.
+// A secret at the place where the text is cut is replaced as a whole.
 func TestErrorHidesSecretsAtTheCut(t *testing.T) {
 	const key = "abcdefghijklmnopqrstuvwxyz0123456789"
 	for before := range 1100 {

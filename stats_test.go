@@ -74,7 +74,7 @@ func TestStatsOfAFailingSource(t *testing.T) {
 	})
 }
 
-// Another key ends the memory of failures, but it is no success yet.
+// Another key ends the memory of failures, but does not count as a success.
 func TestStatsFailingSinceOutlastsAKey(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		file := w.keyFile(t)
@@ -112,7 +112,7 @@ func TestStatsOfRefusals(t *testing.T) {
 		assert.True(t, s.Usable)
 		assert.Equal(t, []uint64{10, 10, 11, 1}, []uint64{s.Refusals, s.Replays, s.Waits, s.Refreshes})
 
-		// An upload that cannot be sent again waits for nothing.
+		// An upload that cannot be replayed waits for nothing.
 		w.srv.RevokeAccessTokens()
 		w.stream(t, client, 401)
 		time.Sleep(2 * time.Second)
@@ -142,8 +142,8 @@ func TestStatsWithAStore(t *testing.T) {
 	})
 }
 
-// A probe is no use of the token: a Source that only has probes renews once in
-// vain, and then no more.
+// Stats is no use of the token. If a program only calls Stats, its Source
+// renews the token once, and then no more.
 func TestStatsIsNoUse(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, _ := w.warm(t)
@@ -161,7 +161,7 @@ func TestStatsIsNoUse(t *testing.T) {
 	})
 }
 
-// It waits for nothing: not for a renewal, a Store, a Logger or a function.
+// Stats waits for no renewal, Store, Logger or function.
 func TestStatsWaitsForNothing(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		hang := make(chan struct{})

@@ -62,7 +62,7 @@ func TestStoreSharesOneToken(t *testing.T) {
 		assert.Len(t, slices.Compact(tokens), 1)
 		assert.Equal(t, apivideotest.Counters{AuthCalls: 1, Authenticated: 1}, w.srv.Counters())
 
-		// One renewal an hour serves them all, and nobody waits.
+		// One renewal an hour is enough for all, and no caller waits.
 		for range 6 * 60 {
 			time.Sleep(time.Minute)
 			for _, src := range sources {
@@ -135,7 +135,8 @@ func TestStoreRevocationCostsOneRenewal(t *testing.T) {
 	})
 }
 
-// The Store still has the token when the next one is wanted, and again later.
+// The Store still has the refused token when the next one is needed, and once
+// more later.
 func TestStoreRefusedTokenIsNotTakenAgain(t *testing.T) {
 	for name, drop := range map[string]func(t *testing.T, w *world, src *apivideo.Source){
 		"Invalidate": func(t *testing.T, w *world, src *apivideo.Source) {
@@ -170,7 +171,7 @@ func TestStoreRenewWantsANewToken(t *testing.T) {
 		tok, _ := mustRenew(t, cold)
 		assert.NotEqual(t, first.AccessToken, tok.AccessToken)
 
-		// Of two at once, one renews for both.
+		// Of two concurrent calls, one renews for both.
 		w.srv.SetAuthLatency(time.Second)
 		other := w.source()
 		mustToken(t, other)
@@ -225,7 +226,7 @@ func TestStoreAccountsDoNotShare(t *testing.T) {
 	mustToken(t, same.Source(ctx))
 	assert.Len(t, store.Values(), 3, "another spelling of the same base URL")
 
-	// The value of one is nothing to another.
+	// An account does not use the value of another account.
 	values := store.Values()
 	keys := slices.Collect(maps.Keys(values))
 	for i, key := range keys {
@@ -312,8 +313,9 @@ func TestStoreHasOneSecondToAnswer(t *testing.T) {
 	})
 }
 
-// Ahead of expiry there is time to try the store again; at the end of that time
-// there is not, and still nobody waits. Renew does not wait for the store.
+// Ahead of expiry there is time to try the store again. At the end of that
+// time there is not, and the renewal runs without it, though no caller waits.
+// Renew does not wait for the store.
 func TestStoreFailureIsWaitedOutAheadOfExpiry(t *testing.T) {
 	for _, latency := range []time.Duration{0, 5 * time.Second} {
 		fleet(t, func(t *testing.T, w *world) {
@@ -341,7 +343,8 @@ func TestStoreFailureIsWaitedOutAheadOfExpiry(t *testing.T) {
 	}
 }
 
-// A renewal that gave way to a failing store is no reason to refuse a caller.
+// If a renewal is put off because the store fails, no caller gets an error for
+// that reason.
 func TestStoreFailureRejectsNoCaller(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)
@@ -357,8 +360,8 @@ func TestStoreFailureRejectsNoCaller(t *testing.T) {
 	})
 }
 
-// seized runs a test with a Store whose lock is held by a process that never
-// ends, after one auth call.
+// seized runs a test after one auth call, with a Store whose lock is held by a
+// process that never ends.
 func seized(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
 	fleet(t, func(t *testing.T, w *world) {
@@ -385,7 +388,7 @@ func TestStoreLockTimeout(t *testing.T) {
 	})
 }
 
-// The auth calls have their 30 seconds all the same.
+// The wait for the lock does not reduce the 30 seconds of the auth calls.
 func TestStoreLockWaitLeavesAuthCallsTheirTime(t *testing.T) {
 	seized(t, func(t *testing.T, w *world) {
 		w.srv.Fail(apivideotest.Hang) // for 15 seconds
@@ -482,8 +485,8 @@ func TestStoreServiceErrorReachesTheCaller(t *testing.T) {
 	})
 }
 
-// However the clock is set where a value comes from, its token is used for no
-// longer than its lifetime, and once.
+// A value may come from a machine with any clock. Its token is used for at
+// most its lifetime, and only once.
 func TestStoreTokenFromAClockAhead(t *testing.T) {
 	fromAhead(t, func(t *testing.T, src *apivideo.Source, _ *memstore.Store) {
 		tok, _ := mustToken(t, src)
@@ -495,7 +498,7 @@ func TestStoreTokenFromAClockAhead(t *testing.T) {
 	})
 }
 
-// As when nothing can be written to the store for a while.
+// A write to the store fails for a while.
 func TestStoreReplacedTokenIsNotTakenAgain(t *testing.T) {
 	fromAhead(t, func(t *testing.T, src *apivideo.Source, store *memstore.Store) {
 		old := store.Values()
@@ -508,9 +511,9 @@ func TestStoreReplacedTokenIsNotTakenAgain(t *testing.T) {
 	})
 }
 
-// fromAhead runs a test with a Source that renews nothing by itself, over a
-// Store with a token of a machine whose clock is an hour ahead. The service
-// issues another token.
+// fromAhead runs a test with a Source that renews nothing in the background.
+// Its Store has a token from a machine whose clock is an hour ahead. The
+// service issues another token.
 func fromAhead(t *testing.T, f func(t *testing.T, src *apivideo.Source, store *memstore.Store)) {
 	t.Helper()
 	var values map[string][]byte
@@ -529,8 +532,8 @@ func fromAhead(t *testing.T, f func(t *testing.T, src *apivideo.Source, store *m
 	})
 }
 
-// The store may hold an older token than the one that was refused, if a write
-// to it failed.
+// If a write to it failed, the store may hold an older token than the refused
+// one.
 func TestStoreOlderTokenAfterARefusal(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		src := w.source()
@@ -596,7 +599,7 @@ func TestStoreTokenIssuedAgainIsShared(t *testing.T) {
 	})
 }
 
-// A lock that comes after the Source gave up waiting is of no use any more.
+// A lock that is acquired after the Source gave up waiting is not used.
 func TestStoreLateLockRenewsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(8 * time.Second)
@@ -623,8 +626,8 @@ func slowUpdate(old []byte) func(context.Context, string, updateFunc) error {
 	}
 }
 
-// Update may have returned by the time the Source looks up from a look at the
-// Store, which began after 100 ms.
+// A Source reads the Store, beginning after 100 ms. Update may return before
+// that read does.
 func TestStoreUpdateEndsDuringALoad(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		mustToken(t, w.source())
@@ -642,7 +645,7 @@ func TestStoreUpdateEndsDuringALoad(t *testing.T) {
 	})
 }
 
-// Once the lock was had, a look that ends later decides nothing.
+// A read of the Store that ends after the lock was acquired decides nothing.
 func TestStoreLoadFailsAfterTheLock(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(time.Second)
@@ -660,7 +663,7 @@ func TestStoreLoadFailsAfterTheLock(t *testing.T) {
 	})
 }
 
-// What a Store holds, taken apart by other means than those that made it.
+// The test opens a value of the Store without the code that made it.
 func TestStoreValueIsSealed(t *testing.T) {
 	const base = "https://ws.api.video:443"
 	conf := apivideo.Config{APIKey: "made-up-key"}
@@ -692,15 +695,15 @@ func TestStoreValueIsSealed(t *testing.T) {
 			assert.False(t, bytes.Contains(value, []byte(secret)))
 		}
 
-		// What is not sealed counts as absent.
+		// A value that is not sealed is treated as missing.
 		store.SetValue(key, append([]byte{1}, plain...))
 		tok, _ := mustToken(t, sourceThrough(t, conf, grant("another", "")))
 		assert.Equal(t, "another", tok.AccessToken)
 	}
 }
 
-// A Store that answered before, and is now too busy for two looks, is still
-// waited for.
+// If a Store answered before, and is now too busy for two reads, the Source
+// still waits for it.
 func TestStoreSilentLooksAreNoFailure(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		_, tok := w.warm(t)

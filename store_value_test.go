@@ -14,8 +14,8 @@ import (
 // largestValue is how much a Store reads of a value, in bytes.
 const largestValue = 64 << 10
 
-// The clock of a machine said so when it stored a token, or a failure. Each
-// bubble starts at midnight of 2000-01-01.
+// The wrong time of a machine that stored a token or a failure. Each bubble
+// starts at midnight of 2000-01-01.
 func TestStoreValueOfAWrongClock(t *testing.T) {
 	for _, ahead := range []time.Duration{2 * time.Hour, 30 * 365 * 24 * time.Hour} {
 		var values map[string][]byte
@@ -46,8 +46,8 @@ func TestStoreValueOfAWrongClock(t *testing.T) {
 	}
 }
 
-// Reads are answered by a replica that does not have the token yet, which was
-// revoked since.
+// A replica answers reads. It does not have the new token yet, and the old one
+// was revoked.
 func TestStoreRenewWithALaggingReplica(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		revoked, _ := mustToken(t, w.source())
@@ -79,7 +79,8 @@ func TestStoreOneNameForAnEndpoint(t *testing.T) {
 	}
 }
 
-// storeKeys is under which key a Source for this base URL keeps its token.
+// storeKeys returns the key under which a Source for this base URL keeps its
+// token.
 func storeKeys(t *testing.T, base string) (keys []string) {
 	store := memstore.New()
 	mustToken(t, sourceThrough(t, apivideo.Config{BaseURL: base, Store: store}, grant("made-up-token", "")))
@@ -90,7 +91,7 @@ func storeKeys(t *testing.T, base string) (keys []string) {
 	return keys
 }
 
-// Whatever the service sends, its token is shared.
+// Whatever the service sends, the token is shared.
 func TestStoreValueStaysSmall(t *testing.T) {
 	long := strings.Repeat("x", 100<<10)
 	problem := `{"type":"https://docs.example/made-up","title":"` + long + `","problems":[{"title":"` + long + `"}]}`

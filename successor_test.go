@@ -53,8 +53,8 @@ func (w *world) requests(t *testing.T, n int, sources []*apivideo.Source) (faile
 	return failed
 }
 
-// The service has issued the new token, and its answer is on the way, when a
-// revocation ends both tokens. At every moment of that.
+// The service has issued the new token, and its answer is in transit. A
+// revocation then ends both tokens, at any moment of that.
 func TestTransportRevocationDuringRenewal(t *testing.T) {
 	for _, sources := range []int{1, 5} {
 		for _, n := range []int{1, 50} {
@@ -79,8 +79,8 @@ func TestTransportRevocationDuringRenewal(t *testing.T) {
 	}
 }
 
-// Another process has stored a token before the revocation, which ended it
-// with the one that is current here.
+// Another process stored a token before the revocation. The revocation ended
+// that token and the current one.
 func TestTransportRevocationOfAStoredToken(t *testing.T) {
 	for _, n := range []int{1, 50} {
 		bubble(t, func(t *testing.T, w *world) {
@@ -117,8 +117,9 @@ func TestTransportTwoRevocationsUnseen(t *testing.T) {
 	}
 }
 
-// While the stored token is refused, another one of before the revocation
-// appears in the Store. Only a token that was asked for after it will do.
+// While the stored token is being refused, a second one from before the
+// revocation appears in the Store. Only a token that is requested afterwards
+// works.
 func TestTransportRevocationOfTwoStoredTokens(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		all := w.warmSources(t, 2)
@@ -141,7 +142,7 @@ func TestTransportRevocationOfTwoStoredTokens(t *testing.T) {
 	})
 }
 
-// While it is tried, a renewal is under way that began before the first 401.
+// Meanwhile a renewal is under way that began before the first 401.
 func TestTransportSendsThreeTimesAtMost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, _ := w.warm(t)
@@ -186,7 +187,7 @@ func TestTransportRefusingAPIDuringRenewals(t *testing.T) {
 	})
 }
 
-// A CDN answers every third request: that says nothing about the token.
+// A CDN answers every third request. That says nothing about the token.
 func TestTransportRefusingAPIBehindACDN(t *testing.T) {
 	for _, status := range []int{403, 408, 429, 502, 503} {
 		bubble(t, func(t *testing.T, w *world) {

@@ -23,8 +23,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// world is what most tests run in: a server in memory that plays the service,
-// and a Config for it. As a RoundTripper it stands between the two.
+// world is the environment of most tests: a server in memory that plays the
+// service, and a Config for it. As a RoundTripper it stands between the two.
 type world struct {
 	srv   *apivideotest.Server
 	store *memstore.Store // of conf, in a fleet
@@ -179,7 +179,7 @@ func (w *world) warmClient(t *testing.T) *http.Client {
 	return client
 }
 
-// atOnce gets a token, which takes no time.
+// atOnce gets a token, which must take no time.
 func atOnce(t *testing.T, src *apivideo.Source) *oauth2.Token {
 	t.Helper()
 	tok, took := mustToken(t, src)
@@ -187,7 +187,7 @@ func atOnce(t *testing.T, src *apivideo.Source) *oauth2.Token {
 	return tok
 }
 
-// serves checks that this is still the token of src.
+// serves checks that src still returns this token.
 func serves(t *testing.T, src *apivideo.Source, want *oauth2.Token) {
 	t.Helper()
 	assert.Equal(t, want.AccessToken, atOnce(t, src).AccessToken)
@@ -203,7 +203,7 @@ type tripper func(*http.Request) (*http.Response, error)
 
 func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// through returns a context whose calls pass f.
+// through returns a context whose auth calls go to f.
 func through(ctx context.Context, f tripper) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: f})
 }
@@ -217,7 +217,7 @@ func answer(status int, contentType, body string) *http.Response {
 	}
 }
 
-// reply answers every request so.
+// reply answers every request in this way.
 func reply(status int, contentType, body string) tripper {
 	return func(*http.Request) (*http.Response, error) { return answer(status, contentType, body), nil }
 }
@@ -240,13 +240,13 @@ func grantOf(access, refresh string, lifetime int) *http.Response {
 	return answer(200, "application/json", string(body))
 }
 
-// sourceThrough returns a Source whose auth calls pass f.
+// sourceThrough returns a Source whose auth calls go to f.
 func sourceThrough(t *testing.T, conf apivideo.Config, f tripper) *apivideo.Source {
 	conf.APIKey = cmp.Or(conf.APIKey, "made-up-key")
 	return conf.Source(through(t.Context(), f))
 }
 
-// tokenThrough makes one auth call, which passes f.
+// tokenThrough makes one auth call, which goes to f.
 func tokenThrough(t *testing.T, conf apivideo.Config, f tripper) (*oauth2.Token, error) {
 	conf.APIKey = cmp.Or(conf.APIKey, "made-up-key")
 	return conf.Token(through(t.Context(), f))
@@ -287,7 +287,7 @@ func together(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// background runs f in a goroutine, for whose end wait waits.
+// background runs f in a goroutine. wait waits for its end.
 func background(f func()) (wait func()) {
 	var wg sync.WaitGroup
 	wg.Go(f)

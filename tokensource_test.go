@@ -159,7 +159,7 @@ func TestSourceContextDoneAbortsUnawaitedRenewal(t *testing.T) {
 		serves(t, src, first)
 		assert.Equal(t, 2, w.authCalls())
 
-		// Nor is the abortion held against the service.
+		// The aborted renewal does not count as a failure of the service.
 		src.Invalidate(first)
 		atOnce(t, src)
 	})
@@ -174,7 +174,8 @@ func TestSourceContextDoneKeepsAwaitedRenewal(t *testing.T) {
 		tok, took := mustToken(t, src)
 		assert.Equal(t, 5*time.Second, took)
 
-		// Whoever comes while a flight is being aborted gets a token too.
+		// A caller that arrives while a flight is being aborted gets a token
+		// too.
 		w.srv.RevokeAccessTokens()
 		src.Invalidate(tok)
 		hurried, leave := context.WithTimeout(t.Context(), time.Second)
@@ -248,8 +249,8 @@ func TestSourceTenMinuteOutageIsNotFelt(t *testing.T) {
 	}
 }
 
-// Calls 40 minutes apart never wait, nor does traffic that begins 97 minutes
-// after a lone call.
+// Calls 40 minutes apart never wait. Nor does traffic that begins 97 minutes
+// after a single call.
 func TestSourceSparseCallsNeverWait(t *testing.T) {
 	for _, test := range []struct {
 		lull, every time.Duration
@@ -370,7 +371,7 @@ func TestSourceInvalidateOnlyTheCurrentToken(t *testing.T) {
 	})
 }
 
-// A program may invalidate one token after the other for as long as it likes.
+// A program may invalidate any number of tokens.
 func TestSourceInvalidatedTokensDoNotPileUp(t *testing.T) {
 	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(realSized(t.Context()))
 	rounds := func(n int) {
@@ -475,8 +476,8 @@ func TestConfigMayChangeAfterUse(t *testing.T) {
 	})
 }
 
-// What only the cache of the Source refers to is collected too,
-// while the construction context lives on.
+// Values that only the cache of the Source refers to are collected too,
+// although the construction context lives on.
 func TestSourceDroppedIsCollected(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
@@ -514,7 +515,7 @@ func TestSourceLateTokenRenewsAfterAFailure(t *testing.T) {
 	})
 }
 
-// slowContext takes its time to say why it has ended.
+// slowContext takes some time to return its error.
 type slowContext struct {
 	context.Context
 	time.Duration
@@ -528,8 +529,8 @@ func (c slowContext) Err() error {
 	return err
 }
 
-// The renewal fails while the caller learns that its context has ended: the
-// old token serves on, but not that caller.
+// The renewal fails while the caller learns that its context has ended. The
+// old token stays in use, but that caller gets an error.
 func TestSourceContextDoneGetsNoRefusedToken(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, first := w.warm(t)
@@ -545,7 +546,8 @@ func TestSourceContextDoneGetsNoRefusedToken(t *testing.T) {
 	})
 }
 
-// An auth call that was aborted says so, and why, whatever the client says.
+// The error of an aborted auth call says so, and why, whatever the client
+// says.
 func TestAuthCallCanceledErrorHasTheCause(t *testing.T) {
 	cause := errors.New("the program is told to stop")
 	const message = "apivideo: authenticate: context canceled: the program is told to stop"
@@ -558,8 +560,8 @@ func TestAuthCallCanceledErrorHasTheCause(t *testing.T) {
 		assert.ErrorIs(t, err, context.Canceled)
 		assert.EqualError(t, err, message)
 	})
-	// Here the client is as fast as the context. The garbage collector makes
-	// the two overtake each other.
+	// Here the client is as fast as the context. The garbage collector changes
+	// which of them comes first.
 	ctx, cancel := context.WithCancelCause(through(t.Context(), breakOff(errors.New("aborted"))))
 	cancel(cause)
 	var done atomic.Bool

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// recorder is a base that notes what it is sent, and answers 200.
+// recorder is a base that records requests and answers 200.
 type recorder struct{ sent []*http.Request }
 
 func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -147,7 +147,7 @@ func TestTransportRedirectGetsNoToken(t *testing.T) {
 	assert.Equal(t, "stranger", string(body))
 }
 
-// The base writes into all that it gets.
+// The base writes into everything that it gets.
 func TestTransportLeavesTheRequestAlone(t *testing.T) {
 	named := map[string]string{"Authorization": "Bearer made-up-token", "Av-Origin-App": "app:1", "Av-Origin-Sdk": "sdk:2"}
 	overwrite := tripper(func(r *http.Request) (*http.Response, error) {
@@ -184,7 +184,7 @@ func TestTransportLeavesTheRequestAlone(t *testing.T) {
 	}
 }
 
-// closing is a body that notes its closing.
+// closing is a body that records its closing.
 type closing struct {
 	io.Reader
 	closed atomic.Int32
@@ -276,7 +276,7 @@ func TestTransportContextBoundsTheWait(t *testing.T) {
 		assert.Equal(t, 1, w.authCalls())
 		w.get(t, client, 200)
 
-		// The next token is waited for no longer.
+		// The request does not wait for the next token any longer.
 		w.srv.RevokeAccessTokens()
 		w.srv.SetAuthLatency(5 * time.Second)
 		ask(time.Second)
@@ -413,8 +413,8 @@ func TestTransport401WithABrokenBody(t *testing.T) {
 	})
 }
 
-// A firewall's 401 while the auth service is down must not cost the program
-// its good token.
+// The 401 comes from a firewall, and the auth service is down. The program
+// keeps its good token.
 func TestTransportRefusedTokenServesOn(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
@@ -443,8 +443,8 @@ func TestTransportRefusedTokenServesOn(t *testing.T) {
 	})
 }
 
-// The 401 comes at once; the next request waits for the new token, whether the
-// construction context has ended or not.
+// The caller gets the 401 at once. The next request waits for the new token,
+// whether the construction context has ended or not.
 func TestTransportUpload401RenewsBehind(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithCancel(w.ctx)
@@ -547,8 +547,8 @@ func TestTransportStreamsTheBody(t *testing.T) {
 	})
 }
 
-// hammer has n goroutines call the API for a time, all of which get a 401 at
-// once, and returns how many auth calls that costs.
+// hammer has n goroutines call the API for a time. Each call gets a 401 at
+// once. It returns how many auth calls that costs.
 func (w *world) hammer(t *testing.T, n int, d, every time.Duration, clients ...*http.Client) int {
 	before := w.authCalls()
 	end := time.Now().Add(d)
@@ -593,7 +593,7 @@ func TestTransportHoldSparesRenewAndInvalidate(t *testing.T) {
 // sender is one of the methods of world that send a request.
 type sender func(w *world, t *testing.T, client *http.Client, want int) time.Duration
 
-// A 401 about a token that was replaced meanwhile costs no auth call.
+// A 401 about an earlier token costs no auth call.
 func TestTransportLate401CostsNothing(t *testing.T) {
 	for name, test := range map[string]struct {
 		send sender
@@ -662,8 +662,8 @@ func TestSourceTokenContextSharesAllocations(t *testing.T) {
 	assert.LessOrEqual(t, allocations, most)
 }
 
-// However many Transports a Source has, and whether their requests can be sent
-// again or not.
+// The number of Transports makes no difference, nor whether requests can be
+// replayed.
 func TestTransportHoldDoubles(t *testing.T) {
 	for name, send := range map[string]sender{"requests": (*world).get, "uploads": (*world).stream} {
 		t.Run(name, inBubble(func(t *testing.T, w *world) {
@@ -732,8 +732,8 @@ func TestTransportUploadsWithARejectedKey(t *testing.T) {
 	})
 }
 
-// While refusals are not believed, the program renews: a request that is
-// refused waits for that, and so does who comes after a refused upload.
+// While refusals are held off, the program renews. A refused request waits for
+// that renewal, and so does a request after a refused upload.
 func TestTransportHeldRequestJoinsARenewal(t *testing.T) {
 	for _, upload := range []bool{false, true} {
 		bubble(t, func(t *testing.T, w *world) {

@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What URLs are made of: parts of the base URL, and what looks like them.
+// The parts of random URLs: parts of the base URL, and text that looks like
+// them.
 var urlParts = struct{ schemes, hosts, ports, paths []string }{
 	[]string{"https", "https", "https", "HTTPS", "http", "httpſ", "ftp", ""},
 	[]string{
@@ -66,8 +67,8 @@ func resolve(p string) string {
 	return "/" + strings.Join(parts, "/")
 }
 
-// within reports whether a server that reads the path of u as it stands, or
-// decoded, finds it below base, and at none of the auth operations.
+// within reports whether a server finds the path of u below base, and at none
+// of the auth operations. The server may decode the path or not.
 func within(u *url.URL, base string) bool {
 	literal, _ := url.PathUnescape(resolve(u.EscapedPath()))
 	for _, p := range []string{literal, resolve(u.EscapedPath()), resolve(u.Path)} {
