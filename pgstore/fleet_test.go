@@ -19,8 +19,8 @@ func newService(t *testing.T) *apivideotest.Server {
 	return srv
 }
 
-// A machine that is busy with something else gets three tries: each process has
-// a second to read the store. With the race detector there are fewer of them.
+// On a busy machine there are three tries: each process has only a second to
+// read the store. With the race detector there are fewer processes.
 func TestFleetOfHundredMakesOneExchange(t *testing.T) {
 	processes := 100
 	if raced {

@@ -73,7 +73,7 @@ func TestLockLost(t *testing.T) {
 	}
 }
 
-// The next holder and its value are safe from a holder that is too late.
+// A holder that is too late must not harm the next holder or its value.
 func TestLockLostAndTakenByAnother(t *testing.T) {
 	t.Parallel()
 	for name, wait := range map[string]bool{"noticed": true, "not noticed": false} {

@@ -56,8 +56,8 @@ func getToken(url string) (r report) {
 	}
 	db.SetMaxOpenConns(2)
 	conf := &apivideo.Config{APIKey: os.Getenv(apiKeyVar), BaseURL: os.Getenv(baseURLVar), Store: pgstore.New(db)}
-	// A new connection costs the server so much that two cores need seconds for
-	// a hundred at once, and a Source waits for its Store no longer than one.
+	// A new connection costs the server so much that two cores need seconds
+	// for a hundred at once. A Source waits only one second for its Store.
 	for err := errors.New("not yet loaded"); err != nil; {
 		_, err = conf.Store.Load(context.Background(), key)
 	}

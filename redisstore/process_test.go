@@ -32,8 +32,9 @@ const (
 	apiKeyVar  = "APIVIDEO_API_KEY"
 )
 
-// roles are what a process may do. It begins when it reads a line, and returns a
-// token, or its first error, when it is done or its standard input ends.
+// roles are the tasks of a process. It begins when it reads a line. It ends
+// when it is done, or when its standard input ends. It returns a token, or its
+// first error.
 var roles = map[string]func(conf *apivideo.Config, input io.Reader) (token string, err error){
 	"token": getToken,
 	"serve": callAPI,

@@ -13,7 +13,8 @@ import (
 
 var shellBlock = regexp.MustCompile("(?s)```(?:sh|bash)\n(.*?)```")
 
-// The documents show the token to curl by a pipe: an argument is in ps.
+// The documents pass the token to curl through a pipe: an argument would be
+// visible in ps.
 func TestDocsExamplesKeepTokensOutOfPS(t *testing.T) {
 	documents, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)

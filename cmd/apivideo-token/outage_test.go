@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// failTogether runs the program n times at once, and all must fail so. It
-// returns how long the slowest took.
+// failTogether runs the program n times at once. All runs must fail in this
+// way. It returns how long the slowest took.
 func (u *user) failTogether(n, status int, reason string) time.Duration {
 	var wg sync.WaitGroup
 	start := time.Now()
@@ -28,8 +28,8 @@ func (u *user) failTogether(n, status int, reason string) time.Duration {
 // doublings is how often a wait that doubles each time ends within d.
 func doublings(first, d time.Duration) int { return int(math.Log2(1 + d.Seconds()/first.Seconds())) }
 
-// The first run makes three attempts. Then one of the others asks again after
-// each wait for the service, the first of which is 0.5 s at least.
+// The first run makes three attempts. After each wait, one of the others asks
+// the service again. The first wait is at least 0.5 s.
 func TestOutageFiftyRunsShareFailure(t *testing.T) {
 	u := newUser(t)
 	u.fail(apivideotest.Status(http.StatusServiceUnavailable))

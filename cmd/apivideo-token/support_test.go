@@ -135,7 +135,7 @@ func (u *user) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// result is what a run of the program came to.
+// result is the result of one run of the program.
 type result struct {
 	status         int
 	stdout, stderr string

@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// try uses the service that these lines describe as a client would: twice with
-// a token, and once without.
+// try uses the service that these lines describe, as a client would: twice
+// with a token, and once without.
 func try(t *testing.T, lines string) (baseURL string) {
 	t.Helper()
 	baseURL, key, ok := strings.Cut(strings.TrimSuffix(lines, "\n"), "\n")

@@ -45,8 +45,8 @@ func newUploadServer(t *testing.T) *apivideotest.Server {
 	return srv
 }
 
-// hearOut puts a handler in front of srv that reads an upload to its end even if
-// srv will refuse it, as proxies do.
+// hearOut puts a handler in front of srv. As proxies do, it reads an upload to
+// its end, even if srv will refuse it.
 func hearOut(t *testing.T, srv *apivideotest.Server) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")

@@ -131,9 +131,10 @@ func (s *service) listen(t *testing.T) net.Listener {
 	return l
 }
 
-// goAway accepts one connection, and when two requests have come over it, ends
-// it with a GOAWAY that names the last stream it has processed. It closes
-// reached after the first, and calls leave before it ends.
+// goAway accepts one connection. When two requests have come over it, goAway
+// ends it with a GOAWAY that names the last stream it has processed. It closes
+// reached after the first request, and calls leave before it ends the
+// connection.
 func goAway(l net.Listener, processed uint32, reached chan<- struct{}, leave func()) error {
 	conn, err := l.Accept()
 	if err != nil {

@@ -165,9 +165,10 @@ func (s *service) failure(t *testing.T, err error) *apivideo.Error {
 	return failed
 }
 
-// besiege lets 20 goroutines request a token, which fails, a thousand times a
-// second, for at least 3 seconds and a thousand requests. It returns the highest
-// number of flights that the memory of failures allows, and one of the errors.
+// besiege lets 20 goroutines request a token, which fails. They do so a
+// thousand times a second, for at least 3 seconds and a thousand requests. It
+// returns the highest number of flights that the memory of failures allows, and
+// one of the errors.
 func (s *service) besiege(t *testing.T, ask func() error) (flights int64, err error) {
 	t.Helper()
 	var asked, served atomic.Int64

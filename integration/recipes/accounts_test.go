@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// accounts has one Source for each customer that has an API key. A Source with its
-// token takes less than 4 KiB and no goroutine, and makes no call while it is
-// idle, so there may be thousands. accounts is safe for concurrent use.
+// accounts has one Source for each customer that has an API key. A Source with
+// its token takes less than 4 KiB and no goroutine. It makes no call while it
+// is idle, so thousands of them are fine. accounts is safe for concurrent use.
 type accounts struct {
 	ctx  context.Context
 	conf apivideo.Config                                        // common to all
@@ -43,7 +43,8 @@ func (a *accounts) source(name string) *apivideo.Source {
 // client returns an http.Client for a customer's requests.
 func (a *accounts) client(name string) *http.Client { return a.source(name).Client(a.ctx) }
 
-// drop forgets a customer. Nothing of its Source is left once nobody uses it.
+// drop forgets a customer. When nobody uses its Source any more, the memory is
+// freed.
 func (a *accounts) drop(name string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -78,7 +79,7 @@ func Example_accounts() {
 	// accounts: 1
 }
 
-// What a Source costs, without its token: a customer who never calls.
+// The cost of a Source without a token, for a customer that makes no calls.
 func TestAccountsAreSmall(t *testing.T) {
 	const n = 1000
 	heap := func() int64 {

@@ -10,8 +10,8 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 )
 
-// publish shows a Source at /debug/vars. It makes a string of the error, since
-// an error is empty in JSON.
+// publish shows a Source at /debug/vars. It turns the error into a string,
+// because JSON shows an error as {}.
 func publish(name string, src *apivideo.Source) {
 	expvar.Publish(name, expvar.Func(func() any {
 		s := src.Stats() // makes no call

@@ -12,9 +12,10 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 )
 
-// ready serves /readyz. It makes no call while the Source is healthy, idle or
-// not. After a failure it asks for a token, since a pod that is not ready gets no
-// requests that would. The Source limits how often that makes an auth call.
+// ready serves /readyz. It makes no call while the Source is healthy or idle.
+// After a failure it asks for a token: a pod that is not ready gets no
+// requests, so nothing else would ask for one. The Source limits how often
+// that makes an auth call.
 func ready(src *apivideo.Source) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if s := src.Stats(); !s.Usable && s.LastError != nil {
@@ -48,8 +49,8 @@ func Example_readiness() {
 }
 
 // start returns the Source of a program that starts. It fails if a person must
-// act: the configuration is wrong, or the service rejects the key. An outage is
-// no reason not to start.
+// act: the configuration is wrong, or the service rejects the key. It does not
+// fail during an outage.
 func start(ctx context.Context, conf *apivideo.Config) (*apivideo.Source, error) {
 	src := conf.Source(ctx)
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)

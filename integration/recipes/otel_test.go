@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// observe reports a Source to OpenTelemetry, whenever its reader collects.
+// observe reports a Source to OpenTelemetry each time a reader collects.
 func observe(meter metric.Meter, src *apivideo.Source) error {
 	usable, err := meter.Int64ObservableGauge("apivideo.token.usable")
 	if err != nil {

@@ -15,9 +15,9 @@ import (
 	"gopkg.in/dnaeon/go-vcr.v4/pkg/recorder"
 )
 
-// recorded returns a client whose requests are recorded in a file, or answered
-// from it. The recorder stands above the Transport: it sees requests before they
-// get a token, and no auth call.
+// recorded returns a client that records its requests in a file, or answers
+// them from that file. The recorder is above the Transport: it sees requests
+// before they get a token, and no auth call.
 func recorded(ctx context.Context, conf *apivideo.Config, file string, mode recorder.Mode) (*recorder.Recorder, error) {
 	return recorder.New(file, recorder.WithMode(mode),
 		recorder.WithRealTransport(&apivideo.Transport{Source: conf.Source(ctx)}))
@@ -48,7 +48,7 @@ func TestRecorderKeepsNoToken(t *testing.T) {
 		assert.False(t, strings.Contains(string(cassette), secret), secret)
 	}
 
-	// Without the service, and without an account.
+	// Replay needs neither the service nor an account.
 	srv.Close()
 	r, err = recorded(t.Context(), &apivideo.Config{APIKey: "made-up-key", BaseURL: srv.URL}, file, recorder.ModeReplayOnly)
 	require.NoError(t, err)

@@ -46,9 +46,9 @@ type rotation struct {
 	lost     int // outside of one
 }
 
-// A year in which each new key is delivered within two minutes and the old one
-// deleted within the hour, its tokens with it or not. No request fails outside
-// the service's own outages.
+// In this year each new key is delivered within two minutes. The old one is
+// deleted within the hour, with or without its tokens. No request fails
+// outside the outages of the service.
 func TestFleetForAYearOfKeyChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apivideotest.NewUnstartedServer()

@@ -111,9 +111,10 @@ func (w *world) uneventful(since time.Time) bool {
 }
 
 // patience is how long a request may wait while all is well, if so many tokens
-// were issued meanwhile: for the renewals of those before it in the line, whose
-// tokens are of no use to it if their clocks are off, and for its own; each is a
-// refresh and an exchange at most. It looks at the store before and after.
+// were issued meanwhile. It may wait for the renewals of processes that got
+// the lock earlier: if their clocks are off, it cannot use their tokens. Then
+// follows its own renewal. Each renewal is a refresh and an exchange at most.
+// A request reads the store before and after.
 func (w *world) patience(issued int) time.Duration {
 	return time.Duration(issued+1)*(2*w.latency+handover) + 2*100*time.Millisecond
 }

@@ -1,5 +1,6 @@
-// Package year_test has a fleet live through a year of virtual time, under all
-// that may happen to it, and checks at each request what the library promises.
+// Package year_test simulates a fleet of processes for a year of virtual time,
+// with restarts, outages and wrong clocks. For each request it checks what the
+// library promises.
 //
 //	go test ./year -seeds 100    # many fleets
 //	go test ./year -seed 12345   # the one that failed
@@ -21,8 +22,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(leftover.Run(m, "")) }
 
-// The seed decides what happens when. The library's own jitter it does not, so
-// that two runs of one seed are alike but not the same.
+// The seed decides what happens when. It does not decide the jitter of the
+// library, so two runs of one seed differ a little.
 var (
 	seed  = flag.Uint64("seed", 0, "play only this seed, unless it is 0")
 	seeds = flag.Int("seeds", 0, "how many seeds of each scenario to play, if not the usual few")
@@ -37,8 +38,9 @@ func brief(length time.Duration) time.Duration {
 	return length
 }
 
-// play runs a scenario for each seed, whose number is in the name of the test.
-// No two run at once: what one leaves behind would be hard to tell.
+// play runs a scenario for each seed. The number of the seed is in the name of
+// the test. The scenarios run one after the other: otherwise nobody could tell
+// which one left something behind.
 func play(t *testing.T, s scenario, check func(t *testing.T, w *world)) {
 	t.Helper()
 	for range cmp.Or(*seeds, s.seeds) {
@@ -67,8 +69,8 @@ func TestFleetForAWeekOfIncidentsWithGoodClocks(t *testing.T) {
 	play(t, scenario{seeds: 2, length: 7 * day, pace: 2 * time.Hour, calm: 12 * time.Hour}, eventful)
 }
 
-// eventful checks that there was something to live through. In a week it may be
-// that an outage is over before anybody calls.
+// eventful checks that something happened. In a week, an outage may be over
+// before anybody makes a call.
 func eventful(t *testing.T, w *world) {
 	assert.NotZero(t, w.tally.outages)
 	assert.NotZero(t, w.tally.restarts)

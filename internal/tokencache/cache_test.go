@@ -119,7 +119,7 @@ func TestGetNeedsNoLockAfterFailedRenewal(t *testing.T) {
 	})
 }
 
-// Its timer may have fired before any caller was given it.
+// Its timer may have fired before any caller got the token.
 func TestTokenAdoptedLateIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &fails{}
@@ -189,8 +189,8 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// BenchmarkGet compares what a Transport pays for its token with the least
-// that it could: an atomic load and a look at the clock.
+// BenchmarkGet compares what a Transport pays for its token with the minimum:
+// an atomic load and a look at the clock.
 func BenchmarkGet(b *testing.B) {
 	tok := hour()
 	c := &Cache{cur: tok}

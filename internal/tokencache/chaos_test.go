@@ -23,7 +23,8 @@ type chaos struct {
 	calm bool
 }
 
-// roll returns a number below n, 0 when it is calm: 0 stands for good behaviour.
+// roll returns a number below n, or 0 when it is calm. 0 stands for good
+// behavior.
 func (c *chaos) roll(n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -69,7 +69,7 @@ func playChaos(t *testing.T, box *seal.Box, r *rand.Rand) {
 	assert.Empty(t, shelf.lock, "the Store's lock is free")
 }
 
-// served checks that whoever behaves is served.
+// served checks that callers that behave well get a token.
 func served(t *testing.T, c *Cache, within time.Duration, when string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within+time.Millisecond)
@@ -108,7 +108,7 @@ func quick(err error) error {
 	return nil
 }
 
-// badCaller brings contexts in a chaos, which may end it or block it.
+// badCaller uses contexts that misbehave, which may end or block it.
 func badCaller(x *chaos, c *Cache) {
 	defer func() { _ = recover() }()
 	for range 20 {

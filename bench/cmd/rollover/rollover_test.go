@@ -45,8 +45,8 @@ func TestRolloverReportsAndDraws(t *testing.T) {
 
 var textElement = regexp.MustCompile(`(?s)<text x="([\d.]+)" y="(-[\d.]+)".*?font-size:(\d+)px.*?>(.*?)</text>`)
 
-// assertTextFits checks that no text leaves the picture or meets the next one in
-// its line, in a font much wider than Arial.
+// assertTextFits checks that no text leaves the picture or overlaps the next
+// text in its line. The check assumes a font that is much wider than Arial.
 func assertTextFits(t *testing.T, svg string) {
 	ends := map[string]float64{} // of the last text, by line
 	number := func(s string) float64 { f, _ := strconv.ParseFloat(s, 64); return f }

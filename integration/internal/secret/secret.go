@@ -3,8 +3,8 @@ package secret
 
 import "regexp"
 
-// pattern is how its access tokens and API keys begin, and what all its refresh
-// tokens look like from any place in them.
+// pattern matches the beginning of its access tokens and API keys, and any 80
+// digits of its refresh tokens.
 var pattern = regexp.MustCompile(`eyJ0eXAiOiJKV1Qi|made-up-key-[0-9a-f]|[0-9a-f]{80}`)
 
 // In returns the first secret in a text, "" if there is none.
