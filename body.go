@@ -16,7 +16,7 @@ const (
 	// maxRefusal is how many bytes of a 401's body are read to find its reason.
 	// The service's problems have a few hundred.
 	maxRefusal = 64 << 10
-	// refusalTime is the timeout for reading the body of a 401, and for a read of
+	// refusalTime is the timeout for reading the body of a 401, and for a call of
 	// the request's body to return.
 	refusalTime = 1 * time.Second
 )
@@ -155,49 +155,89 @@ func (b *lateBody) Close() error {
 	return b.body.Close()
 }
 
-// gate wraps the request's body for one attempt. It is shut before the next
-// attempt. A base may still read the body of the previous one, and GetBody may
-// rewind the one file that both read.
+// gate admits the reads of a request's body during one attempt. It is shut before
+// the next attempt. A base may still read the body of the previous one, and
+// GetBody may rewind the one file that both read.
 type gate struct {
-	io.ReadCloser
-	turn   chan struct{} // has an element during a Read
-	closed bool          // guarded by turn
+	mu     sync.Mutex    // guards what follows; never held while the body is called
+	busy   int           // calls that have not returned
+	closed bool          // no further call may begin
+	idle   chan struct{} // made by shut; closed when the last call returns
 }
 
-// gateOf wraps the body of a request that can be sent again. It returns nil if
-// there is no such body.
+// gateOf puts a gate before the body of a request that can be sent again. A base
+// gets each body of the attempt through it: package net/http calls GetBody too,
+// if a connection breaks. gateOf returns nil if there is no such body.
 func gateOf(out *http.Request) *gate {
 	if !hasBody(out) || out.GetBody == nil {
 		return nil
 	}
-	g := &gate{ReadCloser: out.Body, turn: make(chan struct{}, 1)}
-	out.Body = g
+	g, getBody := &gate{}, out.GetBody
+	out.Body = gated{out.Body, g}
+	out.GetBody = func() (io.ReadCloser, error) {
+		if !g.enter() {
+			return nil, errShut
+		}
+		defer g.leave()
+		body, err := getBody()
+		if body == nil || err != nil {
+			return body, err
+		}
+		return gated{body, g}, nil
+	}
 	return g
+}
+
+// gated is a body behind a gate.
+type gated struct {
+	io.ReadCloser
+	gate *gate
 }
 
 var errShut = errors.New("apivideo: the attempt is over, the request is sent again")
 
-func (g *gate) Read(p []byte) (int, error) {
-	g.turn <- struct{}{}
-	defer func() { <-g.turn }()
-	if g.closed {
+func (b gated) Read(p []byte) (int, error) {
+	if !b.gate.enter() {
 		return 0, errShut
 	}
-	return g.ReadCloser.Read(p)
+	defer b.gate.leave()
+	return b.ReadCloser.Read(p)
 }
 
-// shut makes further reads fail. It reports false if a running Read does not
+// enter reports whether a call may begin. leave must follow it.
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.busy++
+	}
+	return !g.closed
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.busy--; g.busy == 0 && g.closed {
+		close(g.idle)
+	}
+}
+
+// shut makes further calls fail. It reports false if a running call does not
 // return in time: the body cannot be replayed then. A nil gate is always shut.
 func (g *gate) shut(ctx context.Context) bool {
 	if g == nil {
 		return true
 	}
+	g.mu.Lock()
+	g.closed, g.idle = true, make(chan struct{})
+	if g.busy == 0 {
+		close(g.idle)
+	}
+	g.mu.Unlock()
 	timer := time.NewTimer(refusalTime)
 	defer timer.Stop()
 	select {
-	case g.turn <- struct{}{}:
-		g.closed = true
-		<-g.turn
+	case <-g.idle:
 		return true
 	case <-timer.C:
 	case <-ctx.Done():

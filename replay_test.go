@@ -61,6 +61,48 @@ func TestTransportLateReadTakesNothing(t *testing.T) {
 	})
 }
 
+// A base calls GetBody itself if a connection breaks, as package net/http does.
+func TestTransportReopenedBodyTakesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		client := w.warmClient(t)
+		video, opened := strings.NewReader("the whole video"), 0
+		second := make(chan struct{})
+		w.setAPI(func(r *http.Request) (*http.Response, error) {
+			if opened == 0 {
+				body, err := r.GetBody()
+				require.NoError(t, err)
+				_, _ = body.Read(make([]byte, 3))
+				go func() {
+					<-second
+					n, err := body.Read(make([]byte, 3))
+					assert.Zero(t, n)
+					assert.Error(t, err)
+					_, err = r.GetBody()
+					assert.Error(t, err)
+				}()
+				return answer(401, "text/plain", "no"), nil
+			}
+			beginning := make([]byte, 3)
+			_, _ = r.Body.Read(beginning)
+			close(second)
+			synctest.Wait() // for the late calls
+			rest, _ := io.ReadAll(r.Body)
+			assert.Equal(t, "the whole video", string(beginning)+string(rest))
+			return answer(201, "text/plain", ""), nil
+		})
+		req, _ := http.NewRequest("POST", w.srv.URL+"/videos", io.NopCloser(video))
+		req.GetBody = func() (io.ReadCloser, error) {
+			opened++
+			_, err := video.Seek(0, io.SeekStart)
+			return io.NopCloser(video), err
+		}
+		resp, err := client.Do(req)
+		require.NoError(t, err)
+		assert.Equal(t, 201, resp.StatusCode)
+		assert.Equal(t, 2, opened)
+	})
+}
+
 // This happens over a network, with an early 401 and a fast auth call.
 func TestTransportReplayOfASharedFile(t *testing.T) {
 	const size = 4 << 20
