@@ -128,13 +128,22 @@ func (e *endpoint) excludes(req *http.Request) string {
 	case req.Host != "" && !e.isAuthority(req.Host):
 		return "its Host field names another host"
 	}
+	redirects := 0
 	for r := req.Response; r != nil; r = r.Request.Response {
+		if redirects++; redirects > maxRedirects {
+			return "it continues too many redirects"
+		}
 		if r.Request == nil || !e.contains(r.Request.URL) {
 			return "it continues a redirect that came from outside the BaseURL"
 		}
 	}
 	return ""
 }
+
+// maxRedirects is how many redirects before a request are checked. There may be
+// no end of them: each response refers to a request and each request to a
+// response, and a base may answer twice with the same response.
+const maxRedirects = 100
 
 // authorizes reports whether a request to u may carry a token.
 func (e *endpoint) authorizes(u *url.URL) bool {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
@@ -223,4 +224,25 @@ func TestTransportForeignRedirectGetsNoToken(t *testing.T) {
 		resp.Body.Close()
 	}
 	assert.Equal(t, []string{"DELETE /videos", "POST /videos"}, sent)
+}
+
+// Each answer is the same response, which http.Client makes a part of the next
+// request.
+func TestTransportSharedRedirectEnds(t *testing.T) {
+	resp := answer(302, "text/plain", "")
+	resp.Header.Set("Location", "/videos")
+	client := &http.Client{Transport: transport(t, apivideo.Config{}, tripper(func(*http.Request) (*http.Response, error) {
+		return resp, nil
+	}))}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := client.Do(videos())
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		assert.ErrorContains(t, err, "stopped after 10 redirects")
+	case <-time.After(10 * time.Second):
+		t.Fatal("it does not end")
+	}
 }
