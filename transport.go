@@ -2,6 +2,7 @@ package apivideo
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -53,12 +54,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if reason := a.service.base.excludes(req); reason != "" {
 		a.passedUntouched(req, reason)
-		return t.base(a).RoundTrip(req)
+		return t.forward(a, req)
 	}
 	out, authorization := outgoing(req, a.service.origins)
 	if out == nil {
 		a.passedUntouched(req, "it has an Authorization header")
-		return t.base(a).RoundTrip(req)
+		return t.forward(a, req)
 	}
 	token, err := a.cache.Get(req.Context())
 	if err != nil {
@@ -93,6 +94,20 @@ func (t *Transport) base(a *account) http.RoundTripper {
 	return t.Base
 }
 
+// forward sends req through the base. It returns either a response or an error,
+// whatever the base returns.
+func (t *Transport) forward(a *account, req *http.Request) (*http.Response, error) {
+	base := t.base(a)
+	resp, err := base.RoundTrip(req)
+	switch {
+	case err != nil:
+		return drop(resp, err)
+	case resp == nil:
+		return nil, fmt.Errorf("apivideo: the base transport (%T) returned neither a response nor an error", base)
+	}
+	return resp, nil
+}
+
 // passedUntouched logs why a request is sent without a token. The first one to
 // the other environment is a warning.
 func (a *account) passedUntouched(req *http.Request, reason string) {
@@ -119,14 +134,14 @@ func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token
 		mark := a.cache.Refuse(token)
 		if !whole || !replayable(req) || !body.shut(req.Context()) {
 			if req.Context().Err() != nil {
-				return leave(resp, tokencache.Left(req.Context()))
+				return drop(resp, tokencache.Left(req.Context()))
 			}
 			a.cache.ReplaceBehind(token)
 			return resp, nil
 		}
 		next, err := a.cache.Replace(req.Context(), token, first)
 		if _, ended := errors.AsType[*tokencache.WaitError](err); ended {
-			return leave(resp, err)
+			return drop(resp, err)
 		}
 		if err != nil {
 			return resp, nil
@@ -154,9 +169,9 @@ func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token
 	}
 }
 
-// leave drops a 401 for the error of the request's context.
-func leave(resp *http.Response, err error) (*http.Response, error) {
-	if resp.Body != nil {
+// drop closes resp, and returns err instead. resp may be nil.
+func drop(resp *http.Response, err error) (*http.Response, error) {
+	if resp != nil && resp.Body != nil {
 		foreign.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() }) // it may block
 	}
 	return nil, err
@@ -165,12 +180,9 @@ func leave(resp *http.Response, err error) (*http.Response, error) {
 // send sends out, the copy of req that carries the token. refused reports
 // whether the answer is a 401 about that token.
 func (t *Transport) send(a *account, out, req *http.Request, token *tokencache.Token) (resp *http.Response, refused bool, err error) {
-	resp, err = t.base(a).RoundTrip(out)
+	resp, err = t.forward(a, out)
 	if err != nil {
 		return nil, false, err
-	}
-	if resp == nil {
-		return nil, false, nil
 	}
 	carried := carries(resp.Request, out)
 	resp.Request = answered(resp.Request, out, req)

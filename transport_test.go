@@ -218,16 +218,23 @@ func TestTransportAlwaysClosesTheBody(t *testing.T) {
 }
 
 func TestTransportResponseOrError(t *testing.T) {
-	broken := errors.New("broken")
-	tr := transport(t, apivideo.Config{}, tripper(func(*http.Request) (*http.Response, error) {
-		return answer(200, "text/plain", "both"), broken
-	}))
-	resp, err := tr.RoundTrip(videos())
-	assert.Nil(t, resp)
-	assert.ErrorIs(t, err, broken)
-	tr.Base = breakOff(nil)
-	_, err = (&http.Client{Transport: tr}).Do(videos())
-	assert.Error(t, err)
+	tr := transport(t, apivideo.Config{}, nil)
+	for _, url := range []string{apivideo.ProductionURL + "/videos", "https://example.com/"} {
+		req, _ := http.NewRequest("GET", url, nil)
+		broken, body := errors.New("broken"), &closing{Reader: strings.NewReader("both")}
+		tr.Base = tripper(func(*http.Request) (*http.Response, error) {
+			resp := answer(200, "text/plain", "")
+			resp.Body = body
+			return resp, broken
+		})
+		resp, err := tr.RoundTrip(req)
+		assert.Nil(t, resp)
+		assert.ErrorIs(t, err, broken)
+		assert.Eventually(t, func() bool { return body.closed.Load() == 1 }, 10*time.Second, time.Millisecond)
+		tr.Base = breakOff(nil)
+		_, err = tr.RoundTrip(req)
+		assert.EqualError(t, err, "apivideo: the base transport (apivideo_test.tripper) returned neither a response nor an error")
+	}
 }
 
 type idle struct {
