@@ -189,6 +189,23 @@ func TestTransport401OfAnotherURL(t *testing.T) {
 	}
 }
 
+// A recorder's response refers to a copy of the request that shows no token.
+func TestTransport401OfARecorder(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		client := w.warmClient(t)
+		w.setAPI(func(r *http.Request) (*http.Response, error) {
+			resp, err := w.srv.Transport().RoundTrip(r)
+			resp.Request = r.Clone(r.Context())
+			resp.Request.Header.Del("Authorization")
+			return resp, err
+		})
+		for range 3 {
+			w.srv.RevokeAccessTokens()
+			w.get(t, client, 200)
+		}
+	})
+}
+
 // A reverse proxy sends the caller's Host, who may name any virtual host.
 func TestTransportForeignHostGetsNoToken(t *testing.T) {
 	srv := apivideotest.NewServer()

@@ -193,9 +193,16 @@ func (t *Transport) send(a *account, out, req *http.Request, token *tokencache.T
 }
 
 // carries reports whether sent, the request that was answered, had the token of
-// out. It did not if the base followed a redirect to another host.
+// out. It did not if the base followed a redirect to another host. At the URL of
+// out it did, even if the base does not show it: recorders remove the header.
 func carries(sent, out *http.Request) bool {
-	return sent == nil || sent == out || sent.Header.Get("Authorization") == out.Header.Get("Authorization")
+	return isAt(sent, out) || sent.Header.Get("Authorization") == out.Header.Get("Authorization")
+}
+
+// isAt reports whether sent, the request that was answered, has the URL of out.
+// It has if the base does not say.
+func isAt(sent, out *http.Request) bool {
+	return sent == nil || sent == out || sent.URL == nil || *sent.URL == *out.URL
 }
 
 // accepts reports whether a status shows that the API accepted the token. The
@@ -211,7 +218,7 @@ func accepts(status int) bool {
 // answered returns the request for Response.Request. It shows no token. It is
 // the caller's request, or the redirected one if the base followed a redirect.
 func answered(sent, out, req *http.Request) *http.Request {
-	if sent == nil || sent == out || sent.URL == nil || *sent.URL == *out.URL {
+	if isAt(sent, out) {
 		return req
 	}
 	shown := *sent
