@@ -179,11 +179,12 @@ func (e *endpoint) rest(u *url.URL) (rest, literal string, ok bool) {
 	return rest, literal, ok
 }
 
-// isOtherEnvironment reports whether host is an api.video environment, but not
-// e's: the program probably mixes the two.
-func (e *endpoint) isOtherEnvironment(host string) bool {
-	known := host == strings.TrimPrefix(ProductionURL, "https://") || host == strings.TrimPrefix(SandboxURL, "https://")
-	return known && !e.isAuthority(host)
+// isOtherEnvironment reports whether the host of u is an api.video environment,
+// but not e's: the program probably mixes the two.
+func (e *endpoint) isOtherEnvironment(u *url.URL) bool {
+	name := canonicalHost(u.Hostname())
+	known := name == strings.TrimPrefix(ProductionURL, "https://") || name == strings.TrimPrefix(SandboxURL, "https://")
+	return known && !e.isAuthority(u.Host)
 }
 
 func (e *endpoint) sameOrigin(u *url.URL) bool {

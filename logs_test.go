@@ -250,6 +250,22 @@ func logUntouched(t *testing.T, w *world) {
 	}
 }
 
+func TestTransportWarnsOfAnySpelling(t *testing.T) {
+	for _, url := range []string{
+		"https://sandbox.api.video/videos", "https://SANDBOX.api.video/videos", "https://sandbox.api.video:443/videos",
+	} {
+		bubble(t, func(t *testing.T, w *world) {
+			log := w.lines()
+			w.conf.BaseURL = apivideo.ProductionURL
+			w.setAPI(reply(401, "", ""))
+			resp, err := w.client().Get(url)
+			require.NoError(t, err)
+			resp.Body.Close()
+			assert.Equal(t, 1, log.count("api.video: request passed without a token", slog.LevelWarn), url)
+		})
+	}
+}
+
 // The first failure is a Warn; then there is at most one a minute. If the
 // service rejects the account, that is an Error at once. The first success
 // after a failure is Info.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
@@ -111,14 +112,14 @@ func (t *Transport) forward(a *account, req *http.Request) (*http.Response, erro
 // passedUntouched logs why a request is sent without a token. The first one to
 // the other environment is a warning.
 func (a *account) passedUntouched(req *http.Request, reason string) {
-	level, host := slog.LevelDebug, ""
-	if req.URL != nil {
-		host = req.URL.Host
+	level, u := slog.LevelDebug, req.URL
+	if u == nil {
+		u = &url.URL{}
 	}
-	if a.service.base.isOtherEnvironment(host) && a.warned.CompareAndSwap(false, true) {
+	if a.service.base.isOtherEnvironment(u) && a.warned.CompareAndSwap(false, true) {
 		level = slog.LevelWarn
 	}
-	a.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", host))
+	a.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", u.Host))
 }
 
 // retry handles a 401 to req, which was sent with token. It sends req again with
