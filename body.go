@@ -58,8 +58,9 @@ type lateBody struct {
 	total   int64
 	ended   bool // the background read has stopped
 	err     error
+	done    bool // the body is closed in the background
 	handed  bool // to the caller
-	closed  bool
+	closed  bool // by the caller
 }
 
 // readAndClose reads until the body is whole, too long, or handed over, and
@@ -100,13 +101,14 @@ func (b *lateBody) add(p []byte, err error) (more, whole bool) {
 	}
 	b.err = err
 	b.ended = err != nil || b.total > maxRefusal || b.handed
-	return !b.ended, err != nil && !b.handed
+	b.done = err != nil && !b.handed
+	return !b.ended, b.done
 }
 
 func (b *lateBody) end(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.ended, b.err = true, err
+	b.ended, b.err, b.done = true, err, true
 	b.changed.Broadcast()
 }
 
@@ -146,7 +148,7 @@ func (b *lateBody) Read(p []byte) (int, error) {
 func (b *lateBody) Close() error {
 	b.mu.Lock()
 	b.closed = true
-	done := b.ended && b.err != nil // closed in the background already
+	done := b.done
 	b.changed.Broadcast()
 	b.mu.Unlock()
 	if done {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -73,6 +74,39 @@ func (w *world) begin(t *testing.T, client *http.Client, body io.Reader, want in
 	assert.NoError(t, resp.Body.Close(), "while it is read")
 	read()
 	return took
+}
+
+// late is a body whose content comes after some time.
+type late struct {
+	closing
+	after time.Duration
+}
+
+func (l *late) Read(p []byte) (int, error) {
+	time.Sleep(l.after)
+	return l.Reader.Read(p)
+}
+
+func TestTransportLate401IsClosed(t *testing.T) {
+	for _, length := range []int64{-1, 2} {
+		bubble(t, func(t *testing.T, w *world) {
+			client := w.warmClient(t)
+			body := &late{closing{Reader: iotest.DataErrReader(strings.NewReader("no"))}, 2 * time.Second}
+			w.setAPI(func(*http.Request) (*http.Response, error) {
+				resp := answer(401, "text/plain", "")
+				resp.Body, resp.ContentLength = body, length
+				return resp, nil
+			})
+			resp, err := client.Get(w.srv.URL + "/videos")
+			require.NoError(t, err)
+			text, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			assert.Equal(t, "no", string(text))
+			require.NoError(t, resp.Body.Close())
+			synctest.Wait()
+			assert.EqualValues(t, 1, body.closed.Load(), length)
+		})
+	}
 }
 
 // An HTTP/2 stream stays open after the last byte of the answer while the
