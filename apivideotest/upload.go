@@ -32,33 +32,24 @@ func (s *Server) UploadedFile(videoID string) []byte {
 }
 
 // uploadSource is POST /videos/{id}/source.
-func (l *library) uploadSource(w http.ResponseWriter, r *http.Request) {
+func (l *library) uploadSource(w http.ResponseWriter, r *http.Request, v *video) {
 	form, err := readForm(r)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	v := l.find(r.PathValue("id"))
-	switch {
-	case v == nil:
-		WriteProblem(w, invalid(problems.NotFound, "videoId"))
-	case err != nil:
+	if err != nil {
 		WriteProblem(w, invalid(problems.InvalidPayload, "file"))
-	default:
-		l.receive(w, v, form)
+		return
 	}
+	l.receive(w, v, form)
 }
 
 // uploadDelegated is POST /upload. The first part makes the video, which the
 // later ones name.
 func (l *library) uploadDelegated(w http.ResponseWriter, r *http.Request) {
 	form, err := readForm(r)
-	if err != nil {
-		WriteProblem(w, invalid(problems.InvalidPayload, "file"))
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	v := l.find(form.videoID)
 	switch {
+	case err != nil:
+		WriteProblem(w, invalid(problems.InvalidPayload, "file"))
+		return
 	case form.videoID == "" && form.place.later():
 		WriteProblem(w, invalid(problems.InvalidPayload, "videoId"))
 		return
