@@ -65,6 +65,7 @@ func TestProxyChecksCredential(t *testing.T) {
 	for _, c := range []struct{ authorization, problem string }{
 		{basic(secret), ""},
 		{"Bearer " + token.AccessToken, ""},
+		{"bearer " + token.AccessToken, ""},
 		{"", "authentication-missing-authorization-header"},
 		{basic("another"), "authentication-invalid-api-key"},
 		{basic(r.srv.Config().APIKey), "authentication-invalid-api-key"},
