@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -214,6 +215,20 @@ func TestProxyServiceDown(t *testing.T) {
 	assert.Equal(t, 502, got.status)
 	assert.Contains(t, got.body, "No answer from the API: ")
 	assert.NotContains(t, got.all, "to1")
+}
+
+// A server takes it that a client that sends no more is gone. It may still read.
+func TestProxyCanceledRequestGetsNoAnswer(t *testing.T) {
+	r := newRig(t)
+	r.srv.HandleFunc("DELETE /slow", func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() })
+	conn, err := net.Dial("tcp", r.proxy.Listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, r.request(http.MethodDelete, "/slow", nil).Write(conn))
+	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+	got, err := io.ReadAll(conn)
+	assert.NoError(t, err)
+	assert.Empty(t, string(got))
 }
 
 func TestProxyRedirectStaysLocal(t *testing.T) {
