@@ -34,6 +34,7 @@ func (p *Proxy) forwarder(t http.RoundTripper) *httputil.ReverseProxy {
 		ModifyResponse: p.clean,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(p.target)
+			r.Out.URL.RawQuery = r.In.URL.RawQuery // with what net/url cannot read
 			for _, name := range dropped {
 				r.Out.Header.Del(name)
 			}

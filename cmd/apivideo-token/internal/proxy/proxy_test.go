@@ -133,6 +133,16 @@ func TestProxyEndsHeadersHere(t *testing.T) {
 	}
 }
 
+func TestProxyLeavesQueryAsItIs(t *testing.T) {
+	r := newRig(t)
+	r.srv.HandleFunc("GET /query", func(w http.ResponseWriter, req *http.Request) { io.WriteString(w, req.URL.RawQuery) })
+	for _, query := range []string{"a=1&b=%20+", "title=100%", "title=a;b", "a=%zz&b=1", "&&a"} {
+		req := r.request(http.MethodGet, "/query", nil)
+		req.URL.RawQuery = query
+		assert.Equal(t, query, r.do(req).body)
+	}
+}
+
 func TestProxyRefusals(t *testing.T) {
 	r := newRig(t)
 	r.srv.HandleFunc("/", func(http.ResponseWriter, *http.Request) { t.Error("the API was asked") })
