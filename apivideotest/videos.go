@@ -59,21 +59,21 @@ type pair struct {
 // handlers returns the server's own part of the API.
 func (s *Server) handlers() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /videos", s.library.alone(s.library.list))
-	mux.HandleFunc("POST /videos", s.library.alone(s.library.create))
+	mux.HandleFunc("GET /videos", s.library.exclusive(s.library.list))
+	mux.HandleFunc("POST /videos", s.library.exclusive(s.library.create))
 	mux.HandleFunc("GET /videos/{id}", s.library.one(s.library.get))
 	mux.HandleFunc("PATCH /videos/{id}", s.library.one(s.library.patch))
 	mux.HandleFunc("DELETE /videos/{id}", s.library.one(s.library.delete))
 	mux.HandleFunc("POST /videos/{id}/source", s.library.one(s.library.uploadSource))
-	mux.HandleFunc("POST /upload", s.library.alone(s.library.uploadDelegated))
+	mux.HandleFunc("POST /upload", s.library.exclusive(s.library.uploadDelegated))
 	mux.HandleFunc("POST /upload-tokens", s.createUploadToken)
 	mux.HandleFunc("DELETE /upload-tokens/{token}", s.deleteUploadToken)
 	return mux
 }
 
-// alone is h with l.mu held during the call. It reads the request before that,
+// exclusive is h with l.mu held during the call. It reads the request before that,
 // and sends the answer after: a slow client must not block the others.
-func (l *library) alone(h http.HandlerFunc) http.HandlerFunc {
+func (l *library) exclusive(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Body != nil {
 			body, err := io.ReadAll(r.Body)
@@ -93,9 +93,9 @@ func (l *library) alone(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// one is a handler for the video that a request names, as alone makes one.
+// one is a handler for the video that a request names, as exclusive makes one.
 func (l *library) one(h func(http.ResponseWriter, *http.Request, *video)) http.HandlerFunc {
-	return l.alone(func(w http.ResponseWriter, r *http.Request) {
+	return l.exclusive(func(w http.ResponseWriter, r *http.Request) {
 		v := l.find(r.PathValue("id"))
 		if v == nil {
 			WriteProblem(w, invalid(problems.NotFound, "videoId"))

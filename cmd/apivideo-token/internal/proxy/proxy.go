@@ -115,7 +115,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeOwn(w, http.StatusForbidden, "not-allowed", "No -allow pattern matches "+r.Method+" "+r.URL.Path+".")
 		return
 	}
-	_ = conn.SetReadDeadline(time.Time{}) // uploads take as long as they take
+	_ = conn.SetReadDeadline(time.Time{}) // an upload may take hours
 	next.ServeHTTP(w, r)
 }
 

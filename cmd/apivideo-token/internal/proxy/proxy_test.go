@@ -227,7 +227,8 @@ func TestProxyServiceDown(t *testing.T) {
 	assert.NotContains(t, got.all, "to1")
 }
 
-// A server takes it that a client that sends no more is gone. It may still read.
+// A server cancels the request of a client that closed its sending side. The
+// client may still read.
 func TestProxyCanceledRequestGetsNoAnswer(t *testing.T) {
 	r := newRig(t)
 	r.srv.HandleFunc("DELETE /slow", func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() })
