@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -54,6 +55,7 @@ func (s *Server) DeleteKeyAndTokens(key string) {
 func (s *Server) SetLifetime(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	d = min(d, math.MaxInt64-time.Second) // so that the sum is one too
 	s.lifetime = max((d + time.Second - 1).Truncate(time.Second), time.Second)
 }
 

@@ -1,6 +1,7 @@
 package apivideotest_test
 
 import (
+	"math"
 	"os"
 	"os/exec"
 	"testing"
@@ -119,6 +120,11 @@ func TestLifetimeInWholeSeconds(t *testing.T) {
 			assert.False(t, srv.Valid(r.Access))
 		})
 	}
+	srv := apivideotest.NewUnstartedServer()
+	srv.SetLifetime(math.MaxInt64) // as good as for ever
+	r := exchange(t, srv)
+	assert.Greater(t, r.ExpiresIn, 1<<30)
+	assert.True(t, srv.Valid(r.Access))
 }
 
 func TestSetRefusal(t *testing.T) {

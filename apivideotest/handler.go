@@ -49,6 +49,11 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
 	answer := httptest.NewRecorder() // sent after the fault
 	s.serveAPI(answer, r)
 	fault.after(s, r)
+	send(w, answer)
+}
+
+// send sends an answer that was kept.
+func send(w http.ResponseWriter, answer *httptest.ResponseRecorder) {
 	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
 	w.Write(answer.Body.Bytes())

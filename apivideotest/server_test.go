@@ -4,8 +4,10 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
@@ -42,6 +44,20 @@ func TestTransportHonoursContextAndBody(t *testing.T) {
 	req, _ = http.NewRequest("POST", srv.URL, io.NopCloser(io.MultiReader(strings.NewReader("x"), failing{})))
 	_, err = srv.Transport().RoundTrip(req)
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+// A failed assertion of package require in a handler ends its goroutine.
+func TestTransportHandlerGoexitBreaksOff(t *testing.T) {
+	both(t, func(t *testing.T, srv *apivideotest.Server) {
+		srv.HandleFunc("GET /ends", func(http.ResponseWriter, *http.Request) { runtime.Goexit() })
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		req, _ := http.NewRequestWithContext(ctx, "GET", srv.URL+"/ends", nil)
+		req.Header.Set("Authorization", basic(srv.Config().APIKey+":"))
+		_, err := srv.Client().Do(req)
+		assert.Error(t, err)
+		assert.NoError(t, ctx.Err())
+	})
 }
 
 type failing struct{}

@@ -35,7 +35,11 @@ func (m memory) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	served := make(chan *http.Response, 1)
-	go func() { served <- m.serve(req, body) }()
+	go func() {
+		var resp *http.Response
+		defer func() { served <- resp }() // nil if the handler ends the goroutine
+		resp = m.serve(req, body)
+	}()
 	select {
 	case resp := <-served:
 		if resp == nil {

@@ -2,10 +2,12 @@ package apivideotest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,33 +34,24 @@ func (s *Server) UploadedFile(videoID string) []byte {
 }
 
 // uploadSource is POST /videos/{id}/source.
-func (l *library) uploadSource(w http.ResponseWriter, r *http.Request) {
+func (l *library) uploadSource(w http.ResponseWriter, r *http.Request, v *video) {
 	form, err := readForm(r)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	v := l.find(r.PathValue("id"))
-	switch {
-	case v == nil:
-		WriteProblem(w, invalid(problems.NotFound, "videoId"))
-	case err != nil:
+	if err != nil {
 		WriteProblem(w, invalid(problems.InvalidPayload, "file"))
-	default:
-		l.receive(w, v, form)
+		return
 	}
+	l.receive(w, v, form)
 }
 
 // uploadDelegated is POST /upload. The first part makes the video, which the
 // later ones name.
 func (l *library) uploadDelegated(w http.ResponseWriter, r *http.Request) {
 	form, err := readForm(r)
-	if err != nil {
-		WriteProblem(w, invalid(problems.InvalidPayload, "file"))
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	v := l.find(form.videoID)
 	switch {
+	case err != nil:
+		WriteProblem(w, invalid(problems.InvalidPayload, "file"))
+		return
 	case form.videoID == "" && form.place.later():
 		WriteProblem(w, invalid(problems.InvalidPayload, "videoId"))
 		return
@@ -182,27 +175,32 @@ type place struct {
 // later reports whether another part comes before.
 func (p place) later() bool { return p.bytes && p.first > 0 || !p.bytes && p.first > 1 }
 
-// parseContentRange reads the forms of Content-Range that the service takes:
-// "part 2/3", "part 2/*" while the number of parts is not known, and
-// "bytes 0-99/200". Without the header a file is in one part.
+// contentRange has the forms of Content-Range that the service takes: "part 2/3",
+// "part 2/*" while the number of parts is not known, and "bytes 0-99/200".
+var contentRange = regexp.MustCompile(`^(part [1-9]\d*/([1-9]\d*|\*)|bytes \d+-\d+/\d+)$`)
+
+// parseContentRange reads a Content-Range. Without it a file is in one part.
 func parseContentRange(header string) (p place, err error) {
 	var last int64
 	switch {
 	case header == "":
 		return place{first: 1, total: 1}, nil
+	case !contentRange.MatchString(header):
+		err = errors.New("unknown form")
 	case strings.HasPrefix(header, "bytes "):
 		_, err = fmt.Sscanf(header, "bytes %d-%d/%d", &p.first, &last, &p.total)
 		p.bytes, p.length = true, last-p.first+1
-		if err == nil && (p.first < 0 || p.length <= 0 || last >= p.total) {
-			err = fmt.Errorf("Content-Range %q", header)
-		}
 	case strings.HasSuffix(header, "/*"):
 		_, err = fmt.Sscanf(header, "part %d/*", &p.first)
 	default:
 		_, err = fmt.Sscanf(header, "part %d/%d", &p.first, &p.total)
 	}
-	if err == nil && !p.bytes && (p.first < 1 || p.total != 0 && p.first > p.total) {
-		err = fmt.Errorf("Content-Range %q", header)
+	switch {
+	case p.bytes && (p.length <= 0 || last >= p.total), !p.bytes && p.total != 0 && p.first > p.total:
+		err = errors.New("out of range")
+	}
+	if err != nil {
+		err = fmt.Errorf("Content-Range %q: %w", header, err)
 	}
 	return p, err
 }

@@ -77,6 +77,7 @@ func TestUploadRefusals(t *testing.T) {
 	id := newVideo(t, srv)
 	for _, contentRange := range []string{
 		"part 0/2", "part 3/2", "part -1/*", "part x/2", "part 1", "bytes 0-3/3", "bytes 3-0/4", "bytes -1-2/4", "bytes 0-2/4", "bytes */4", "nonsense",
+		"part 1/2 or so", "part 1/0", "part +1/+1", "part  1/1", "bytes 0-3/4x", "bytes 0-9223372036854775807/9223372036854775807",
 	} {
 		assert.Equal(t, "payload-is-invalid", upload(t, srv, "/videos/"+id+"/source", contentRange, "film").id(), contentRange)
 	}

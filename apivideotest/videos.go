@@ -1,8 +1,11 @@
 package apivideotest
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"sync"
@@ -45,39 +48,61 @@ type details struct {
 	Panoramic   bool     `json:"panoramic"`
 	MP4Support  bool     `json:"mp4Support"`
 	Tags        []string `json:"tags"`
-	Metadata    []struct {
-		Key   string `json:"key"`
-		Value string `json:"value"`
-	} `json:"metadata"`
+	Metadata    []pair   `json:"metadata"`
+}
+
+type pair struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
 }
 
 // handlers returns the server's own part of the API.
 func (s *Server) handlers() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /videos", s.library.list)
-	mux.HandleFunc("POST /videos", s.library.create)
+	mux.HandleFunc("GET /videos", s.library.exclusive(s.library.list))
+	mux.HandleFunc("POST /videos", s.library.exclusive(s.library.create))
 	mux.HandleFunc("GET /videos/{id}", s.library.one(s.library.get))
 	mux.HandleFunc("PATCH /videos/{id}", s.library.one(s.library.patch))
 	mux.HandleFunc("DELETE /videos/{id}", s.library.one(s.library.delete))
-	mux.HandleFunc("POST /videos/{id}/source", s.library.uploadSource)
-	mux.HandleFunc("POST /upload", s.library.uploadDelegated)
+	mux.HandleFunc("POST /videos/{id}/source", s.library.one(s.library.uploadSource))
+	mux.HandleFunc("POST /upload", s.library.exclusive(s.library.uploadDelegated))
 	mux.HandleFunc("POST /upload-tokens", s.createUploadToken)
 	mux.HandleFunc("DELETE /upload-tokens/{token}", s.deleteUploadToken)
 	return mux
 }
 
-// one is a handler for the video that a request names. l.mu is held during the call.
-func (l *library) one(h func(http.ResponseWriter, *http.Request, *video)) http.HandlerFunc {
+// exclusive is h with l.mu held during the call. It reads the request before that,
+// and sends the answer after: a slow client must not block the others.
+func (l *library) exclusive(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
+		if r.Body != nil {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				WriteProblem(w, Problem(problems.InvalidPayload))
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		answer := httptest.NewRecorder()
+		func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			h(answer, r)
+		}()
+		send(w, answer)
+	}
+}
+
+// one is a handler for the video that a request names, as exclusive makes one.
+func (l *library) one(h func(http.ResponseWriter, *http.Request, *video)) http.HandlerFunc {
+	return l.exclusive(func(w http.ResponseWriter, r *http.Request) {
 		v := l.find(r.PathValue("id"))
 		if v == nil {
 			WriteProblem(w, invalid(problems.NotFound, "videoId"))
 			return
 		}
 		h(w, r, v)
-	}
+	})
 }
 
 // find returns the video with this identifier, nil if there is none. l.mu is
@@ -99,16 +124,34 @@ func (l *library) add(d details) *video {
 	return v
 }
 
-func newDetails() details { return details{Public: true, MP4Support: true, Tags: []string{}} }
+func newDetails() details {
+	return details{Public: true, MP4Support: true, Tags: []string{}, Metadata: []pair{}}
+}
+
+// change sets what a payload names, unless it is not a video's.
+func (d *details) change(payload io.Reader) bool {
+	data, err := io.ReadAll(payload)
+	changed := *d
+	changed.Tags, changed.Metadata = nil, nil // or json would write into those of d
+	if err != nil || json.Unmarshal(data, &changed) != nil || changed.Title == "" {
+		return false
+	}
+	if changed.Tags == nil {
+		changed.Tags = d.Tags
+	}
+	if changed.Metadata == nil {
+		changed.Metadata = d.Metadata
+	}
+	*d = changed
+	return true
+}
 
 func (l *library) create(w http.ResponseWriter, r *http.Request) {
 	d := newDetails()
-	if json.NewDecoder(r.Body).Decode(&d) != nil || d.Title == "" {
+	if !d.change(r.Body) {
 		WriteProblem(w, invalid(problems.InvalidPayload, "title"))
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	writeVideo(w, http.StatusCreated, l.add(d))
 }
 
@@ -118,12 +161,11 @@ func (l *library) get(w http.ResponseWriter, _ *http.Request, v *video) {
 
 // patch changes what the payload names.
 func (l *library) patch(w http.ResponseWriter, r *http.Request, v *video) {
-	d := v.details
-	if json.NewDecoder(r.Body).Decode(&d) != nil || d.Title == "" {
+	if !v.change(r.Body) {
 		WriteProblem(w, invalid(problems.InvalidPayload, "title"))
 		return
 	}
-	v.details, v.UpdatedAt = d, time.Now().UTC().Truncate(time.Second)
+	v.UpdatedAt = time.Now().UTC().Truncate(time.Second)
 	writeVideo(w, http.StatusOK, v)
 }
 
@@ -144,8 +186,6 @@ func (l *library) list(w http.ResponseWriter, r *http.Request) {
 		WriteProblem(w, invalid(problems.InvalidPayload, "pageSize"))
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	total := len(l.videos)
 	from := min((page-1)*size, total)
 	data := l.videos[from:min(from+size, total)]

@@ -3,6 +3,9 @@ package apivideotest_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
@@ -81,4 +84,55 @@ func TestVideosListInPages(t *testing.T) {
 	for _, query := range []string{"?currentPage=0", "?currentPage=x", "?pageSize=101", "?pageSize=-1"} {
 		assert.Equal(t, "payload-is-invalid", get(t, srv, "/videos"+query, key).id(), query)
 	}
+}
+
+func TestVideosRefusedPatchChangesNothing(t *testing.T) {
+	both(t, func(t *testing.T, srv *apivideotest.Server) {
+		key := basic(srv.Config().APIKey + ":")
+		video := call(t, srv, "POST", "/videos", key, `{"title":"A","tags":["a"],"metadata":[{"key":"b","value":"c"}]}`)
+		path := "/videos/" + video.VideoID
+		for _, payload := range []string{
+			`{"tags":["x"],"metadata":[{"key":"y"}],"title":""}`,
+			`{"tags":["x"],"metadata":[{"key":"y"}],"title":7}`,
+			`{"tags":["x"]} and more`,
+		} {
+			assert.Equal(t, 400, call(t, srv, "PATCH", path, key, payload).status, payload)
+			assert.Equal(t, video.body, get(t, srv, path, key).body, payload)
+		}
+		r := call(t, srv, "PATCH", path, key, `{"metadata":[{"key":"y"}]}`)
+		assert.Contains(t, r.body, `"metadata":[{"key":"y","value":""}]`, "nothing of the old one is left")
+		assert.Contains(t, r.body, `"tags":["a"]`)
+	})
+}
+
+func TestVideosListsAreNeverNull(t *testing.T) {
+	srv := apivideotest.NewUnstartedServer()
+	for _, payload := range []string{`{"title":"A"}`, `{"title":"A","tags":null,"metadata":null}`} {
+		r := call(t, srv, "POST", "/videos", basic(srv.Config().APIKey+":"), payload)
+		assert.Contains(t, r.body, `"tags":[],"metadata":[]`)
+	}
+}
+
+func TestVideosSlowClientBlocksNobody(t *testing.T) {
+	srv := apivideotest.NewServer()
+	defer srv.Close()
+	key := basic(srv.Config().APIKey + ":")
+	path := "/videos/" + newVideo(t, srv)
+	body, rest := io.Pipe()
+	req, err := http.NewRequest("PATCH", srv.URL+path, body)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", key)
+	patched := make(chan *http.Response)
+	go func() {
+		resp, err := srv.Client().Do(req)
+		assert.NoError(t, err)
+		patched <- resp
+	}()
+	_, err = io.WriteString(rest, strings.Repeat(" ", 1<<20)) // more than fits on the way
+	require.NoError(t, err)
+	assert.Equal(t, 200, get(t, srv, path, key).status)
+	_, err = io.WriteString(rest, `{"title":"B"}`)
+	require.NoError(t, err)
+	require.NoError(t, rest.Close())
+	assert.Equal(t, "B", read(t, <-patched).Title)
 }

@@ -79,6 +79,8 @@ var (
 	errLost     = errors.New("pgstore: the lock was lost") // the cause of the end of fn's context
 )
 
+const maxValue = 64 << 10 // bytes; a Source's values have a few thousand
+
 // This package stores no value of more than 64 KiB. octet_length finds the
 // length of a value without reading it.
 const (
@@ -90,7 +92,7 @@ const (
 
 // Store keeps values in a PostgreSQL table. It implements the Store of package
 // apivideo and is safe for concurrent use. Make one with [New]; every call on
-// the zero Store is an error.
+// a nil or zero Store is an error.
 type Store struct {
 	db    *sql.DB // nil if there is none
 	queue *queue
@@ -104,7 +106,7 @@ func New(db *sql.DB) *Store { return &Store{db, newQueue()} }
 // Load returns the value of key, or nil if there is none, or no table. It does
 // not wait for the lock, and returns when ctx ends.
 func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
-	if s.db == nil {
+	if s == nil || s.db == nil {
 		return nil, errNoDB
 	}
 	value, err := s.queue.load(ctx, key, func(ctx context.Context) ([]byte, error) { return s.get(ctx, key) })
@@ -132,7 +134,8 @@ func reading(err error) error { return fmt.Errorf("pgstore: reading the value: %
 // the lock on key. It waits for the lock until ctx ends: goroutines that share
 // a Store queue, and processes try several times a second. It creates the table
 // if there is none. What fn returns is stored for 24 hours, unless it is nil,
-// which leaves the value. An error of fn is returned as it is.
+// which leaves the value. More than 64 KiB are an error. An error of fn is
+// returned as it is.
 //
 // The context of fn ends with ctx, and also when the lock is lost, which its
 // [context.Cause] says. Then nothing is stored and Update returns an error.
@@ -143,7 +146,7 @@ func reading(err error) error { return fmt.Errorf("pgstore: reading the value: %
 // Before Update returns, it has released the lock and ended its goroutines. If
 // the server hangs, this takes up to 10 seconds.
 func (s *Store) Update(ctx context.Context, key string, fn func(ctx context.Context, old []byte) ([]byte, error)) error {
-	if s.db == nil {
+	if s == nil || s.db == nil {
 		return errNoDB
 	}
 	leave, err := enter(ctx, s.queue.of(key).turn)
@@ -167,8 +170,11 @@ func (s *Store) Update(ctx context.Context, key string, fn func(ctx context.Cont
 		return err
 	}
 	stop()
-	if context.Cause(held) == errLost {
+	switch {
+	case context.Cause(held) == errLost:
 		return errLost
+	case len(value) > maxValue:
+		return fmt.Errorf("pgstore: a value of %d bytes is too long; the limit is %d", len(value), maxValue)
 	}
 	return l.write(ctx, value)
 }

@@ -86,7 +86,7 @@ func TestStore(t *testing.T) {
 }
 
 func TestStoreWithoutDatabase(t *testing.T) {
-	for _, s := range []*pgstore.Store{pgstore.New(nil), {}} {
+	for _, s := range []*pgstore.Store{pgstore.New(nil), {}, nil} {
 		_, err := s.Load(t.Context(), key)
 		assert.ErrorContains(t, err, "the *sql.DB is nil")
 		assert.ErrorContains(t, s.Update(t.Context(), key, never(t)), "the *sql.DB is nil")
@@ -197,6 +197,16 @@ func TestStoreOversizedValueIsAbsent(t *testing.T) { // not parallel: it counts 
 	}
 	store(t, s, "value")
 	expect(t, s, "value")
+}
+
+func TestStoreRefusesLongValue(t *testing.T) {
+	t.Parallel()
+	s := pgstore.New(newDB(t))
+	longest := strings.Repeat("x", 64<<10)
+	store(t, s, longest)
+	err := s.Update(t.Context(), key, returns(make([]byte, 64<<10+1), nil))
+	assert.EqualError(t, err, "pgstore: a value of 65537 bytes is too long; the limit is 65536")
+	expect(t, s, longest)
 }
 
 func TestStoreRefusesReplica(t *testing.T) {

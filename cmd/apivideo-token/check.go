@@ -38,7 +38,11 @@ func (a *app) check(ctx context.Context, _ *cli.Command) error {
 
 // checked prints one line at once.
 func (a *app) checked(mark, format string, args ...any) {
-	fmt.Fprintf(a.stdout, "%-5s"+format+"\n", append([]any{mark}, args...)...)
+	fmt.Fprint(a.stdout, checkLine(mark, format, args...))
+}
+
+func checkLine(mark, format string, args ...any) string {
+	return fmt.Sprintf("%-5s"+format+"\n", append([]any{mark}, args...)...)
 }
 
 func (acc *account) baseURL() string {
@@ -86,6 +90,8 @@ func (a *app) checkCache(c cacheFolder) {
 
 // checkService renews the token in the cache, or gets the first one. Other
 // runs find the new token there, so they lose no refresh token.
+// On success run prints the last line, and reports an output that cannot be
+// written.
 func (a *app) checkService(ctx context.Context, acc *account) error {
 	w := &witness{}
 	src := acc.conf.Source(w.watch(ended(ctx)))
@@ -94,10 +100,10 @@ func (a *app) checkService(ctx context.Context, acc *account) error {
 	w.report(a)
 	switch {
 	case err == nil && w.exchanged:
-		a.checked("ok", "service: %s accepts the key", acc.environment())
+		a.out.WriteString(checkLine("ok", "service: %s accepts the key", acc.environment()))
 		return nil
 	case err == nil:
-		a.checked("ok", "service: %s renewed the cached token; the key itself was not sent", acc.environment())
+		a.out.WriteString(checkLine("ok", "service: %s renewed the cached token; the key itself was not sent", acc.environment()))
 		return nil
 	case errors.Is(err, apivideo.ErrInvalidAPIKey):
 		a.checked("fail", "service: %s refuses the key%s", acc.environment(), a.otherTakes(ctx, acc))

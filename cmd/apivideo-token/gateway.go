@@ -14,9 +14,9 @@ import (
 
 // gateway is a local proxy.
 type gateway struct {
-	conf   proxy.Config
-	server *http.Server
-	url    string // set by start
+	conf     proxy.Config
+	listener *proxy.Listener // set by listen
+	server   *http.Server    // set by serve
 }
 
 // newGateway checks the settings and the patterns of -allow. Nothing listens
@@ -37,17 +37,20 @@ func (a *app) newGateway() (*gateway, error) {
 	return &gateway{conf: proxy.Config{Source: src, BaseURL: acc.conf.BaseURL, Allow: a.opts.allow}}, nil
 }
 
-// start listens at an address and serves clients that send the secret.
-func (g *gateway) start(at proxy.Address, secret string) error {
-	l, err := at.Listen()
-	if err != nil {
+// listen listens at an address. Clients that connect wait until serve.
+func (g *gateway) listen(at proxy.Address) (err error) {
+	if g.listener, err = at.Listen(); err != nil {
 		return setting("cannot listen at %v: %v; choose another address", at, err)
 	}
-	g.url = l.URL
-	g.conf.Hosts, g.conf.Secret = l.Hosts, secret
+	return nil
+}
+
+// serve serves clients that send the secret.
+func (g *gateway) serve(secret string) error {
+	g.conf.Hosts, g.conf.Secret = g.listener.Hosts, secret
 	handler, err := proxy.New(g.conf)
 	if err != nil {
-		l.Close()
+		g.listener.Close()
 		return err
 	}
 	g.server = &http.Server{
@@ -55,7 +58,7 @@ func (g *gateway) start(at proxy.Address, secret string) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
-	go g.server.Serve(l) // until shutdown
+	go g.server.Serve(g.listener) // until shutdown
 	return nil
 }
 

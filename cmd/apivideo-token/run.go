@@ -40,10 +40,13 @@ func (a *app) runProgram(_ context.Context, cmd *cli.Command) error {
 		return err
 	}
 	secret := newSecret()
-	if err := g.start(at, secret); err != nil {
+	if err := g.listen(at); err != nil {
 		return err
 	}
-	child.Env = childEnvironment(os.Environ(), g.url, secret)
+	if err := g.serve(secret); err != nil {
+		return err
+	}
+	child.Env = childEnvironment(os.Environ(), g.listener.URL, secret)
 	child.Stdin, child.Stdout, child.Stderr = a.stdin, a.stdout, a.stderr
 
 	signals := make(chan os.Signal, 16)

@@ -30,21 +30,26 @@ func (a *app) serve(context.Context, *cli.Command) error {
 	if a.opts.secretFile == "" {
 		return usage("serve needs -secret-file FILE, with the secret that clients send as their API key")
 	}
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	g, err := a.newGateway()
 	if err != nil {
 		return err
 	}
+	if err := g.listen(at); err != nil { // before a new secret is made
+		return err
+	}
 	secret, err := readSecret(a.opts.secretFile)
 	if err != nil {
+		g.listener.Close()
 		return err
 	}
-	if err := g.start(at, secret); err != nil {
+	// Not earlier: the files above may be pipes that nobody writes to.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	if err := g.serve(secret); err != nil {
 		return err
 	}
-	if _, err := io.WriteString(a.stdout, g.url+"\n"); err != nil {
-		a.say("cannot write to standard output; listening at %s", g.url)
+	if _, err := io.WriteString(a.stdout, g.listener.URL+"\n"); err != nil {
+		a.say("cannot write to standard output; listening at %s", g.listener.URL)
 	}
 	<-signals
 	ctx, cancel := context.WithCancel(context.Background())

@@ -131,3 +131,43 @@ func TestServeBadSettings(t *testing.T) {
 	assert.Equal(t, "apivideo-token: APIVIDEO_API_KEY has spaces around it; remove them", u.failure(78, "serve", "-secret-file", secret))
 	assert.NoFileExists(t, secret)
 }
+
+func TestServePortInUseMakesNoSecret(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	secret := filepath.Join(t.TempDir(), "secret")
+	u.failure(78, "serve", "-listen", taken.Addr().String(), "-secret-file", secret)
+	assert.NoFileExists(t, secret)
+}
+
+func TestServeBadSecretLeavesNoSocket(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	dir := t.TempDir()
+	u.failure(78, "serve", "-listen", "unix:"+filepath.Join(dir, "socket"), "-secret-file", filepath.Join(dir, "none", "x"))
+	assert.NoFileExists(t, filepath.Join(dir, "socket"))
+}
+
+// A read from a pipe that nobody writes to cannot be broken off.
+func TestServeSignalEndsWaitForPipe(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	secret := u.command("serve", "-listen", "127.0.0.1:0", "-secret-file", fifo)
+	key := u.command("serve", "-listen", "127.0.0.1:0", "-secret-file", fifo)
+	key.Env = append(key.Env, keyVariable+"=", keyFileVariable+"="+fifo)
+	for _, cmd := range []*exec.Cmd{secret, key} {
+		require.NoError(t, cmd.Start())
+		// Once the pipe can be opened for writing, it is being read.
+		writer, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+		require.NoError(t, err)
+		defer writer.Close()
+		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		assert.Error(t, cmd.Wait())
+		assert.Equal(t, syscall.SIGTERM, cmd.ProcessState.Sys().(syscall.WaitStatus).Signal())
+	}
+}

@@ -49,7 +49,7 @@ func TestOutputWriteErrorFails(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 	defer broken.Close()
-	for _, args := range [][]string{nil, {"-json"}, {"-h"}, {"-version"}} {
+	for _, args := range [][]string{nil, {"-json"}, {"-h"}, {"-version"}, {"status"}, {"check"}} {
 		u.cannotWrite(full, "no space left on device", args...)
 		u.cannotWrite(broken, "broken pipe", args...)
 	}

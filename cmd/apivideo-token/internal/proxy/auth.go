@@ -48,7 +48,8 @@ func same(a, b string) bool {
 // if there is none.
 func (c credentials) check(r *http.Request) string {
 	header := r.Header.Get("Authorization")
-	token, bearer := strings.CutPrefix(header, "Bearer ")
+	scheme, token, _ := strings.Cut(header, " ")
+	bearer := strings.EqualFold(scheme, "Bearer")
 	user, _, basic := r.BasicAuth()
 	switch {
 	case header == "":

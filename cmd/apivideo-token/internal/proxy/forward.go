@@ -34,6 +34,7 @@ func (p *Proxy) forwarder(t http.RoundTripper) *httputil.ReverseProxy {
 		ModifyResponse: p.clean,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(p.target)
+			r.Out.URL.RawQuery = r.In.URL.RawQuery // with what net/url cannot read
 			for _, name := range dropped {
 				r.Out.Header.Del(name)
 			}
@@ -85,7 +86,7 @@ func (p *Proxy) local(location string) string {
 // secrets out of its errors, and errors of package net name only hosts.
 func writeFailure(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		return // the client is gone
+		panic(http.ErrAbortHandler) // the client is gone; to return would be a 200
 	}
 	if failed, ok := errors.AsType[*apivideo.Error](err); ok && failed.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(failed.RetryAfter.Seconds()))))

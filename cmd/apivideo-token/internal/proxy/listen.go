@@ -17,6 +17,9 @@ func ParseAddress(s string) (Address, error) {
 		if path == "" {
 			return Address{}, errors.New("the address has no path; write unix:/path")
 		}
+		if path[0] == '@' { // on Linux no file, but a name that every user may connect to
+			return Address{}, errors.New("the path begins with @; write unix:/path, or unix:./@name")
+		}
 		return Address{"unix", path}, nil
 	}
 	host, _, err := net.SplitHostPort(s)

@@ -21,7 +21,7 @@ func TestAddressMustBeLoopback(t *testing.T) {
 		assert.NoError(t, err, s)
 		assert.Equal(t, s, at.String())
 	}
-	for _, s := range []string{"", ":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:80", "example.com:80", "127.0.0.1", "unix:", "evil.localhost:80"} {
+	for _, s := range []string{"", ":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:80", "example.com:80", "127.0.0.1", "unix:", "unix:@a", "evil.localhost:80"} {
 		_, err := proxy.ParseAddress(s)
 		assert.Error(t, err, s)
 	}

@@ -87,8 +87,16 @@ func newTransport() *http.Transport {
 	return t
 }
 
+// strangerTime is how long a client may take for a request until it has shown
+// the secret.
+const strangerTime = 10 * time.Second
+
 // ServeHTTP answers an auth operation, forwards a request, or refuses it.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// The server reads the body of a refused request too, before it answers. If
+	// the body never came, the end of this process would wait for it.
+	conn := http.NewResponseController(w)
+	_ = conn.SetReadDeadline(time.Now().Add(strangerTime))
 	if p.refuses(w, r) {
 		return
 	}
@@ -107,6 +115,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeOwn(w, http.StatusForbidden, "not-allowed", "No -allow pattern matches "+r.Method+" "+r.URL.Path+".")
 		return
 	}
+	_ = conn.SetReadDeadline(time.Time{}) // an upload may take hours
 	next.ServeHTTP(w, r)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -65,6 +66,7 @@ func TestProxyChecksCredential(t *testing.T) {
 	for _, c := range []struct{ authorization, problem string }{
 		{basic(secret), ""},
 		{"Bearer " + token.AccessToken, ""},
+		{"bearer " + token.AccessToken, ""},
 		{"", "authentication-missing-authorization-header"},
 		{basic("another"), "authentication-invalid-api-key"},
 		{basic(r.srv.Config().APIKey), "authentication-invalid-api-key"},
@@ -128,6 +130,16 @@ func TestProxyEndsHeadersHere(t *testing.T) {
 	assert.Equal(t, "kept too", got.header.Get("X-Own"))
 	for _, name := range []string{"Access-Control-Allow-Origin", "Set-Cookie", "X-Echo"} {
 		assert.Empty(t, got.header.Values(name), name)
+	}
+}
+
+func TestProxyLeavesQueryAsItIs(t *testing.T) {
+	r := newRig(t)
+	r.srv.HandleFunc("GET /query", func(w http.ResponseWriter, req *http.Request) { io.WriteString(w, req.URL.RawQuery) })
+	for _, query := range []string{"a=1&b=%20+", "title=100%", "title=a;b", "a=%zz&b=1", "&&a"} {
+		req := r.request(http.MethodGet, "/query", nil)
+		req.URL.RawQuery = query
+		assert.Equal(t, query, r.do(req).body)
 	}
 }
 
@@ -213,6 +225,21 @@ func TestProxyServiceDown(t *testing.T) {
 	assert.Equal(t, 502, got.status)
 	assert.Contains(t, got.body, "No answer from the API: ")
 	assert.NotContains(t, got.all, "to1")
+}
+
+// A server cancels the request of a client that closed its sending side. The
+// client may still read.
+func TestProxyCanceledRequestGetsNoAnswer(t *testing.T) {
+	r := newRig(t)
+	r.srv.HandleFunc("DELETE /slow", func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() })
+	conn, err := net.Dial("tcp", r.proxy.Listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, r.request(http.MethodDelete, "/slow", nil).Write(conn))
+	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+	got, err := io.ReadAll(conn)
+	assert.NoError(t, err)
+	assert.Empty(t, string(got))
 }
 
 func TestProxyRedirectStaysLocal(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"net/http"
-	"strconv"
 	"testing"
 	"time"
 
@@ -55,16 +54,15 @@ func TestReplayAfterRevocation(t *testing.T) {
 // An API may look at the token when it has read the body. Then only a body that
 // was kept can be sent again; else the client gets the 401.
 func TestReplayOfBodyThatWasRead(t *testing.T) {
-	r := newRig(t)
-	r.echo("POST /videos/vi1/source")
-	r.open.HandleFunc("POST /videos/vi1/source", func(w http.ResponseWriter, req *http.Request) {
-		io.Copy(io.Discard, req.Body)
-		r.srv.ServeHTTP(w, req)
-	})
 	for size, status := range map[int]int{1 << 20: 200, 1<<20 + 1: 401} {
-		r.srv.HandleFunc("GET /"+strconv.Itoa(size), func(http.ResponseWriter, *http.Request) {})
-		require.Equal(t, 200, r.get("/"+strconv.Itoa(size)).status)
 		for _, body := range []io.Reader{bytes.NewReader(make([]byte, size)), unsized{bytes.NewReader(make([]byte, size))}} {
+			r := newRig(t) // a second revocation so soon is another matter
+			r.echo("POST /videos/vi1/source")
+			r.open.HandleFunc("POST /videos/vi1/source", func(w http.ResponseWriter, req *http.Request) {
+				io.Copy(io.Discard, req.Body)
+				r.srv.ServeHTTP(w, req)
+			})
+			require.Equal(t, 200, r.get("/videos").status)
 			r.srv.RevokeAccessTokens()
 			got := r.do(r.request("POST", "/videos/vi1/source", body))
 			assert.Equal(t, status, got.status)

@@ -1,0 +1,100 @@
+package proxy_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/proxy"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// pipe is a listener with one connection, which works in virtual time.
+type pipe struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p *pipe) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipe) Close() error   { close(p.closed); return nil }
+func (p *pipe) Addr() net.Addr { return &net.UnixAddr{Name: "proxy", Net: "unix"} }
+
+// connect returns a connection to a proxy.
+func connect(t *testing.T) (*http.Server, net.Conn) {
+	srv := apivideotest.NewUnstartedServer()
+	p, err := proxy.New(proxy.Config{
+		Source: srv.Config().Source(srv.Context(t.Context())), BaseURL: srv.URL, Secret: secret,
+		Hosts: []string{"localhost"}, Base: srv.Transport(),
+	})
+	require.NoError(t, err)
+	client, conn := net.Pipe()
+	l := &pipe{make(chan net.Conn, 1), make(chan struct{})}
+	l.conns <- conn
+	s := &http.Server{Handler: p}
+	go s.Serve(l)
+	return s, client
+}
+
+func TestProxyStrangersDelayNoShutdown(t *testing.T) {
+	for name, head := range map[string]string{
+		"auth call":     "POST /auth/api-key HTTP/1.1\r\nHost: localhost",
+		"wrong host":    "POST /videos HTTP/1.1\r\nHost: evil.example",
+		"no credential": "POST /videos HTTP/1.1\r\nHost: localhost",
+		"wrong one":     "GET /videos HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, client := connect(t)
+				defer client.Close()
+				go io.Copy(io.Discard, client)
+				_, err := io.WriteString(client, head+"\r\nContent-Length: 9\r\n\r\n")
+				require.NoError(t, err)
+				synctest.Wait()
+				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+				defer cancel()
+				assert.NoError(t, s.Shutdown(ctx))
+				s.Close()
+			})
+		})
+	}
+}
+
+func TestProxySlowUploadIsServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, client := connect(t)
+		defer s.Close()
+		defer client.Close()
+		req, err := http.NewRequest(http.MethodPost, "http://localhost/videos", io.MultiReader(
+			strings.NewReader(`{"title"`), slow{time.Hour}, strings.NewReader(`:"A"}`)))
+		require.NoError(t, err)
+		req.SetBasicAuth(secret, "")
+		go req.Write(client)
+		resp, err := http.ReadResponse(bufio.NewReader(client), req)
+		require.NoError(t, err)
+		assert.Equal(t, 201, resp.StatusCode)
+	})
+}
+
+// slow is a reader of nothing that takes its time.
+type slow struct{ time.Duration }
+
+func (s slow) Read([]byte) (int, error) {
+	<-time.After(s.Duration)
+	return 0, io.EOF
+}
