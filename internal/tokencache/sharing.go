@@ -135,7 +135,7 @@ func (c *Cache) adoptable(f *flight, t, seen *Token, now time.Time) bool {
 		return false
 	case f.forced && (t.Issued.Before(f.start) || t.same(seen)):
 		return false
-	case f.since > 0 && c.refusals.latest(t.refusedBefore) < f.since:
+	case f.since > 0 && c.refusals.latest(t.refusedBefore) <= f.since:
 		return false // it may have been revoked together with the refused one
 	case t.same(c.cur) && t.Issued.Equal(c.cur.Issued):
 		return false
