@@ -120,6 +120,25 @@ func (e *strangeError) Error() string { e.text(); return "made-up" }
 func (e *strangeError) Unwrap() error { e.unwrap(); return nil }
 func (e *strangeError) As(any) bool   { e.as(); return false }
 
+// Such a panic shows what the function was working on.
+func TestAPIKeyFuncPanicWithAKnownKey(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		log, key, calls := w.log(), w.conf.APIKey, 0
+		w.conf.APIKey, w.conf.APIKeyFunc = "", func(context.Context) (string, error) {
+			if calls++; calls > 1 {
+				panic("cannot decode " + key)
+			}
+			return key, nil
+		}
+		src, _ := w.warm(t)
+		mustRenew(t, src)
+		synctest.Wait()
+		assert.Contains(t, log.String(), "code called by the library crashed")
+		assert.Contains(t, log.String(), "panic: cannot decode [redacted]")
+		assert.NotContains(t, log.String(), key)
+	})
+}
+
 func TestAPIKeyFuncIsForeign(t *testing.T) {
 	none := func() {}
 	var block func()

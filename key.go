@@ -99,6 +99,9 @@ func (e *keyError) Unwrap() error { return e.err }
 // keyError makes a *keyError of err. Behind it err stays as it is, which is the
 // program's own, unless there is a secret in its text.
 func (ss secrets) keyError(err error) *keyError {
+	if crash, ok := err.(*foreign.Crash); ok { // stays one, so that it is logged
+		err = &foreign.Crash{Text: ss.redact(crash.Text), Stack: crash.Stack}
+	}
 	text := strings.TrimPrefix(err.Error(), "apivideo: ")
 	if safe := ss.redact(text); safe != text {
 		return &keyError{safe, &cause{safe, ss.safeParts(err, nil)}}

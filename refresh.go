@@ -70,7 +70,8 @@ func (i *issuer) Account(ctx context.Context) (*tokencache.Account, error) {
 }
 
 // Issue implements [tokencache.Issuer]. It sends no refresh token that belongs
-// to another API key, was refused, or may be spent.
+// to another API key, was refused, or may be spent. If the flight before ended
+// with a refresh, it uses the API key: the service may refuse only refreshes.
 func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.Token, error) {
 	key, refreshToken := r.Account.Key(), ""
 	hidden := []string{key}
@@ -80,7 +81,7 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 			refreshToken = i.unspent(old.RefreshToken)
 		}
 	}
-	if refreshToken != "" {
+	if refreshToken != "" && r.Failed != refresh.name {
 		t, err := i.call(ctx, r, refreshTime, refresh, refreshToken, hidden...)
 		if err == nil {
 			i.spend("") // the service may issue the same refresh token again
@@ -92,6 +93,9 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 		}
 		wait := failure.RetryAfter
 		if failure.Is(ErrAccountSuspended) || ctx.Err() != nil || wait > 0 && !sleep(ctx, wait, r.Retry) {
+			return nil, err
+		}
+		if r.Failed != "" && failure.unspent() { // the next flight uses the API key
 			return nil, err
 		}
 	}

@@ -148,6 +148,48 @@ func TestSourceKeepsAnUnspentRefreshToken(t *testing.T) {
 	}
 }
 
+// The service limits refreshes, and asks for a wait each time. The API key works.
+func TestSourceLimitedRefreshLeavesTheKey(t *testing.T) {
+	for _, wait := range []string{"1", "60"} {
+		bubble(t, func(t *testing.T, w *world) {
+			src, tok := w.warm(t)
+			w.setAuth(func(r *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(r.URL.Path, "/api-key") {
+					return w.srv.Transport().RoundTrip(r)
+				}
+				resp := answer(429, "application/json", `{"title":"Too many requests."}`)
+				resp.Header.Set("Retry-After", wait)
+				return resp, nil
+			})
+			for range 3 {
+				time.Sleep(time.Until(tok.Expiry))
+				tok = atOnce(t, src)
+			}
+			assert.EqualValues(t, 4, src.Stats().Exchanges)
+		})
+	}
+}
+
+// A refresh token that was not spent does not double the auth calls of an outage.
+func TestSourceUnspentRefreshIsOneCall(t *testing.T) {
+	for name, failure := range map[string]tripper{
+		"429":         reply(429, "text/html", "<html>"),
+		"failed dial": breakOff(&net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}),
+	} {
+		t.Run(name, inBubble(func(t *testing.T, w *world) {
+			src, tok := w.warm(t)
+			time.Sleep(time.Until(tok.Expiry.Add(-15 * time.Minute)))
+			down := time.Now()
+			w.setAuth(failure)
+			for time.Since(down) < 16*time.Minute {
+				_, _ = src.Token()
+				time.Sleep(time.Second)
+			}
+			assert.LessOrEqual(t, w.callsBetween(down, down.Add(15*time.Minute)), 60)
+		}))
+	}
+}
+
 func TestSourceSuspendedAccountFailsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, _ := w.warm(t)

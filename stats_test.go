@@ -125,6 +125,25 @@ func TestStatsOfRefusals(t *testing.T) {
 	})
 }
 
+// The 401s that a caller gets count like those after which a request was sent again.
+func TestStatsOfARefusingAPI(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		src, _ := w.warm(t)
+		client, sent := src.Client(w.ctx), 0
+		w.setAPI(func(r *http.Request) (*http.Response, error) {
+			sent++
+			return answer(401, "text/plain", "no"), nil
+		})
+		for range 10 {
+			w.get(t, client, 401)
+			s := src.Stats()
+			assert.EqualValues(t, sent, s.Refusals)
+			assert.EqualValues(t, w.authCalls()-1, s.Replays)
+			time.Sleep(time.Second)
+		}
+	})
+}
+
 func TestStatsWithAStore(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		mustToken(t, w.source())

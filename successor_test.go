@@ -117,6 +117,29 @@ func TestTransportTwoRevocationsUnseen(t *testing.T) {
 	}
 }
 
+// The second revocation falls into a renewal of the process that saw the first. Its
+// new token was requested after somebody's refusal, but before this one.
+func TestTransportUnseenRevocationThenRenewal(t *testing.T) {
+	for _, n := range []int{1, 50} {
+		for at := time.Duration(0); at < time.Second; at += 100 * time.Millisecond {
+			bubble(t, func(t *testing.T, w *world) {
+				all := w.warmSources(t, 3)
+				w.srv.RevokeAccessTokens()
+				assert.Zero(t, w.requests(t, 1, all[:1]))
+				w.srv.SetAnswerLatency(700 * time.Millisecond)
+				renewed := background(func() { mustRenew(t, all[0]) })
+				time.Sleep(50 * time.Millisecond)
+				w.srv.RevokeAccessTokens()
+				time.Sleep(at)
+				before := w.authCalls()
+				assert.Zero(t, w.requests(t, n, all[1:]), "after %v", at)
+				renewed()
+				assert.Equal(t, 1, w.authCalls()-before)
+			})
+		}
+	}
+}
+
 // While the stored token is being refused, a second one from before the
 // revocation appears in the Store. Only a token that is requested afterwards
 // works.

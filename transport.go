@@ -122,17 +122,24 @@ func (a *account) passedUntouched(req *http.Request, reason string) {
 	a.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", u.Host))
 }
 
+// mostSends is how often a request is sent: with the token, with another one if
+// that is refused, and with a certain successor if that is refused too.
+const mostSends = 3
+
 // retry handles a 401 to req, which was sent with token. It sends req again with
 // a new token if that may help, and returns the last response.
 func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *gate) (*http.Response, error) {
 	var first tokencache.Mark // of the first 401
-	for {
+	for sent := 1; ; sent++ {
 		// Read the body first: the auth call may need its connection.
 		said, whole := a.takeBody(req.Context(), resp)
 		if whole && !refusesToken(said) || len(said) > maxRefusal {
 			return resp, nil
 		}
 		mark := a.cache.Refuse(token)
+		if sent == mostSends || sent > 1 && token.AskedSince(first) {
+			return resp, nil
+		}
 		if !whole || !replayable(req) || !body.shut(req.Context()) {
 			if req.Context().Err() != nil {
 				return drop(resp, tokencache.Left(req.Context()))
@@ -158,13 +165,8 @@ func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token
 		if resp, refused, err = t.send(a, out, req, next); !refused {
 			return resp, err
 		}
-		if first == 0 {
+		if sent == 1 {
 			first = mark
-		} else {
-			return resp, nil
-		}
-		if next.AskedSince(first) {
-			return resp, nil
 		}
 		token = next
 	}

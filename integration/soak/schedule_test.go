@@ -40,7 +40,7 @@ var (
 	troubles  = []apivideotest.Fault{
 		apivideotest.BreakBefore, apivideotest.BreakAfter, apivideotest.Hang,
 		apivideotest.Status(500), apivideotest.Status(502), apivideotest.Status(403), apivideotest.Status(400),
-		apivideotest.Status(429).RetryAfter("3"), apivideotest.Status(503).RetryAfter("90"), apivideotest.Status(503).RetryAfter("1672531200"),
+		apivideotest.Status(429), apivideotest.Status(429).RetryAfter("3"), apivideotest.Status(503).RetryAfter("90"), apivideotest.Status(503).RetryAfter("1672531200"),
 		apivideotest.Answer(200, "application/json", `{}`), apivideotest.Answer(200, "text/html", `<html>`),
 		apivideotest.Answer(302, "text/html", ""),
 	}

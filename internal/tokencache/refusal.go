@@ -50,7 +50,7 @@ func (c *Cache) Replace(ctx context.Context, refused *Token, since Mark) (*Token
 	for {
 		now := time.Now()
 		c.mu.Lock()
-		if t := c.current(now); t != nil && !t.same(refused) && t.asked >= since && !c.replacing() {
+		if t := c.current(now); t != nil && !t.same(refused) && t.follows(since) && !c.replacing() {
 			t.handOut()
 			c.mu.Unlock()
 			return t, nil
@@ -68,7 +68,7 @@ func (c *Cache) Replace(ctx context.Context, refused *Token, since Mark) (*Token
 			return nil, w.errorOf(err)
 		}
 		t, err := c.wait(w, f)
-		if err != errAborted && (err != nil || t.asked >= since) {
+		if err != errAborted && (err != nil || t.follows(since)) {
 			return t, w.errorOf(err)
 		}
 	}

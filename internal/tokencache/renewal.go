@@ -1,6 +1,7 @@
 package tokencache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -83,7 +84,7 @@ func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
 	if held != nil && (old == nil || !old.outlives(held)) {
 		old = held
 	}
-	failing := f.failing || c.failures.why.Op != "" // not if the Store or the API key was missing
+	failed := cmp.Or(f.failed, c.failures.why.Op) // "" if only the Store or the API key was missing
 	c.mu.Unlock()
 	asked, refused := c.ask()
 	ctx, cancel := context.WithTimeoutCause(f.ctx, issueTime, Overdue(issueTime))
@@ -93,7 +94,8 @@ func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
 	r := Request{
 		Account: f.account,
 		Old:     old,
-		Retry:   func() bool { return !failing && c.awaited(f) },
+		Failed:  failed,
+		Retry:   func() bool { return failed == "" && c.awaited(f) },
 		Doing: func(op string) {
 			c.tell(f, op)
 			asked, refused = c.ask() // the attempt before brought no token

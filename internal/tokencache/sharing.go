@@ -135,7 +135,7 @@ func (c *Cache) adoptable(f *flight, t, seen *Token, now time.Time) bool {
 		return false
 	case f.forced && (t.Issued.Before(f.start) || t.same(seen)):
 		return false
-	case f.since > 0 && c.refusals.latest(t.refusedBefore) < f.since:
+	case f.since > 0 && c.refusals.latest(t.refusedBefore) <= f.since:
 		return false // it may have been revoked together with the refused one
 	case t.same(c.cur) && t.Issued.Equal(c.cur.Issued):
 		return false
@@ -225,7 +225,7 @@ func (c *Cache) underLock(f *flight, u *update, seen held, old []byte) ([]byte, 
 	c.mu.Lock()
 	if p := h.failure; p != nil && p.counts(time.Now()) {
 		c.failures.count = max(c.failures.count, p.count)
-		f.failing = true
+		f.failed = p.why.Op
 	}
 	c.mu.Unlock()
 	if u.token, u.err = c.issue(f, h.token); u.err == nil {

@@ -104,7 +104,11 @@ func (t *Token) Usable() bool { return !t.usableUntil.passed(time.Now()) }
 // AskedSince reports whether this process requested the token after m. Of a token
 // from the Store nobody knows that: the refusals before it may be of other
 // processes, long before m.
-func (t *Token) AskedSince(m Mark) bool { return !t.shared && t.asked >= m }
+func (t *Token) AskedSince(m Mark) bool { return !t.shared && t.asked > m }
+
+// follows reports whether the token was requested after m, as far as this process
+// knows. All tokens follow the zero Mark.
+func (t *Token) follows(m Mark) bool { return m == 0 || t.asked > m }
 
 // Accept notes that the API accepted the token.
 func (t *Token) Accept() {

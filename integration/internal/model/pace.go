@@ -13,6 +13,8 @@ type pace struct {
 	last     *wire.Call // that ended
 	ok       bool       // it brought a token
 	plain    bool       // it was a refresh whose failure the API key makes good
+	later    bool       // it was a refresh that may end a renewal: the service had been failing
+	broken   bool       // a renewal has failed since the last token
 	least    time.Duration
 	failed   time.Time // the last failure but for plain ones
 	failures int       // with the API key, in a row, without a token
@@ -38,10 +40,13 @@ func (p *pace) failing(since time.Time) bool {
 // still usable, or 0 without one.
 func (p *pace) took(c *wire.Call, got wire.Answer, ok bool, left time.Duration) {
 	p.last, p.ok = c, ok
-	p.plain = !ok && c.Op == apivideotest.Refresh && got.Floor == 0 && !got.Suspended
+	refresh := !ok && c.Op == apivideotest.Refresh && got.Floor == 0 && !got.Suspended
+	p.later = refresh && got.Early && p.broken
+	p.plain = refresh && !p.later
 	if !ok && !p.plain {
 		p.failed = c.To
 	}
+	p.broken = !ok && (p.broken || !p.plain)
 	p.least = leastAfter(c, got)
 	if left > 0 {
 		p.least = max(min(p.least, left/4), shortestPause)
@@ -82,6 +87,7 @@ func (p *pace) next(c *wire.Call, slack time.Duration) string {
 		}
 	case p.plain:
 		return "a refresh after one that failed"
+	case p.later && c.Op == apivideotest.Authenticate && gap <= slack:
 	case gap < p.least:
 		return fmt.Sprintf("%s %v after a failure, %v is the least", c.Op, gap, p.least)
 	case p.failures > 0 && c.From.Sub(p.first) < leastOf(p.failures):
