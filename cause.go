@@ -30,7 +30,7 @@ func (ss secrets) known(err error) error {
 	if ss.safe(err) {
 		return err
 	}
-	return &cause{ss.brief(err.Error()), ss.safeParts(err, nil)}
+	return &cause{ss.brief(err.Error()), ss.safeParts(err)}
 }
 
 // knownPackages are the packages whose errors hold nothing but what their text
@@ -60,19 +60,36 @@ func (ss secrets) safe(err error) bool {
 	return true
 }
 
-// safeParts appends the safe errors that err wraps.
-func (ss secrets) safeParts(err error, parts []error) []error {
-	if crash, ok := err.(*foreign.Crash); ok {
-		return append(parts, &foreign.Crash{Text: ss.brief(crash.Text), Stack: crash.Stack})
-	}
-	for _, inner := range wrapped(err) {
-		if ss.safe(inner) {
+// safeParts returns the safe errors that err wraps.
+func (ss secrets) safeParts(err error) (parts []error) {
+	walk(err, func(inner error) bool {
+		switch crash, ok := inner.(*foreign.Crash); {
+		case ok:
+			parts = append(parts, &foreign.Crash{Text: ss.brief(crash.Text), Stack: crash.Stack})
+		case inner != err && ss.safe(inner):
 			parts = append(parts, inner)
-		} else {
-			parts = ss.safeParts(inner, parts)
+		default:
+			return true
+		}
+		return false
+	})
+	return parts
+}
+
+// maxCauses is how many errors of a chain are looked at. A chain of foreign errors
+// may have no end.
+const maxCauses = 100
+
+// walk calls visit with err, and with the errors that it wraps as long as visit
+// asks for those within. The order is that of package errors.
+func walk(err error, visit func(error) (within bool)) {
+	todo := []error{err}
+	for n := 0; n < maxCauses && len(todo) > 0; n++ {
+		err, todo = todo[0], todo[1:]
+		if visit(err) {
+			todo = slices.Concat(wrapped(err), todo)
 		}
 	}
-	return parts
 }
 
 // wrapped returns the errors that err wraps directly.

@@ -99,14 +99,22 @@ func (e *Error) unspent() bool { return e.Status == http.StatusTooManyRequests |
 // noAnswer is the error of a call that got no answer, or not all of it.
 func (x *exchange) noAnswer(err error) *Error {
 	e := &Error{Op: x.op.name, outcome: passing, err: x.secrets.known(err)}
-	// Clients other than net/http's report a failed dial only by this error.
-	dial, _ := errors.AsType[*net.OpError](err)
+	var dial *net.OpError // only so do clients other than net/http's report a failed dial
+	var at *url.Error
+	walk(err, func(err error) bool {
+		switch known := err.(type) {
+		case *net.OpError:
+			dial = cmp.Or(dial, known)
+		case *url.Error:
+			at = cmp.Or(at, known)
+		case *tls.CertificateVerificationError:
+			e.outcome = later
+		}
+		return true
+	})
 	failed := x.dialing.Load() || dial != nil && dial.Op == "dial" && !x.read.Load()
 	e.unsent = failed && !x.connected.Load()
-	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
-		e.outcome = later
-	}
-	if at, ok := errors.AsType[*url.Error](err); ok {
+	if at != nil {
 		e.reason = x.secrets.brief(strings.ToUpper(at.Op)+" "+at.URL) + ": "
 		err = at.Err
 	}

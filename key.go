@@ -104,7 +104,7 @@ func (ss secrets) keyError(err error) *keyError {
 	}
 	text := strings.TrimPrefix(err.Error(), "apivideo: ")
 	if safe := ss.redact(text); safe != text {
-		return &keyError{safe, &cause{safe, ss.safeParts(err, nil)}}
+		return &keyError{safe, &cause{safe, ss.safeParts(err)}}
 	}
 	return &keyError{text, err}
 }

@@ -110,6 +110,25 @@ func TestErrorChainHasOnlyKnownKinds(t *testing.T) {
 	assert.ErrorIs(t, err, http.ErrSchemeMismatch)
 }
 
+// circle is an error that wraps itself. Even errors.Is would not return.
+type circle struct{}
+
+func (circle) Error() string   { return "made-up" }
+func (c circle) Unwrap() error { return c }
+
+type circles struct{}
+
+func (circles) Error() string     { return "made-up" }
+func (c circles) Unwrap() []error { return []error{c, c} }
+
+func TestErrorChainWithoutAnEnd(t *testing.T) {
+	for _, err := range []error{circle{}, circles{}} {
+		_, got := tokenThrough(t, apivideo.Config{}, breakOff(err))
+		require.ErrorContains(t, got, "made-up")
+		assert.NotErrorIs(t, got, http.ErrSchemeMismatch)
+	}
+}
+
 func TestErrorHidesANewTokenInAHeader(t *testing.T) {
 	_, err := tokenThrough(t, apivideo.Config{}, func(*http.Request) (*http.Response, error) {
 		resp := answer(200, "application/json", `{"access_token":"made-up-new-token","expires_in":-1}`)
