@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,7 +72,8 @@ func (i *issuer) Account(ctx context.Context) (*tokencache.Account, error) {
 
 // Issue implements [tokencache.Issuer]. It sends no refresh token that belongs
 // to another API key, was refused, or may be spent. If the flight before ended
-// with a refresh, it uses the API key: the service may refuse only refreshes.
+// with a 429 for the refresh, it uses the API key: the service may limit only
+// refreshes.
 func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.Token, error) {
 	key, refreshToken := r.Account.Key(), ""
 	hidden := []string{key}
@@ -81,7 +83,9 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 			refreshToken = i.unspent(old.RefreshToken)
 		}
 	}
-	if refreshToken != "" && r.Failed != refresh.name {
+	before := asError(r.Failure)
+	limited := before.Op == refresh.name && before.Status == http.StatusTooManyRequests
+	if refreshToken != "" && !limited {
 		t, err := i.call(ctx, r, refreshTime, refresh, refreshToken, hidden...)
 		if err == nil {
 			i.spend("") // the service may issue the same refresh token again
@@ -95,8 +99,8 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 		if failure.Is(ErrAccountSuspended) || ctx.Err() != nil || wait > 0 && !sleep(ctx, wait, r.Retry) {
 			return nil, err
 		}
-		if r.Failed != "" && failure.unspent() { // the next flight uses the API key
-			return nil, err
+		if r.Failure != nil && failure.unspent() {
+			return nil, err // one auth call is enough to see that the service still fails
 		}
 	}
 	for attempt := 1; ; attempt++ {

@@ -186,6 +186,12 @@ func TestSourceUnspentRefreshIsOneCall(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 			assert.LessOrEqual(t, w.callsBetween(down, down.Add(15*time.Minute)), 60)
+			if name == "failed dial" {
+				w.setAuth(nil)
+				time.Sleep(30 * time.Second)
+				mustRenew(t, src)
+				assert.Equal(t, 1, w.srv.Counters().Refreshed, "whichever call failed last")
+			}
 		}))
 	}
 }

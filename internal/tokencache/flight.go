@@ -18,7 +18,7 @@ type flight struct {
 	// Guarded by Cache.mu until done is closed.
 	waiters int
 	doing   string  // what the flight waits for, for error messages
-	failed  string  // the operation that failed last, according to the Store
+	before  error   // of the latest auth call, if it failed, according to the Store
 	forced  bool    // by Renew: only a token from after the start counts
 	since   Mark    // only a token that was requested after this counts
 	refused *Token  // the token that the API refused; nil if that is not the reason

@@ -39,9 +39,9 @@ type Request struct {
 	Account *Account
 	Old     *Token // the token to replace; nil if there is none
 
-	// Failed is the operation with which the flight before failed, or "" if the
-	// service has not been failing.
-	Failed string
+	// Failure is the error of the flight before, or nil if the service has not
+	// been failing.
+	Failure error
 
 	// Retry reports whether to make another attempt in this flight. It is false
 	// if nobody waits, or if the service has been failing: a later flight

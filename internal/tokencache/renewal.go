@@ -1,7 +1,6 @@
 package tokencache
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -84,7 +83,10 @@ func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
 	if held != nil && (old == nil || !old.outlives(held)) {
 		old = held
 	}
-	failed := cmp.Or(f.failed, c.failures.why.Op) // "" if only the Store or the API key was missing
+	before := f.before
+	if before == nil && c.failures.why.Op != "" { // not if only the Store or the API key was missing
+		before = c.failures.err
+	}
 	c.mu.Unlock()
 	asked, refused := c.ask()
 	ctx, cancel := context.WithTimeoutCause(f.ctx, issueTime, Overdue(issueTime))
@@ -94,8 +96,8 @@ func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
 	r := Request{
 		Account: f.account,
 		Old:     old,
-		Failed:  failed,
-		Retry:   func() bool { return failed == "" && c.awaited(f) },
+		Failure: before,
+		Retry:   func() bool { return before == nil && c.awaited(f) },
 		Doing: func(op string) {
 			c.tell(f, op)
 			asked, refused = c.ask() // the attempt before brought no token

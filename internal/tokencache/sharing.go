@@ -225,7 +225,7 @@ func (c *Cache) underLock(f *flight, u *update, seen held, old []byte) ([]byte, 
 	c.mu.Lock()
 	if p := h.failure; p != nil && p.counts(time.Now()) {
 		c.failures.count = max(c.failures.count, p.count)
-		f.failed = p.why.Op
+		f.before = p.err
 	}
 	c.mu.Unlock()
 	if u.token, u.err = c.issue(f, h.token); u.err == nil {
