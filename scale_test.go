@@ -84,10 +84,11 @@ func TestSourceIdleIsSmallWithoutGoroutine(t *testing.T) {
 }
 
 func BenchmarkTokenContext(b *testing.B) {
-	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(realSized(b.Context()))
+	ctx := realSized(b.Context())
+	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(ctx)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := src.TokenContext(b.Context()); err != nil {
+		if _, err := src.TokenContext(ctx); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -59,6 +59,11 @@ func (c *Cache) Get(ctx context.Context) (*Token, error) {
 		t.handOut()
 		return t, nil
 	}
+	return c.await(ctx, now)
+}
+
+// await is Get without the fast path.
+func (c *Cache) await(ctx context.Context, now time.Time) (*Token, error) {
 	w := newWaiter(ctx)
 	for {
 		c.mu.Lock()

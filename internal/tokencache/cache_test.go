@@ -195,9 +195,10 @@ func BenchmarkGet(b *testing.B) {
 	tok := hour()
 	c := &Cache{cur: tok}
 	c.ready.Store(tok)
+	ctx := b.Context()
 	ways := map[string]func() *Token{
 		"library": func() *Token {
-			t, _ := c.Get(b.Context())
+			t, _ := c.Get(ctx)
 			return t
 		},
 		"limit": func() *Token {
