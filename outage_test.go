@@ -387,3 +387,34 @@ func TestOutageFailureDelaysNoRenewal(t *testing.T) {
 		serve(expiry.Add(time.Minute))
 	})
 }
+
+// Nobody has asked for a token since the outage. One broken connection is not the
+// outage any more.
+func TestOutageOfLongAgoIsForgotten(t *testing.T) {
+	for _, idle := range []time.Duration{time.Minute, 7 * time.Hour} {
+		fleet(t, func(t *testing.T, w *world) {
+			for _, store := range []apivideo.Store{nil, w.store} {
+				w.conf.Store = store
+				src := w.source()
+				w.setAuth(reply(503, "text/html", "<html>"))
+				for range 6 {
+					_, err := src.Token()
+					require.Error(t, err)
+					time.Sleep(30 * time.Second)
+				}
+				time.Sleep(idle)
+				since := src.Stats().FailingSince
+				before := w.authCalls()
+				_, err := src.Token()
+				require.Error(t, err)
+				assert.Equal(t, since, src.Stats().FailingSince)
+				if idle == time.Minute {
+					assert.Equal(t, 1, w.authCalls()-before)
+					continue
+				}
+				assert.Equal(t, 3, w.authCalls()-before)
+				assert.LessOrEqual(t, time.Until(src.Stats().NextAttempt), time.Second)
+			}
+		})
+	}
+}

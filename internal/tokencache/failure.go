@@ -43,6 +43,10 @@ type failures struct {
 // block reports whether callers get the error instead of a new flight.
 func (f *failures) block(now time.Time) bool { return f.err != nil && !f.until.passed(now) }
 
+// forget makes the next flight like one without failures before it. It is no
+// success yet: since and last stay.
+func (f *failures) forget() { *f = failures{since: f.since, last: f.last} }
+
 // explain asks the Issuer what an error means.
 func (c *Cache) explain(err error) Explanation {
 	return ask(Explanation{Temporary: true}, func() Explanation { return c.issuer.Explain(err) })
@@ -112,5 +116,6 @@ type record struct {
 	Error json.RawMessage `json:"error"`
 }
 
-// maxCountAge is how long after its wait a failure's count is still continued.
+// maxCountAge is how long after its wait a failure's count is still continued, by
+// this process and by others. An older failure says nothing about the service now.
 const maxCountAge = 5 * time.Minute

@@ -118,6 +118,9 @@ func (c *Cache) begin(now time.Time, reason string) {
 	f := &flight{done: make(chan struct{}), reason: reason, doing: "starting", start: now}
 	f.ctx, f.cancel = context.WithCancel(c.values)
 	c.flight = f
+	if !c.failures.counts(now) {
+		c.failures.forget()
+	}
 	go c.watch(f)
 	go func() {
 		defer f.cancel()

@@ -59,12 +59,12 @@ func (c *Cache) identify(f *flight) error {
 }
 
 // useAccount makes a the current account. If the API key has changed, it forgets
-// the wait after earlier failures; it is no success yet. c.mu is held.
+// earlier failures. c.mu is held.
 func (c *Cache) useAccount(a *Account) {
 	changed := c.account != nil && c.account.Name != a.Name
 	c.account = a
 	if changed {
-		c.failures = failures{since: c.failures.since, last: c.failures.last}
+		c.failures.forget()
 		c.log(slog.LevelInfo, MessageNewKey)
 	}
 }
