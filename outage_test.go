@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -416,5 +417,48 @@ func TestOutageOfLongAgoIsForgotten(t *testing.T) {
 				assert.LessOrEqual(t, time.Until(src.Stats().NextAttempt), time.Second)
 			}
 		})
+	}
+}
+
+// The machine whose renewal failed has a clock that is ahead. The wait that it
+// stored counts once, and not for Renew.
+func TestOutageFailureFromAClockAhead(t *testing.T) {
+	for _, ahead := range []time.Duration{10 * time.Millisecond, 10 * time.Second, 50 * time.Second} {
+		var values map[string][]byte
+		fleet(t, func(t *testing.T, w *world) {
+			time.Sleep(ahead)
+			w.conf.APIKey = "made-up-key"
+			w.setAuth(func(*http.Request) (*http.Response, error) {
+				resp := answer(503, "text/html", "")
+				resp.Header.Set("Retry-After", "60")
+				return resp, nil
+			})
+			_, err := w.source().Token()
+			require.Error(t, err)
+			values = w.store.Values()
+		})
+		for name, get := range map[string]func(*apivideo.Source) (*oauth2.Token, error){
+			"Token": (*apivideo.Source).Token,
+			"Renew": func(src *apivideo.Source) (*oauth2.Token, error) { return src.Renew(context.Background()) },
+		} {
+			fleet(t, func(t *testing.T, w *world) {
+				time.Sleep(time.Millisecond)
+				w.conf.APIKey = "made-up-key"
+				w.store.SetValues(values)
+				w.setAuth(grant("made-up-token", ""))
+				src := w.source()
+				_, err := get(src)
+				if name == "Renew" {
+					require.NoError(t, err, "%v ahead", ahead)
+					return
+				}
+				require.Error(t, err)
+				wait := time.Until(src.Stats().NextAttempt)
+				assert.LessOrEqual(t, wait, time.Minute)
+				time.Sleep(wait)
+				_, err = get(src)
+				require.NoError(t, err, "%v ahead, after %v", ahead, wait)
+			})
+		}
 	}
 }

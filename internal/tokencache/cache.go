@@ -99,7 +99,7 @@ func (c *Cache) Renew(ctx context.Context) (*Token, error) {
 	w := newWaiter(ctx)
 	for {
 		c.mu.Lock()
-		if c.failures.other {
+		if c.failures.other && !w.left {
 			c.failures.until = moment{}
 		}
 		f, err := c.join(w, time.Now(), reasonRenew)

@@ -101,6 +101,9 @@ func (c *Cache) ahead(wait time.Duration, now time.Time) time.Duration {
 	return wait
 }
 
+// same reports whether both are the same failed flight. other may be nil.
+func (f *failure) same(other *failure) bool { return other != nil && f.at.Equal(other.at) }
+
 // counts reports whether the next failure continues this one's count.
 func (f *failure) counts(now time.Time) bool { return f.age(now) < f.wait+maxCountAge }
 

@@ -102,10 +102,23 @@ func (c *Cache) settled(f *flight, h, seen held) (end held, ok bool) {
 		h.token.asked = c.refusals.latest(h.token.refusedBefore)
 		return held{token: h.token}, true
 	}
-	if p := h.failure; p != nil && p.err != nil && c.waitFor(p, now) > 0 && !(f.forced && p.at.Before(f.start)) {
-		return held{failure: p}, true
+	if c.blocks(f, h.failure, seen.failure, now) {
+		return held{failure: h.failure}, true
 	}
 	return held{}, false
+}
+
+// blocks reports whether p, a failure in the Store, ends a flight. It does until
+// its wait has passed. One that the flight has seen before, or whose wait this
+// process has kept, does not: the clock that it is from may be ahead. c.mu is held.
+func (c *Cache) blocks(f *flight, p, seen *failure, now time.Time) bool {
+	switch {
+	case p == nil || p.err == nil, p.same(seen), p.same(&c.failures.failure):
+		return false
+	case f.forced && p.at.Before(f.start):
+		return false
+	}
+	return c.waitFor(p, now) > 0
 }
 
 // take returns the token or the failure that settled returned.
