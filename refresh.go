@@ -94,6 +94,7 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 		failure := asError(err)
 		if !failure.unspent() {
 			i.spend(refreshToken)
+			r.Spent(refreshToken)
 		}
 		wait := failure.RetryAfter
 		if failure.Is(ErrAccountSuspended) || ctx.Err() != nil || wait > 0 && !sleep(ctx, wait, r.Retry) {

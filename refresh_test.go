@@ -586,3 +586,25 @@ func TestAuthCallEndsInTimeWithAnyClient(t *testing.T) {
 		time.Sleep(2 * time.Hour) // until the client is done
 	})
 }
+
+// The answer to a refresh was lost, so the token may be spent. No other process
+// sends it again.
+func TestStoreSpentRefreshTokenIsDropped(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		src, _ := w.warm(t)
+		other, _ := w.warm(t)
+		refreshes := 0
+		w.setAuth(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/refresh") {
+				refreshes++
+			}
+			return nil, io.ErrUnexpectedEOF
+		})
+		for _, src := range []*apivideo.Source{src, other, w.source()} {
+			_, err := src.Renew(w.ctx)
+			require.Error(t, err)
+			time.Sleep(time.Second)
+		}
+		assert.Equal(t, 1, refreshes)
+	})
+}

@@ -19,6 +19,7 @@ type flight struct {
 	waiters int
 	doing   string  // what the flight waits for, for error messages
 	before  error   // of the latest auth call, if it failed, according to the Store
+	spent   string  // a refresh token that nobody must send again
 	forced  bool    // by Renew: only a token from after the start counts
 	since   Mark    // only a token that was requested after this counts
 	refused *Token  // the token that the API refused; nil if that is not the reason

@@ -48,6 +48,9 @@ type Request struct {
 	// tries again.
 	Retry func() bool
 
+	// Spent must be called with a refresh token that nobody must send again.
+	Spent func(refreshToken string)
+
 	// Doing must be called with the name of each operation before it starts.
 	Doing func(op string)
 }

@@ -98,6 +98,11 @@ func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
 		Old:     old,
 		Failure: before,
 		Retry:   func() bool { return before == nil && c.awaited(f) },
+		Spent: func(refreshToken string) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			f.spent = refreshToken
+		},
 		Doing: func(op string) {
 			c.tell(f, op)
 			asked, refused = c.ask() // the attempt before brought no token

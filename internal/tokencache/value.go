@@ -32,7 +32,8 @@ type held struct {
 	failure *failure
 }
 
-// seal encodes and encrypts h for the Store.
+// seal encodes and encrypts h for the Store. After a failure it leaves out the
+// refresh token if the flight has spent it.
 func (c *Cache) seal(f *flight, h held) ([]byte, error) {
 	var v value
 	if t := h.token; t != nil {
@@ -42,6 +43,11 @@ func (c *Cache) seal(f *flight, h held) ([]byte, error) {
 		v = value{t.Issued, t.Lifetime, t.AccessToken, t.RefreshToken, extra, t.refusedBefore, nil}
 	}
 	if h.failure != nil {
+		c.mu.Lock()
+		if v.RefreshToken == f.spent {
+			v.RefreshToken = ""
+		}
+		c.mu.Unlock()
 		v.Failure = &record{h.failure.at, h.failure.wait, h.failure.count, ask(nil, func() []byte { return c.issuer.Encode(h.failure.err) })}
 	}
 	plain, err := json.Marshal(v)
