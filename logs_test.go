@@ -304,6 +304,32 @@ func TestLogIsQuiet(t *testing.T) {
 	})
 }
 
+// The auth call was one of another process, whose token or failure is shared.
+func TestLogFromTheStoreHasNoOp(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		src, tok := w.warm(t)
+		log := w.lines()
+		mustToken(t, w.source())
+		w.fail(apivideotest.Status(503))
+		src.Invalidate(tok)
+		_, err := src.Token()
+		require.Error(t, err)
+		fresh := w.source()
+		fresh.Invalidate(atOnce(t, fresh))
+		_, err = fresh.Token()
+		require.Error(t, err)
+		synctest.Wait()
+		for _, message := range []string{"api.video: new access token", "api.video: no new access token"} {
+			lines := log.where(message, slog.LevelDebug)
+			require.NotEmpty(t, lines)
+			for _, line := range lines {
+				assert.Equal(t, "store", attr(line, "from"))
+				assert.Empty(t, attr(line, "op"))
+			}
+		}
+	})
+}
+
 func TestLogNextAttemptIsAString(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var b bytes.Buffer

@@ -73,11 +73,11 @@ func (c *Cache) logFlight(f *flight, before failures, now time.Time) {
 			slog.Time("expiry", f.token.Expiry), slog.Time("usable_until", f.token.usableUntil.t))...)
 		return
 	}
-	from := "service"
+	from, op := "service", f.failure.why.Op
 	if f.failure.other {
-		from = "store"
+		from, op = "store", ""
 	}
-	c.log(c.levelOf(f, now), MessageFailure, append(attrs, slog.String("op", f.failure.why.Op), slog.String("from", from),
+	c.log(c.levelOf(f, now), MessageFailure, append(attrs, slog.String("op", op), slog.String("from", from),
 		slog.Any("error", c.failures.last), slog.String("next_attempt_in", rounded(c.failures.until.left(now))))...)
 	c.logCrash(f.failure.why.Crash)
 }
