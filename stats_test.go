@@ -91,6 +91,33 @@ func TestStatsFailingSinceOutlastsAKey(t *testing.T) {
 	})
 }
 
+// A renewal is under way. The failure before it is forgotten: it is of another key,
+// or of long ago. The Source is not healthy yet.
+func TestStatsNextAttemptOutlastsAFailure(t *testing.T) {
+	for _, anotherKey := range []bool{true, false} {
+		bubble(t, func(t *testing.T, w *world) {
+			file := w.keyFile(t)
+			src := w.source()
+			w.fail(apivideotest.Status(503))
+			_, err := src.Token()
+			require.Error(t, err)
+			if anotherKey {
+				time.Sleep(time.Second)
+				file.write(t, w.srv.AddKey())
+			} else {
+				time.Sleep(time.Hour)
+			}
+			w.srv.SetAuthLatency(time.Second)
+			done := background(func() { _, _ = src.Token() })
+			synctest.Wait()
+			s := src.Stats()
+			assert.Equal(t, err, s.LastError)
+			assert.Equal(t, time.Now(), s.NextAttempt)
+			done()
+		})
+	}
+}
+
 func TestStatsOfRefusals(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()

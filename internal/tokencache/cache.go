@@ -98,11 +98,12 @@ func (c *Cache) await(ctx context.Context, now time.Time) (*Token, error) {
 func (c *Cache) Renew(ctx context.Context) (*Token, error) {
 	w := newWaiter(ctx)
 	for {
+		now := time.Now()
 		c.mu.Lock()
 		if c.failures.other && !w.left {
-			c.failures.until = moment{}
+			c.failures.until = momentOf(now)
 		}
-		f, err := c.join(w, time.Now(), reasonRenew)
+		f, err := c.join(w, now, reasonRenew)
 		if err == nil {
 			f.forced = true
 		}

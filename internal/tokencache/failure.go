@@ -43,9 +43,11 @@ type failures struct {
 // block reports whether callers get the error instead of a new flight.
 func (f *failures) block(now time.Time) bool { return f.err != nil && !f.until.passed(now) }
 
-// forget makes the next flight like one without failures before it. It is no
-// success yet: since and last stay.
-func (f *failures) forget() { *f = failures{since: f.since, last: f.last} }
+// forget makes the next flight like one without failures before it, from now on.
+// It is no success yet: since and last stay.
+func (f *failures) forget(now time.Time) {
+	*f = failures{until: momentOf(now), since: f.since, last: f.last}
+}
 
 // explain asks the Issuer what an error means.
 func (c *Cache) explain(err error) Explanation {

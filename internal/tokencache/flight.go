@@ -120,7 +120,7 @@ func (c *Cache) begin(now time.Time, reason string) {
 	f.ctx, f.cancel = context.WithCancel(c.values)
 	c.flight = f
 	if !c.failures.counts(now) {
-		c.failures.forget()
+		c.failures.forget(now)
 	}
 	go c.watch(f)
 	go func() {

@@ -64,7 +64,7 @@ func (c *Cache) useAccount(a *Account) {
 	changed := c.account != nil && c.account.Name != a.Name
 	c.account = a
 	if changed {
-		c.failures.forget()
+		c.failures.forget(time.Now())
 		c.log(slog.LevelInfo, MessageNewKey)
 	}
 }
