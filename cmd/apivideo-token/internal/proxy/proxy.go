@@ -47,7 +47,6 @@ type Config struct {
 // Proxy is an [http.Handler].
 type Proxy struct {
 	credentials
-	source     *apivideo.Source
 	target     *url.URL
 	hosts      []string
 	allow      allowList
@@ -73,7 +72,8 @@ func New(c Config) (*Proxy, error) {
 	if base == nil {
 		base = newTransport()
 	}
-	p := &Proxy{credentials: creds, source: c.Source, target: target, hosts: c.Hosts, allow: allow}
+	p := &Proxy{credentials: creds, target: target, hosts: c.Hosts, allow: allow}
+	base = discreet{base}
 	p.authorized = p.forwarder(&replayer{next: &apivideo.Transport{Source: c.Source, Base: base}})
 	p.anonymous = p.forwarder(base)
 	return p, nil
@@ -116,7 +116,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = conn.SetReadDeadline(time.Time{}) // an upload may take hours
-	next.ServeHTTP(w, r)
+	next.ServeHTTP(final{w}, r)
 }
 
 // refuses answers the requests that no client of the API sends.
