@@ -77,10 +77,14 @@ func (t discreet) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // final writes an answer without the informational ones before it (1xx), whose
 // headers nobody cleans. The server itself asks for the body with a 100.
-type final struct{ http.ResponseWriter }
+type final struct {
+	http.ResponseWriter
+	answered func() // called before the answer is written
+}
 
 func (w final) WriteHeader(status int) {
 	if status >= http.StatusOK {
+		w.answered()
 		w.ResponseWriter.WriteHeader(status)
 	}
 }
