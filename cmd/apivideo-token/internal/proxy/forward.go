@@ -4,10 +4,12 @@ import (
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,11 +18,17 @@ import (
 
 // dropped are the request headers that end here. The client's credential is
 // for this proxy only, and so are cookies, which a browser sends to every port
-// of a host. A method in a header would bypass -allow. The replayer sets
-// Expect.
+// of a host. A method or a path in a header would bypass -allow: some servers
+// prefer them to those of the request. The replayer sets Expect.
 var dropped = []string{
 	"Authorization", "Cookie", "Connection", "Upgrade", "Expect",
-	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
+	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url",
+}
+
+// isDropped reports whether a request header ends here. Some servers read an
+// underscore as a hyphen.
+func isDropped(name string) bool {
+	return slices.Contains(dropped, http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-")))
 }
 
 // forwarder returns a reverse proxy that sends requests through t. Package
@@ -34,9 +42,7 @@ func (p *Proxy) forwarder(t http.RoundTripper) *httputil.ReverseProxy {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(p.target)
 			r.Out.URL.RawQuery = r.In.URL.RawQuery // with what net/url cannot read
-			for _, name := range dropped {
-				r.Out.Header.Del(name)
-			}
+			maps.DeleteFunc(r.Out.Header, func(name string, _ []string) bool { return isDropped(name) })
 		},
 	}
 }

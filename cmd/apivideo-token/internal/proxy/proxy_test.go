@@ -241,6 +241,23 @@ func TestProxyAllowsOnlyPatterns(t *testing.T) {
 	assert.Equal(t, 4, r.srv.Counters().Authorized)
 }
 
+func TestProxyNoHeaderBypassesThePatterns(t *testing.T) {
+	r := newRig(t, "POST /videos")
+	var got http.Header
+	r.srv.HandleFunc("POST /videos", func(_ http.ResponseWriter, req *http.Request) { got = req.Header.Clone() })
+	req := r.request(http.MethodPost, "/videos", nil)
+	for _, name := range []string{
+		"X-HTTP-Method-Override", "X_HTTP_Method_Override", "x-http_method-override", "X-HTTP-Method", "X-Method-Override",
+		"X-Original-URL", "X-Rewrite-URL", "X_Original_URL",
+	} {
+		req.Header[name] = []string{"made-up-value"}
+	}
+	require.Equal(t, 200, r.do(req).status)
+	for name, values := range got {
+		assert.NotContains(t, values, "made-up-value", name)
+	}
+}
+
 func TestProxyDelegatedUploadHasNoToken(t *testing.T) {
 	r := newRig(t)
 	r.open.HandleFunc("POST /upload", func(w http.ResponseWriter, req *http.Request) {
