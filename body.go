@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
 
 const (
@@ -21,10 +22,10 @@ const (
 	refusalTime = 1 * time.Second
 )
 
-// takeBody reads the body of a 401, closes it, and replaces it by one with the
-// same content. If the body is too long or does not end in time, whole is false.
+// takeBody reads the body of a 401 to token, closes it, and replaces it by one
+// with the same content. If the body is too long or does not end in time, whole is false.
 // The caller of RoundTrip can then read the rest.
-func (a *account) takeBody(ctx context.Context, resp *http.Response) (read []byte, whole bool) {
+func (a *account) takeBody(ctx context.Context, resp *http.Response, token *tokencache.Token) (read []byte, whole bool) {
 	if resp.Body == nil {
 		return nil, true
 	}
@@ -39,7 +40,9 @@ func (a *account) takeBody(ctx context.Context, resp *http.Response) (read []byt
 	closed := foreign.Go(b.readAndClose)
 	select {
 	case r := <-closed:
-		a.cache.LogCrash(r.Err)
+		if crash, ok := r.Err.(*foreign.Crash); ok { // its text may show the request
+			a.cache.LogCrash(a.issuer.keys.secrets(token.AccessToken, token.RefreshToken).crash(crash))
+		}
 	case <-timer.C:
 	case <-ctx.Done():
 	}

@@ -147,13 +147,15 @@ func (x *exchange) unusable(resp *http.Response, why error, outcome outcome) *Er
 	}
 }
 
-// refusal is the error of an answer whose status is not a success.
+// refusal is the error of an answer whose status is not a success. It may have
+// new tokens all the same.
 func (x *exchange) refusal(resp *http.Response, data []byte) *Error {
 	p, explained := parseProblem(data)
+	hidden := newSecrets(append(tokensIn(data), x.secrets...)...)
 	e := &Error{
 		Op:      x.op.name,
-		Problem: x.secrets.problem(p),
-		answer:  x.secrets.retrieveError(resp, data),
+		Problem: hidden.problem(p),
+		answer:  hidden.retrieveError(resp, data),
 		outcome: outcomeOf(resp.StatusCode, explained),
 	}
 	e.Status = resp.StatusCode
@@ -161,7 +163,7 @@ func (x *exchange) refusal(resp *http.Response, data []byte) *Error {
 	if !explained {
 		said = textOf(data)
 	}
-	e.reason = strings.TrimSuffix(x.secrets.describe(resp)+": "+x.secrets.brief(said), ": ")
+	e.reason = strings.TrimSuffix(hidden.describe(resp)+": "+hidden.brief(said), ": ")
 	if e.outcome == passing {
 		e.RetryAfter = retryAfter(resp, time.Now())
 	}

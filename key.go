@@ -100,13 +100,17 @@ func (e *keyError) Unwrap() error { return e.err }
 // program's own, unless there is a secret in its text.
 func (ss secrets) keyError(err error) *keyError {
 	if crash, ok := err.(*foreign.Crash); ok { // stays one, so that it is logged
-		err = &foreign.Crash{Text: ss.redact(crash.Text), Stack: crash.Stack}
+		err = ss.crash(crash)
 	}
 	text := strings.TrimPrefix(err.Error(), "apivideo: ")
 	if safe := ss.redact(text); safe != text {
 		return &keyError{safe, &cause{safe, ss.safeParts(err)}}
 	}
 	return &keyError{text, err}
+}
+
+func (ss secrets) crash(c *foreign.Crash) *foreign.Crash {
+	return &foreign.Crash{Text: ss.redact(c.Text), Stack: c.Stack}
 }
 
 // secrets are the keys that are known, and others.

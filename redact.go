@@ -1,6 +1,7 @@
 package apivideo
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
@@ -26,6 +27,17 @@ func newSecrets(all ...string) secrets {
 	ss := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return len(s) < minSecret })
 	slices.SortFunc(ss, func(a, b string) int { return len(b) - len(a) })
 	return ss
+}
+
+// tokensIn returns the tokens of an answer that may be an AccessToken.
+func tokensIn(data []byte) (tokens []string) {
+	var fields map[string]any
+	_ = json.Unmarshal(data, &fields)
+	for _, name := range []string{"access_token", "refresh_token"} {
+		token, _ := text(fields, name)
+		tokens = append(tokens, token)
+	}
+	return tokens
 }
 
 // redact replaces every secret in s, plain or with JSON escapes. It takes time

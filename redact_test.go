@@ -145,6 +145,23 @@ func TestErrorHidesANewTokenInAHeader(t *testing.T) {
 	assert.Equal(t, "Mon, 01 Jan 2024 00:00:00 GMT", retrieve.Response.Header.Get("Date"))
 }
 
+// A broken proxy may send the service's answer with another status.
+func TestErrorHidesNewTokensOfARefusal(t *testing.T) {
+	for _, status := range []int{302, 400, 500} {
+		for _, problem := range []string{"", `"title":"made-up-access \u002d made-up-refresh",`} {
+			_, err := tokenThrough(t, apivideo.Config{}, func(*http.Request) (*http.Response, error) {
+				resp := answer(status, "application/json", "{"+problem+`"access_token":"made-up-access","refresh_token":"made-up\u002drefresh"}`)
+				resp.Header.Set("Set-Cookie", "a=made-up-access")
+				return resp, nil
+			})
+			require.ErrorContains(t, err, "[redacted]")
+			for _, secret := range []string{"made-up-access", "made-up-refresh", `made-up\u002drefresh`} {
+				assert.NotContains(t, all(err), secret)
+			}
+		}
+	}
+}
+
 // A text that only looks like a long secret, again and again.
 func TestErrorRedactionIsLinear(t *testing.T) {
 	long := strings.Repeat("a", 2800) + "b"

@@ -231,6 +231,43 @@ func TestSourceLogs(t *testing.T) {
 	})
 }
 
+func TestLogHidesTheKeyInTheBaseURL(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		log := w.log()
+		w.conf.BaseURL += "/" + w.conf.APIKey
+		_, err := w.source().Token()
+		require.Error(t, err)
+		synctest.Wait()
+		assert.Contains(t, log.String(), "/[redacted] ")
+		assert.NotContains(t, log.String(), w.conf.APIKey)
+	})
+}
+
+// unreadable panics with its text.
+type unreadable string
+
+func (u unreadable) Read([]byte) (int, error) { panic(string(u)) }
+func (u unreadable) Close() error             { return nil }
+
+func TestLogHidesTheTokenInAPanic(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		log := w.log()
+		src, tok := w.warm(t)
+		w.fail(apivideotest.Status(500))
+		w.setAPI(func(r *http.Request) (*http.Response, error) {
+			resp := answer(401, "", "")
+			resp.Body = unreadable(fmt.Sprint(r.Header))
+			return resp, nil
+		})
+		resp, err := src.Client(w.ctx).Get(w.srv.URL + "/videos")
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		synctest.Wait()
+		assert.Contains(t, log.String(), "panic: map[Authorization:[Bearer [redacted]]]")
+		assert.NotContains(t, log.String(), tok.AccessToken)
+	})
+}
+
 func TestErrorTellsProblemsApart(t *testing.T) {
 	const docs = "https://docs.api.video/reference/"
 	for body, want := range map[string]error{

@@ -151,7 +151,8 @@ func newAccount(ctx context.Context, conf Config) *account {
 		return &account{err: err}
 	}
 	a := &account{service: service, issuer: &issuer{keys: newKeys(&conf, service)}}
-	a.journal = journal.New(context.WithoutCancel(ctx), conf.Logger, slog.String("base_url", service.base.String()))
+	base := newSecrets(conf.APIKey).redact(service.base.String())
+	a.journal = journal.New(context.WithoutCancel(ctx), conf.Logger, slog.String("base_url", base))
 	a.cache = tokencache.New(ctx, a.issuer, conf.Store, a.journal)
 	return a
 }

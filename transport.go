@@ -131,7 +131,7 @@ func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token
 	var first tokencache.Mark // of the first 401
 	for sent := 1; ; sent++ {
 		// Read the body first: the auth call may need its connection.
-		said, whole := a.takeBody(req.Context(), resp)
+		said, whole := a.takeBody(req.Context(), resp, token)
 		if whole && !refusesToken(said) || len(said) > maxRefusal {
 			return resp, nil
 		}

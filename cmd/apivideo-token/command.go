@@ -24,10 +24,13 @@ type options struct {
 	listen, secretFile                     string
 }
 
+// The library's help repeats arguments, which may be secrets. The variable is
+// global, so command does not set it: several may run at the same time.
+func init() { cli.HelpFlag = nil }
+
 // command returns the tree of commands. A flag has one or two hyphens.
 func (a *app) command() *cli.Command {
 	o := &a.opts
-	cli.HelpFlag = nil // its help repeats arguments, which may be secrets
 	root := &cli.Command{
 		Name:      "apivideo-token",
 		Usage:     "print an api.video access token, or run programs that need one",

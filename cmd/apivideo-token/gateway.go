@@ -4,10 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"io"
-	"log"
 	"net/http"
-	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/proxy"
 )
@@ -53,11 +50,7 @@ func (g *gateway) serve(secret string) error {
 		g.listener.Close()
 		return err
 	}
-	g.server = &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0),
-	}
+	g.server = handler.Server()
 	go g.server.Serve(g.listener) // until shutdown
 	return nil
 }

@@ -82,13 +82,11 @@ func (c *Cache) logFlight(f *flight, before failures, now time.Time) {
 	c.logCrash(f.failure.why.Crash)
 }
 
-// LogCrash logs err if it is a crash of foreign code.
-func (c *Cache) LogCrash(err error) {
-	if crash, ok := err.(*foreign.Crash); ok {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.logCrash(crash)
-	}
+// LogCrash logs a crash of foreign code. Its text must have no secret.
+func (c *Cache) LogCrash(crash *foreign.Crash) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.logCrash(crash)
 }
 
 // levelOf returns the level of the line about a failed flight. c.mu is held.

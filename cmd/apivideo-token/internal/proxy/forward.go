@@ -1,14 +1,15 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,11 +18,17 @@ import (
 
 // dropped are the request headers that end here. The client's credential is
 // for this proxy only, and so are cookies, which a browser sends to every port
-// of a host. A method in a header would bypass -allow. The replayer sets
-// Expect.
+// of a host. A method or a path in a header would bypass -allow: some servers
+// prefer them to those of the request. The replayer sets Expect.
 var dropped = []string{
 	"Authorization", "Cookie", "Connection", "Upgrade", "Expect",
-	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
+	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url",
+}
+
+// isDropped reports whether a request header ends here. Some servers read an
+// underscore as a hyphen.
+func isDropped(name string) bool {
+	return slices.Contains(dropped, http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-")))
 }
 
 // forwarder returns a reverse proxy that sends requests through t. Package
@@ -35,19 +42,15 @@ func (p *Proxy) forwarder(t http.RoundTripper) *httputil.ReverseProxy {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(p.target)
 			r.Out.URL.RawQuery = r.In.URL.RawQuery // with what net/url cannot read
-			for _, name := range dropped {
-				r.Out.Header.Del(name)
-			}
+			maps.DeleteFunc(r.Out.Header, func(name string, _ []string) bool { return isDropped(name) })
 		},
 	}
 }
 
 // clean removes from a response what is not for the client.
 func (p *Proxy) clean(resp *http.Response) error {
-	token := p.currentToken()
-	for name, values := range resp.Header {
-		secret := token != "" && strings.Contains(strings.Join(values, "\n"), token)
-		if secret || name == "Set-Cookie" || strings.HasPrefix(name, "Access-Control-") {
+	for name := range resp.Header {
+		if name == "Set-Cookie" || strings.HasPrefix(name, "Access-Control-") {
 			resp.Header.Del(name)
 		}
 	}
@@ -57,16 +60,43 @@ func (p *Proxy) clean(resp *http.Response) error {
 	return nil
 }
 
-// currentToken is the account's access token, "" if there is none now.
-func (p *Proxy) currentToken() string {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel() // so that no auth call is made for it
-	tok, err := p.source.TokenContext(ctx)
+// discreet keeps the access token of a request out of the header of its
+// response. It knows the token that was sent: the current one may be another by
+// now. It drops trailers, which arrive too late for a check.
+type discreet struct{ next http.RoundTripper }
+
+func (t discreet) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(req)
 	if err != nil {
-		return ""
+		return resp, err
 	}
-	return tok.AccessToken
+	token := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")
+	for name, values := range resp.Header {
+		if token != "" && strings.Contains(strings.Join(values, "\n"), token) {
+			resp.Header.Del(name)
+		}
+	}
+	out := *resp // package net/http adds the trailers to resp
+	out.Trailer = nil
+	return &out, nil
 }
+
+// final writes an answer without the informational ones before it (1xx), whose
+// headers nobody cleans. The server itself asks for the body with a 100.
+type final struct {
+	http.ResponseWriter
+	answered func() // called before the answer is written
+}
+
+func (w final) WriteHeader(status int) {
+	if status >= http.StatusOK {
+		w.answered()
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Unwrap is for [http.ResponseController].
+func (w final) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // local returns the target of a redirect as the client reaches it: a URL of
 // the API becomes a path. Others stay as they are.

@@ -9,6 +9,8 @@ package proxy
 import (
 	"cmp"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -47,7 +49,6 @@ type Config struct {
 // Proxy is an [http.Handler].
 type Proxy struct {
 	credentials
-	source     *apivideo.Source
 	target     *url.URL
 	hosts      []string
 	allow      allowList
@@ -73,7 +74,8 @@ func New(c Config) (*Proxy, error) {
 	if base == nil {
 		base = newTransport()
 	}
-	p := &Proxy{credentials: creds, source: c.Source, target: target, hosts: c.Hosts, allow: allow}
+	p := &Proxy{credentials: creds, target: target, hosts: c.Hosts, allow: allow}
+	base = discreet{base}
 	p.authorized = p.forwarder(&replayer{next: &apivideo.Transport{Source: c.Source, Base: base}})
 	p.anonymous = p.forwarder(base)
 	return p, nil
@@ -88,15 +90,27 @@ func newTransport() *http.Transport {
 }
 
 // strangerTime is how long a client may take for a request until it has shown
-// the secret.
+// the secret, and for the rest of an upload that has got its answer.
 const strangerTime = 10 * time.Second
+
+// Server returns a server for p.
+func (p *Proxy) Server() *http.Server {
+	return &http.Server{
+		Handler:                      p,
+		ReadHeaderTimeout:            strangerTime,
+		ErrorLog:                     log.New(io.Discard, "", 0),
+		DisableGeneralOptionsHandler: true, // p refuses "OPTIONS *"
+	}
+}
 
 // ServeHTTP answers an auth operation, forwards a request, or refuses it.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The server reads the body of a refused request too, before it answers. If
-	// the body never came, the end of this process would wait for it.
+	// the body never came, or nobody read the answer, the end of this process
+	// would wait for it.
 	conn := http.NewResponseController(w)
-	_ = conn.SetReadDeadline(time.Now().Add(strangerTime))
+	hurry := func() { setDeadline(conn, time.Now().Add(strangerTime)) }
+	hurry()
 	if p.refuses(w, r) {
 		return
 	}
@@ -104,9 +118,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.serveAuth(w, r, op)
 		return
 	}
-	next := p.authorized
+	next, out := p.authorized, final{w, func() {}}
 	if delegated(r) {
-		next = p.anonymous
+		next, out.answered = p.anonymous, hurry
 	} else if id := p.check(r); id != "" {
 		writeKnown(w, id)
 		return
@@ -115,8 +129,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeOwn(w, http.StatusForbidden, "not-allowed", "No -allow pattern matches "+r.Method+" "+r.URL.Path+".")
 		return
 	}
-	_ = conn.SetReadDeadline(time.Time{}) // an upload may take hours
-	next.ServeHTTP(w, r)
+	setDeadline(conn, time.Time{}) // an upload may take hours
+	next.ServeHTTP(out, r)
+}
+
+// setDeadline limits the time for the rest of a request and for its answer.
+func setDeadline(conn *http.ResponseController, t time.Time) {
+	_ = conn.SetReadDeadline(t)
+	_ = conn.SetWriteDeadline(t)
 }
 
 // refuses answers the requests that no client of the API sends.

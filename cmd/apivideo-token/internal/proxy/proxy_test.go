@@ -133,6 +133,49 @@ func TestProxyEndsHeadersHere(t *testing.T) {
 	}
 }
 
+// The API may repeat the token, in a trailer or in a 103 too, and after a new
+// one is there.
+func TestProxyTokenStaysWhenRepeated(t *testing.T) {
+	r := newRig(t)
+	var tokens []string
+	r.open.HandleFunc("GET /repeat/", func(w http.ResponseWriter, req *http.Request) {
+		tokens = append(tokens, req.Header.Get("Authorization"))
+		put := func(name string) { w.Header().Set(name, tokens[0]) }
+		w.Header().Set("Set-Cookie", "a=b")
+		switch strings.TrimPrefix(req.URL.Path, "/repeat/") {
+		case "early":
+			put("Link")
+			w.WriteHeader(http.StatusEarlyHints)
+			w.Header().Del("Link")
+		case "late":
+			r.srv.RevokeAccessTokens()
+			assert.Equal(t, 200, r.get("/videos").status) // with a new token
+			put("X-Echo")
+		case "after":
+			w.Header().Set("Trailer", "X-Announced")
+			io.WriteString(w, "body")
+			w.(http.Flusher).Flush()
+			put("X-Announced")
+			put(http.TrailerPrefix + "X-Echo")
+		}
+	})
+	for _, where := range []string{"early", "late", "after"} {
+		tokens = nil
+		conn, err := net.Dial("tcp", r.proxy.Listener.Addr().String())
+		require.NoError(t, err)
+		defer conn.Close()
+		req := r.request(http.MethodGet, "/repeat/"+where, nil)
+		req.Close = true
+		require.NoError(t, req.Write(conn))
+		got, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		require.Len(t, tokens, 1)
+		assert.Contains(t, string(got), "HTTP/1.1 200 OK", where)
+		assert.NotContains(t, string(got), tokens[0], where)
+		assert.NotContains(t, string(got), "Set-Cookie", where)
+	}
+}
+
 func TestProxyLeavesQueryAsItIs(t *testing.T) {
 	r := newRig(t)
 	r.srv.HandleFunc("GET /query", func(w http.ResponseWriter, req *http.Request) { io.WriteString(w, req.URL.RawQuery) })
@@ -196,6 +239,23 @@ func TestProxyAllowsOnlyPatterns(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 4, r.srv.Counters().Authorized)
+}
+
+func TestProxyNoHeaderBypassesThePatterns(t *testing.T) {
+	r := newRig(t, "POST /videos")
+	var got http.Header
+	r.srv.HandleFunc("POST /videos", func(_ http.ResponseWriter, req *http.Request) { got = req.Header.Clone() })
+	req := r.request(http.MethodPost, "/videos", nil)
+	for _, name := range []string{
+		"X-HTTP-Method-Override", "X_HTTP_Method_Override", "x-http_method-override", "X-HTTP-Method", "X-Method-Override",
+		"X-Original-URL", "X-Rewrite-URL", "X_Original_URL",
+	} {
+		req.Header[name] = []string{"made-up-value"}
+	}
+	require.Equal(t, 200, r.do(req).status)
+	for name, values := range got {
+		assert.NotContains(t, values, "made-up-value", name)
+	}
 }
 
 func TestProxyDelegatedUploadHasNoToken(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -38,15 +39,20 @@ func (p *pipe) Addr() net.Addr { return &net.UnixAddr{Name: "proxy", Net: "unix"
 // connect returns a connection to a proxy.
 func connect(t *testing.T) (*http.Server, net.Conn) {
 	srv := apivideotest.NewUnstartedServer()
+	return connectTo(t, srv, srv.Transport())
+}
+
+// connectTo is connect with another way to the API.
+func connectTo(t *testing.T, srv *apivideotest.Server, base http.RoundTripper) (*http.Server, net.Conn) {
 	p, err := proxy.New(proxy.Config{
 		Source: srv.Config().Source(srv.Context(t.Context())), BaseURL: srv.URL, Secret: secret,
-		Hosts: []string{"localhost"}, Base: srv.Transport(),
+		Hosts: []string{"localhost"}, Base: base,
 	})
 	require.NoError(t, err)
 	client, conn := net.Pipe()
 	l := &pipe{make(chan net.Conn, 1), make(chan struct{})}
 	l.conns <- conn
-	s := &http.Server{Handler: p}
+	s := p.Server()
 	go s.Serve(l)
 	return s, client
 }
@@ -57,6 +63,7 @@ func TestProxyStrangersDelayNoShutdown(t *testing.T) {
 		"wrong host":    "POST /videos HTTP/1.1\r\nHost: evil.example",
 		"no credential": "POST /videos HTTP/1.1\r\nHost: localhost",
 		"wrong one":     "GET /videos HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x",
+		"asterisk":      "OPTIONS * HTTP/1.1\r\nHost: localhost",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -64,6 +71,53 @@ func TestProxyStrangersDelayNoShutdown(t *testing.T) {
 				defer client.Close()
 				go io.Copy(io.Discard, client)
 				_, err := io.WriteString(client, head+"\r\nContent-Length: 9\r\n\r\n")
+				require.NoError(t, err)
+				synctest.Wait()
+				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+				defer cancel()
+				assert.NoError(t, s.Shutdown(ctx))
+				s.Close()
+			})
+		})
+	}
+}
+
+// early answers an upload without its body.
+type early struct{}
+
+func (early) RoundTrip(req *http.Request) (*http.Response, error) {
+	go req.Body.Close() // as package net/http does
+	answer := httptest.NewRecorder()
+	answer.WriteHeader(401)
+	return answer.Result(), nil
+}
+
+// An upload token is no secret of the proxy.
+func TestProxyRefusedUploadDelaysNoShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, client := connectTo(t, apivideotest.NewUnstartedServer(), early{})
+		defer client.Close()
+		go io.Copy(io.Discard, client)
+		_, err := io.WriteString(client, "POST /upload?token=x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+		require.NoError(t, err)
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		assert.NoError(t, s.Shutdown(ctx))
+		s.Close()
+	})
+}
+
+func TestProxyUnreadAnswerDelaysNoShutdown(t *testing.T) {
+	for name, request := range map[string]string{
+		"auth call":  "GET /auth/api-key HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"wrong host": "GET /videos HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, client := connect(t)
+				defer client.Close()
+				_, err := io.WriteString(client, request)
 				require.NoError(t, err)
 				synctest.Wait()
 				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
