@@ -192,27 +192,26 @@ func TestKeyReplicasReadOldAndNew(t *testing.T) {
 	}
 }
 
-// The key changes during a flight with the old one.
+// The key changes during a flight with the old one, before or after the auth
+// call reaches the service.
 func TestKeyChangesDuringARenewal(t *testing.T) {
 	for name, remove := range deletions {
-		t.Run(name, inBubble(func(t *testing.T, w *world) {
-			old := w.conf.APIKey
-			file := w.keyFile(t)
-			client := w.warmClient(t)
-			w.srv.SetAuthLatency(2 * time.Second)
-			w.srv.RevokeAccessTokens()
-			time.AfterFunc(time.Second, func() {
+		for _, after := range []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, 500 * time.Millisecond} {
+			t.Run(fmt.Sprint(name, after), inFleet(func(t *testing.T, w *world) {
+				old := w.conf.APIKey
+				file := w.keyFile(t)
+				src, _ := w.warm(t)
+				client := src.Client(w.ctx)
+				w.srv.SetAuthLatency(200 * time.Millisecond)
+				w.srv.SetAnswerLatency(400 * time.Millisecond)
+				go src.Renew(w.ctx)
+				time.Sleep(after)
 				file.write(t, w.srv.AddKey())
 				remove(w.srv, old)
-			})
-			// If a key ends during a renewal, only the request that started
-			// the renewal may fail.
-			resp, err := client.Get(w.srv.URL + "/videos")
-			require.NoError(t, err)
-			resp.Body.Close()
-			time.Sleep(5 * time.Second)
-			w.serveFor(t, 3*time.Hour, time.Minute, client)
-		}))
+				w.serveFor(t, 10*time.Second, 100*time.Millisecond, client)
+				w.serveFor(t, 3*time.Hour, time.Minute, client)
+			}))
+		}
 	}
 }
 

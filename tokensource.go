@@ -58,9 +58,11 @@ type Config struct {
 	// APIKeyFunc returns the API key. Use it instead of APIKey if the key
 	// changes while the program runs. KeyFile returns one that reads a file.
 	//
-	// It is called at the start of each renewal, not for each request. It has 5
-	// seconds to return. If it fails, a Source uses the last key. Calls of
-	// one Source overlap only if one takes longer than that.
+	// It is called at the start of each renewal, not for each request. If the
+	// service rejects the key, it is called once more: the key may have changed
+	// during the renewal. It has 5 seconds to return. If it fails, a Source uses
+	// the last key. Calls of one Source overlap only if one takes longer than
+	// that.
 	APIKeyFunc func(context.Context) (string, error)
 
 	// BaseURL is the root of the API. If empty, it is ProductionURL. It must be

@@ -137,7 +137,7 @@ func (s *Server) issue(op Op, credential string) (answer map[string]any, refused
 	s.refreshTokens[refresh] = key
 	return map[string]any{
 		"token_type":    "Bearer",
-		"expires_in":    int(s.lifetime.Seconds()),
+		"expires_in":    int64(s.lifetime / time.Second),
 		"access_token":  access,
 		"refresh_token": refresh,
 	}, nil

@@ -123,7 +123,7 @@ func TestLifetimeInWholeSeconds(t *testing.T) {
 	srv := apivideotest.NewUnstartedServer()
 	srv.SetLifetime(math.MaxInt64) // as good as for ever
 	r := exchange(t, srv)
-	assert.Greater(t, r.ExpiresIn, 1<<30)
+	assert.Greater(t, r.ExpiresIn, int64(1<<30))
 	assert.True(t, srv.Valid(r.Access))
 }
 

@@ -33,7 +33,7 @@ type reply struct {
 	Refresh   string `json:"refresh_token"`
 	Token     string `json:"token"`
 	VideoID   string `json:"videoId"`
-	ExpiresIn int    `json:"expires_in"`
+	ExpiresIn int64  `json:"expires_in"`
 }
 
 // call sends a request and reads its answer.

@@ -187,7 +187,7 @@ func (l *library) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	total := len(l.videos)
-	from := min((page-1)*size, total)
+	from := min(min(page-1, total)*size, total) // no overflow, where an int has 32 bits
 	data := l.videos[from:min(from+size, total)]
 	writeJSON(w, "application/json", http.StatusOK, map[string]any{
 		"data": append([]*video{}, data...), // [] rather than null

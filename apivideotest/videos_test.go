@@ -69,12 +69,13 @@ func TestVideosListInPages(t *testing.T) {
 		call(t, srv, "POST", "/videos", key, fmt.Sprintf(`{"title":"%d"}`, i+1))
 	}
 	for query, want := range map[string][]string{
-		"":                            {"1", "2", "3", "4", "5"},
-		"?currentPage=2&pageSize=2":   {"3", "4"},
-		"?currentPage=3&pageSize=2":   {"5"},
-		"?currentPage=4&pageSize=2":   nil,
-		"?currentPage=2147483647":     nil,
-		"?pageSize=100&currentPage=1": {"1", "2", "3", "4", "5"},
+		"":                                   {"1", "2", "3", "4", "5"},
+		"?currentPage=2&pageSize=2":          {"3", "4"},
+		"?currentPage=3&pageSize=2":          {"5"},
+		"?currentPage=4&pageSize=2":          nil,
+		"?currentPage=2147483647":            nil,
+		"?currentPage=2147483647&pageSize=2": nil,
+		"?pageSize=100&currentPage=1":        {"1", "2", "3", "4", "5"},
 	} {
 		titles, _ := list(query)
 		assert.Equal(t, want, titles, query)

@@ -15,6 +15,8 @@ type flight struct {
 	start   time.Time
 	account *Account // set by identify
 
+	issuing time.Duration // the time that auth calls took
+
 	// Guarded by Cache.mu until done is closed.
 	waiters int
 	doing   string  // what the flight waits for, for error messages

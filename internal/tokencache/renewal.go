@@ -18,11 +18,38 @@ const (
 	accountTime = 5 * time.Second
 )
 
-// obtain gets the token of a flight.
+// obtain gets the token of a flight. The API key may change during the flight: if
+// the service refuses the key and there is another one, the flight uses that.
 func (c *Cache) obtain(f *flight) (*Token, error) {
 	if err := c.identify(f); err != nil {
 		return nil, err
 	}
+	t, err := c.obtainFor(f)
+	if err != nil && c.keyChanged(f, err) {
+		return c.obtainFor(f)
+	}
+	return t, err
+}
+
+// keyChanged reports whether err is a refusal of the account of f, and another
+// account has taken its place.
+func (c *Cache) keyChanged(f *flight, err error) bool {
+	_, unshared := err.(*storeError) // others may wrap foreign errors, whose methods are not called
+	if unshared || f.ctx.Err() != nil || !c.explain(err).Refused {
+		return false
+	}
+	refused := f.account
+	if c.identify(f) != nil || f.account.Name == refused.Name {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.failure, f.before = failure{}, nil // they are of the refused account
+	return true
+}
+
+// obtainFor gets a token of the account of a flight.
+func (c *Cache) obtainFor(f *flight) (*Token, error) {
 	if c.store == nil {
 		return c.issue(f, nil)
 	}
@@ -89,9 +116,12 @@ func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
 	}
 	c.mu.Unlock()
 	asked, refused := c.ask()
-	ctx, cancel := context.WithTimeoutCause(f.ctx, issueTime, Overdue(issueTime))
+	start := time.Now()
+	defer func() { f.issuing += time.Since(start) }()
+	left := issueTime - f.issuing
+	ctx, cancel := context.WithTimeoutCause(f.ctx, left, Overdue(issueTime))
 	defer cancel()
-	limit, stop := context.WithTimeoutCause(f.ctx, issueTime+grace, Overdue(issueTime))
+	limit, stop := context.WithTimeoutCause(f.ctx, left+grace, Overdue(issueTime))
 	defer stop()
 	r := Request{
 		Account: f.account,

@@ -65,15 +65,16 @@ func (c *Cache) obtainShared(f *flight) (*Token, error) {
 func (c *Cache) look(f *flight) (held, error) {
 	ctx, cancel := withPatience(f.ctx, storeTime)
 	defer cancel()
+	a := f.account // which may change before a slow Load returns
 	h, err := foreign.Call(ctx, func() (held, error) {
-		sealed, err := c.store.Load(ctx, f.account.Name)
+		sealed, err := c.store.Load(ctx, a.Name)
 		if err != nil && ctx.Err() != nil {
 			err = context.Cause(ctx) // it says more than the Store's error
 		}
 		if err != nil {
 			return held{}, storeErrorOf("reading", err)
 		}
-		return c.open(f.account, bytes.Clone(sealed), time.Now()), nil
+		return c.open(a, bytes.Clone(sealed), time.Now()), nil
 	})
 	return h, storeErrorOf("reading", err)
 }
@@ -184,8 +185,10 @@ func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
 	defer cancel()
 	c.tell(f, "the store's lock")
 	u := &update{began: make(chan struct{}), ended: make(chan struct{}), err: errNoToken} // until fn sets it
+
+	name := f.account.Name // read here, as in look
 	u.returned = foreign.Go(func() (struct{}, error) {
-		err := c.store.Update(ctx, f.account.Name, func(_ context.Context, old []byte) ([]byte, error) {
+		err := c.store.Update(ctx, name, func(_ context.Context, old []byte) ([]byte, error) {
 			return c.underLock(f, u, seen, bytes.Clone(old))
 		})
 		if err != nil {
