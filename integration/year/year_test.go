@@ -29,7 +29,7 @@ var (
 	seeds = flag.Int("seeds", 0, "how many seeds of each scenario to play, if not the usual few")
 )
 
-// brief returns a length, or a part of it with the flag -short: the race detector
+// brief returns a length, or a fifth of it with the flag -short: the race detector
 // needs five times as long.
 func brief(length time.Duration) time.Duration {
 	if testing.Short() {
@@ -43,7 +43,11 @@ func brief(length time.Duration) time.Duration {
 // which one left something behind.
 func play(t *testing.T, s scenario, check func(t *testing.T, w *world)) {
 	t.Helper()
-	for range cmp.Or(*seeds, s.seeds) {
+	usual := s.seeds
+	if testing.Short() {
+		usual = 1
+	}
+	for range cmp.Or(*seeds, usual) {
 		n := *seed
 		if n == 0 {
 			n = rand.Uint64()
