@@ -57,6 +57,19 @@ func connectTo(t *testing.T, srv *apivideotest.Server, base http.RoundTripper) (
 	return s, client
 }
 
+// assertEnds sends the beginning of a request, and checks that the server ends in
+// time although nothing follows.
+func assertEnds(t *testing.T, s *http.Server, client net.Conn, beginning string) {
+	defer client.Close()
+	_, err := io.WriteString(client, beginning)
+	require.NoError(t, err)
+	synctest.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	assert.NoError(t, s.Shutdown(ctx))
+	s.Close()
+}
+
 func TestProxyStrangersDelayNoShutdown(t *testing.T) {
 	for name, head := range map[string]string{
 		"auth call":     "POST /auth/api-key HTTP/1.1\r\nHost: localhost",
@@ -68,15 +81,8 @@ func TestProxyStrangersDelayNoShutdown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, client := connect(t)
-				defer client.Close()
 				go io.Copy(io.Discard, client)
-				_, err := io.WriteString(client, head+"\r\nContent-Length: 9\r\n\r\n")
-				require.NoError(t, err)
-				synctest.Wait()
-				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
-				defer cancel()
-				assert.NoError(t, s.Shutdown(ctx))
-				s.Close()
+				assertEnds(t, s, client, head+"\r\nContent-Length: 9\r\n\r\n")
 			})
 		})
 	}
@@ -96,15 +102,8 @@ func (early) RoundTrip(req *http.Request) (*http.Response, error) {
 func TestProxyRefusedUploadDelaysNoShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, client := connectTo(t, apivideotest.NewUnstartedServer(), early{})
-		defer client.Close()
 		go io.Copy(io.Discard, client)
-		_, err := io.WriteString(client, "POST /upload?token=x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
-		require.NoError(t, err)
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
-		defer cancel()
-		assert.NoError(t, s.Shutdown(ctx))
-		s.Close()
+		assertEnds(t, s, client, "POST /upload?token=x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
 	})
 }
 
@@ -116,14 +115,7 @@ func TestProxyUnreadAnswerDelaysNoShutdown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, client := connect(t)
-				defer client.Close()
-				_, err := io.WriteString(client, request)
-				require.NoError(t, err)
-				synctest.Wait()
-				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
-				defer cancel()
-				assert.NoError(t, s.Shutdown(ctx))
-				s.Close()
+				assertEnds(t, s, client, request)
 			})
 		})
 	}
