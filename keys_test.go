@@ -215,6 +215,35 @@ func TestKeyChangesDuringARenewal(t *testing.T) {
 	}
 }
 
+// The auth calls with both keys have 30 seconds together.
+func TestKeyChangeLeavesARenewal30Seconds(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		old := w.conf.APIKey
+		file := w.keyFile(t)
+		src, _ := w.warm(t)
+		calls := 0
+		w.setAuth(func(r *http.Request) (*http.Response, error) {
+			switch calls++; calls {
+			case 1:
+				time.Sleep(9 * time.Second)
+				return nil, errors.New("the connection is broken")
+			case 2:
+				time.Sleep(14 * time.Second)
+				file.write(t, w.srv.AddKey())
+				w.srv.DeleteKey(old)
+				return w.srv.Transport().RoundTrip(r)
+			}
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		start := time.Now()
+		_, err := src.Renew(w.ctx)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, 30*time.Second, time.Since(start))
+		assert.Equal(t, 3, calls)
+	})
+}
+
 // The failure of a refused key does not delay the next key.
 func TestKeyChangeEndsTheMemoryOfFailures(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
