@@ -462,3 +462,27 @@ func TestOutageFailureFromAClockAhead(t *testing.T) {
 		}
 	}
 }
+
+// The wait is a quarter of what was left of the token when the call failed. The
+// time to store the failure does not shorten it further.
+func TestOutageWaitsAreExactWithASlowStore(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		store := memstore.New()
+		w.conf.Store = hooks{load: store.Load, update: func(ctx context.Context, key string, fn updateFunc) error {
+			err := store.Update(ctx, key, fn)
+			time.Sleep(900 * time.Millisecond)
+			return err
+		}}
+		_, tok := w.warm(t)
+		w.fail(apivideotest.Status(503).RetryAfter("300"))
+		unusable := tok.Expiry.Add(-10 * time.Second)
+		time.Sleep(time.Until(unusable))
+		calls := w.calls
+		time.Sleep(time.Minute) // for the last write
+		require.Greater(t, len(calls), 5)
+		for i, at := range calls[1 : len(calls)-1] {
+			gap, left := calls[i+2].Sub(at), unusable.Sub(at)
+			assert.GreaterOrEqual(t, gap, min(left/4, 5*time.Minute), "%v before", left)
+		}
+	})
+}

@@ -88,11 +88,16 @@ func (c *Cache) remember(f *flight, err error, now time.Time) {
 	c.failures = failures{f.failure, momentOf(now.Add(left)), since, err}
 }
 
-// waitFor returns the rest of the wait after a failure, which may be of a process
-// without a token. The time of another machine's failure is by its clock. If that
-// clock is far off, there is no wait. c.mu is held.
+// waitFor returns the rest of the wait after a failure. A wait of another process,
+// which may have no token, is shortened if there is one here. The time of another
+// machine's failure is by its clock. If that clock is far off, there is no wait.
+// c.mu is held.
 func (c *Cache) waitFor(f *failure, now time.Time) time.Duration {
-	return max(c.ahead(f.wait, now)-f.age(now), 0)
+	wait := f.wait
+	if f.other {
+		wait = c.ahead(wait, now)
+	}
+	return max(wait-f.age(now), 0)
 }
 
 // ahead returns a wait, shortened if there is a usable token. c.mu is held.

@@ -81,19 +81,12 @@ func (s *Source) ended(c *wire.Call, got wire.Answer) {
 	}
 }
 
-// storeTime is how much later than at its end a Source may look at an auth call: it
-// waits for its Store to write what came of it.
-const storeTime = time.Second
-
 // left returns how long the Source can still use its token, or 0 without one. If
-// there is a Store, it returns the least possible time.
+// the token may come from the Store, it returns the least possible time.
 func (s *Source) left(now time.Time) (left time.Duration) {
 	for _, k := range s.tokens {
 		if (k == s.Latest || k.told) && !k.invalidated && now.Before(k.unused) {
 			d := max(k.unusable.Sub(now), 1) // it may be usable for longer
-			if s.shared {
-				d = max(d-storeTime, 1)
-			}
 			if left == 0 || d < left {
 				left = d
 			}
