@@ -45,7 +45,8 @@ func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
 	defer cancel()
 	c.tell(f, "the store's lock")
 	u := &update{began: make(chan struct{}), ended: make(chan struct{}), err: errNoToken} // until fn sets it
-	name := f.account.Name                                                                // read now: it may change before a slow Store asks
+	// Read now: it may change before a slow Store calls.
+	name := f.account.Name
 	u.returned = foreign.Go(func() (struct{}, error) {
 		err := c.store.Update(ctx, name, func(_ context.Context, old []byte) ([]byte, error) {
 			return c.underLock(f, u, seen, bytes.Clone(old))
