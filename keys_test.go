@@ -244,6 +244,34 @@ func TestKeyChangeLeavesARenewal30Seconds(t *testing.T) {
 	})
 }
 
+// The failures of the old key do not count against the new one, which has all
+// its attempts.
+func TestKeyChangeStartsTheAttemptsAnew(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		old := w.conf.APIKey
+		file := w.keyFile(t)
+		src, _ := w.warm(t)
+		w.fail(apivideotest.Status(503))
+		_, err := src.Renew(w.ctx)
+		require.Error(t, err)
+		w.fail(apivideotest.Fault{})
+		time.Sleep(30 * time.Second)
+		calls := 0
+		w.setAuth(func(r *http.Request) (*http.Response, error) {
+			switch calls++; calls {
+			case 1:
+				file.write(t, w.srv.AddKey())
+				w.srv.DeleteKey(old)
+			case 2, 3:
+				return answer(503, "text/html", "<html>"), nil
+			}
+			return w.srv.Transport().RoundTrip(r)
+		})
+		mustRenew(t, src)
+		assert.Equal(t, 4, calls)
+	})
+}
+
 // The failure of a refused key does not delay the next key.
 func TestKeyChangeEndsTheMemoryOfFailures(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

@@ -392,7 +392,7 @@ func TestOutageFailureDelaysNoRenewal(t *testing.T) {
 // Nobody has asked for a token since the outage. One broken connection is not the
 // outage any more.
 func TestOutageOfLongAgoIsForgotten(t *testing.T) {
-	for _, idle := range []time.Duration{time.Minute, 7 * time.Hour} {
+	for idle, attempts := range map[time.Duration]int{5*time.Minute - time.Second: 1, 5*time.Minute + time.Second: 3, 7 * time.Hour: 3} {
 		fleet(t, func(t *testing.T, w *world) {
 			for _, store := range []apivideo.Store{nil, w.store} {
 				w.conf.Store = store
@@ -403,18 +403,16 @@ func TestOutageOfLongAgoIsForgotten(t *testing.T) {
 					require.Error(t, err)
 					time.Sleep(30 * time.Second)
 				}
-				time.Sleep(idle)
+				time.Sleep(time.Until(src.Stats().NextAttempt) + idle)
 				since := src.Stats().FailingSince
 				before := w.authCalls()
 				_, err := src.Token()
 				require.Error(t, err)
 				assert.Equal(t, since, src.Stats().FailingSince)
-				if idle == time.Minute {
-					assert.Equal(t, 1, w.authCalls()-before)
-					continue
+				assert.Equal(t, attempts, w.authCalls()-before)
+				if attempts > 1 {
+					assert.LessOrEqual(t, time.Until(src.Stats().NextAttempt), time.Second)
 				}
-				assert.Equal(t, 3, w.authCalls()-before)
-				assert.LessOrEqual(t, time.Until(src.Stats().NextAttempt), time.Second)
 			}
 		})
 	}
@@ -477,12 +475,32 @@ func TestOutageWaitsAreExactWithASlowStore(t *testing.T) {
 		w.fail(apivideotest.Status(503).RetryAfter("300"))
 		unusable := tok.Expiry.Add(-10 * time.Second)
 		time.Sleep(time.Until(unusable))
-		calls := w.calls
 		time.Sleep(time.Minute) // for the last write
+		w.mu.Lock()
+		calls := slices.Clone(w.calls)
+		w.mu.Unlock()
+		calls = slices.DeleteFunc(calls, unusable.Before)
 		require.Greater(t, len(calls), 5)
 		for i, at := range calls[1 : len(calls)-1] {
 			gap, left := calls[i+2].Sub(at), unusable.Sub(at)
 			assert.GreaterOrEqual(t, gap, min(left/4, 5*time.Minute), "%v before", left)
 		}
+	})
+}
+
+// A caller who has left asks for nothing, not even for the end of a wait.
+func TestOutageRenewAfterLeavingKeepsTheWait(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		w.fail(apivideotest.Status(503).RetryAfter("60"))
+		_, err := w.source().Token()
+		require.Error(t, err)
+		src := w.source()
+		_, err = src.Token()
+		require.Error(t, err)
+		next := src.Stats().NextAttempt
+		require.Greater(t, time.Until(next), 50*time.Second)
+		_, err = src.Renew(ended(t.Context()))
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.Equal(t, next, src.Stats().NextAttempt)
 	})
 }

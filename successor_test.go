@@ -210,6 +210,32 @@ func TestTransportRefusingAPIDuringRenewals(t *testing.T) {
 	})
 }
 
+// The API refuses the first two tokens. Another process has replaced the second by
+// then, and that one is refused too.
+func TestTransportSendsThreeTimesWithAStore(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		all := w.warmSources(t, 2)
+		mustRenew(t, all[1])
+		sent := 0
+		w.setAPI(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path == "/videos" {
+				if sent++; sent == 2 {
+					other, _ := http.NewRequest("GET", w.srv.URL+"/other", nil)
+					resp, err := all[1].Client(w.ctx).Do(other)
+					require.NoError(t, err)
+					resp.Body.Close()
+				}
+			}
+			return answer(401, "text/plain", ""), nil
+		})
+		before := w.authCalls()
+		w.get(t, all[0].Client(w.ctx), 401)
+		assert.Equal(t, 3, sent)
+		assert.EqualValues(t, 2, all[0].Stats().Adopted)
+		assert.Equal(t, 1, w.authCalls()-before, "of the other process")
+	})
+}
+
 // A CDN answers every third request. That says nothing about the token.
 func TestTransportRefusingAPIBehindACDN(t *testing.T) {
 	for _, status := range []int{403, 408, 429, 502, 503} {
