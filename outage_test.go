@@ -488,7 +488,7 @@ func TestOutageWaitsAreExactWithASlowStore(t *testing.T) {
 	})
 }
 
-// A caller who has left asks for nothing, not even for the end of a wait.
+// Renew with an ended context starts no auth call, and does not end the wait.
 func TestOutageRenewAfterLeavingKeepsTheWait(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.fail(apivideotest.Status(503).RetryAfter("60"))
