@@ -34,11 +34,17 @@ func within(d time.Duration, ok func() bool) bool {
 	return true
 }
 
-// echo is the path of a handler that answers with the body.
+// echo is the path of a handler that answers with the body. No answer is empty:
+// net/http reuses a connection before it has handed over such an answer. If the
+// context of the first request ends in between, the next request fails.
 const echo = "/echo"
 
 func newRun(srv *apivideotest.Server, slack time.Duration) *model.Run {
-	srv.HandleFunc(echo, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	srv.HandleFunc(echo, func(w http.ResponseWriter, r *http.Request) {
+		if n, _ := io.Copy(w, r.Body); n == 0 {
+			io.WriteString(w, "no body")
+		}
+	})
 	return &model.Run{Server: srv, Slack: slack}
 }
 
