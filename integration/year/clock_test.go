@@ -25,7 +25,10 @@ type grant struct {
 	Issued      time.Time
 	Lifetime    time.Duration
 	AccessToken string `json:"access_token"`
-	Failure     *struct{ At time.Time }
+	Failure     *struct {
+		At   time.Time
+		Wait time.Duration
+	}
 
 	plain []byte
 }
@@ -51,7 +54,8 @@ func (g *grant) shift(by time.Duration) error {
 	fields["issued"] = g.Issued
 	if g.Failure != nil {
 		failure = fields["failure"].(map[string]any)
-		failure["at"] = g.Failure.At.Add(by)
+		g.Failure.At = g.Failure.At.Add(by)
+		failure["at"] = g.Failure.At
 	}
 	var err error
 	g.plain, err = json.Marshal(fields)
@@ -120,6 +124,9 @@ func (c *clock) translate(raw []byte) (*grant, []byte) {
 	}
 	if g.AccessToken != "" {
 		c.source.Told(g.AccessToken, g.Issued, g.Lifetime)
+	}
+	if g.Failure != nil {
+		c.source.ToldFailure(g.Failure.At, g.Failure.Wait)
 	}
 	return g, c.box.Seal(g.plain)
 }

@@ -49,7 +49,7 @@ func (s *Source) start(r *Request) {
 // to do so.
 func (s *Source) failing(since time.Time) bool {
 	return s.active != nil && errors.Is(s.active.Context.Err(), context.DeadlineExceeded) || s.pace.failing(since) ||
-		s.Outage != nil && s.Outage(since)
+		!since.After(s.blocked) || s.Outage != nil && s.Outage(since)
 }
 
 // send checks an attempt of a request.

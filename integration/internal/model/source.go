@@ -36,7 +36,8 @@ type Source struct {
 	twice    map[*Request]bool // that were refused twice and are not over
 	active   *wire.Call
 	pace     pace
-	over     bool // its context has ended
+	blocked  time.Time // until when a failure of the Store may end its flights
+	over     bool      // its context has ended
 }
 
 // NewSource makes a Source with conf and ctx whose calls go through base.
@@ -207,6 +208,17 @@ func (s *Source) Told(access string, issued time.Time, lifetime time.Duration) {
 	case k.told && k.FirstUse.IsZero():
 		later := newToken(access, began, now, lifetime, s.Slack)
 		k.unused = later.unused
+	}
+}
+
+// ToldFailure records a failure that the Source reads from its Store. It may be an
+// old one, from a clock that is ahead. It locks the Run.
+func (s *Source) ToldFailure(at time.Time, wait time.Duration) {
+	now := time.Now()
+	s.Lock()
+	defer s.Unlock()
+	if left := wait - now.Sub(at).Abs(); left > 0 {
+		s.blocked = now.Add(left)
 	}
 }
 
