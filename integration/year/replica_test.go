@@ -120,7 +120,7 @@ func (p *process) request(limit time.Duration) bool {
 // expiry.
 func (p *process) ready() bool {
 	k, now := p.source.Latest, time.Now()
-	return k != nil && k.Refused.IsZero() && (k.Serves(now) ||
+	return k != nil && k.Refused.IsZero() && (p.source.Serves(now) ||
 		p.skew == 0 && !k.FirstUse.IsZero() && k.FirstUse.Before(k.Expiry.Add(-2*margin)) &&
 			p.uneventful(k.Expiry.Add(-lifetime)) && now.Before(k.Expiry.Add(lifetime/2)))
 }

@@ -60,8 +60,10 @@ func TestFleetForAYear(t *testing.T) {
 	s := scenario{seeds: 1, length: brief(365 * day), pace: 16 * time.Hour, calm: 4 * day, skew: time.Hour}
 	play(t, s, func(t *testing.T, w *world) {
 		eventful(t, w)
-		assert.NotZero(t, w.tally.failures, "no auth call met an outage")
-		assert.NotZero(t, w.Counts.Failed, "no request met one")
+		if !testing.Short() { // a fifth of a year may have too few
+			assert.NotZero(t, w.tally.failures, "no auth call met an outage")
+			assert.NotZero(t, w.Counts.Failed, "no request met one")
+		}
 	})
 }
 

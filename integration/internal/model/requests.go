@@ -33,7 +33,7 @@ type requestKey struct{}
 func (s *Source) start(r *Request) {
 	k := s.Latest
 	r.latest = k
-	r.lived = k.lives(r.From) && !r.From.Before(k.obtained.Add(s.Slack))
+	r.lived = k.lives(r.From) && s.handsOut(k, r.From)
 	r.served = r.lived && k.Serves(r.From)
 	r.refused = k != nil && !k.Refused.IsZero() && k.Refused.Add(s.Slack).Before(r.From) && !k.doubtful(s.Slack)
 	r.invalidated = k != nil && k.invalidated
@@ -43,6 +43,23 @@ func (s *Source) start(r *Request) {
 		s.Fault("a token was not renewed ahead of expiry")
 	}
 	s.Counts.Requests++
+}
+
+// storing is how long a Source with a Store may keep a new token back, to store it.
+const storing = time.Second
+
+// handsOut reports whether the Source hands out k, which it has got, by then.
+func (s *Source) handsOut(k *Token, now time.Time) bool {
+	from := k.obtained.Add(s.Slack)
+	if s.shared && !k.told && k.FirstUse.IsZero() {
+		from = from.Add(storing)
+	}
+	return !now.Before(from)
+}
+
+// Serves reports whether a request now need not wait for a token.
+func (s *Source) Serves(now time.Time) bool {
+	return s.Latest.Serves(now) && s.handsOut(s.Latest, now)
 }
 
 // failing reports whether an auth call has failed since then, or was the last
