@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
@@ -485,6 +487,35 @@ func TestOutageWaitsAreExactWithASlowStore(t *testing.T) {
 			gap, left := calls[i+2].Sub(at), unusable.Sub(at)
 			assert.GreaterOrEqual(t, gap, min(left/4, 5*time.Minute), "%v before", left)
 		}
+	})
+}
+
+// Requests that waited for a renewal that failed are all sent with the old token,
+// though the first of them starts the next renewal at once.
+func TestOutageFailedRenewalServesAllWaiters(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		store := memstore.New()
+		w.conf.Store = hooks{load: store.Load, update: func(ctx context.Context, key string, fn updateFunc) error {
+			err := store.Update(ctx, key, fn)
+			time.Sleep(950 * time.Millisecond) // longer than the wait after the failure
+			return err
+		}}
+		w.srv.SetLifetime(4 * time.Second)
+		client := w.warmClient(t)
+		w.fail(apivideotest.Answer(302, "", ""))
+		w.srv.RevokeAccessTokens()
+		var requests sync.WaitGroup
+		for range 50 {
+			requests.Go(func() {
+				resp, err := client.Get(w.srv.URL + "/videos")
+				if assert.NoError(t, err) {
+					resp.Body.Close()
+					assert.Equal(t, 401, resp.StatusCode)
+				}
+			})
+			synctest.Wait() // the first starts a renewal, and the others wait for it
+		}
+		requests.Wait()
 	})
 }
 

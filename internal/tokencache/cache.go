@@ -82,10 +82,11 @@ func (c *Cache) await(ctx context.Context, now time.Time) (*Token, error) {
 		case err == errAborted:
 			continue
 		case err != nil && !w.left:
-			// The renewal failed, but the old token may still be usable.
+			// The renewal failed, but the old token may still be usable, even if
+			// the next renewal is already replacing it.
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			if t := c.serve(now); t != nil {
+			if t := c.hand(now); t != nil {
 				return t, nil
 			}
 		}
@@ -129,15 +130,22 @@ func (c *Cache) Invalidate(accessToken string) {
 	}
 }
 
-// serve returns the current token, or nil if the request must wait. It starts
-// the renewal ahead of expiry if that is due. c.mu is held.
+// serve returns the current token, or nil if the request must wait. c.mu is held.
 func (c *Cache) serve(now time.Time) *Token {
-	t := c.current(now)
-	if t == nil || c.replacing() {
+	if c.replacing() {
 		return nil
 	}
-	t.handOut()
-	c.renewAhead(now)
+	return c.hand(now)
+}
+
+// hand returns the current token for a request, or nil if it is not usable. It
+// starts the renewal ahead of expiry if that is due. c.mu is held.
+func (c *Cache) hand(now time.Time) *Token {
+	t := c.current(now)
+	if t != nil {
+		t.handOut()
+		c.renewAhead(now)
+	}
 	return t
 }
 
