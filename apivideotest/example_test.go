@@ -60,8 +60,13 @@ func ExampleServer_RevokeAccessTokens() {
 		film, err := io.ReadAll(r.Body)
 		fmt.Printf("received %q, error %v\n", film, err)
 	})
-	film := filepath.Join(os.TempDir(), "apivideotest-film")
-	defer os.Remove(film)
+	dir, err := os.MkdirTemp("", "films")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	film := filepath.Join(dir, "film")
 	if err := os.WriteFile(film, []byte("made-up film"), 0o600); err != nil {
 		fmt.Println(err)
 		return

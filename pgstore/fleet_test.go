@@ -88,7 +88,7 @@ func mustServe(t *testing.T, srv *apivideotest.Server, children []*child, limit 
 func TestFleetHolderKilled(t *testing.T) {
 	srv, holder, others := startHolder(t, 30*time.Second)
 	require.NoError(t, holder.process.Kill())
-	mustServe(t, srv, others, 5*time.Second)
+	mustServe(t, srv, others, 9*time.Second) // sooner than a lease ends
 	assert.Equal(t, 2, srv.Counters().AuthCalls)
 }
 
@@ -97,9 +97,11 @@ func TestFleetHolderKilled(t *testing.T) {
 func TestFleetHolderSuspended(t *testing.T) {
 	srv, holder, others := startHolder(t, 5*time.Second)
 	require.NoError(t, holder.process.Signal(syscall.SIGSTOP))
-	mustServe(t, srv, others, 15*time.Second)
+	mustServe(t, srv, others, 30*time.Second)
+	assert.Equal(t, 2, srv.Counters().AuthCalls)
 	require.NoError(t, holder.process.Signal(syscall.SIGCONT))
 	r := holder.report()
 	assert.Empty(t, r.Error)
-	assert.Equal(t, 2, srv.Counters().AuthCalls)
+	// After 15 seconds, it gives up its own call and makes another.
+	assert.LessOrEqual(t, srv.Counters().AuthCalls, 3)
 }

@@ -49,7 +49,7 @@ func TestLockLost(t *testing.T) {
 		"server hangs":       func(t *testing.T, s *server) { s.freeze(t) },
 		"server restarted": func(t *testing.T, s *server) {
 			s.kill()
-			require.NoError(t, s.start(s.command[2]))
+			s.restart(t)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@
 package pgstore_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,7 +25,8 @@ func newPgBouncer(t *testing.T, s *server, mode string, connections int) *server
 	require.NoError(t, err)
 	file := filepath.Join(folder, "pgbouncer.ini")
 	b, err := startServer(folder, func(port int) ([]string, error) {
-		return []string{"pgbouncer", "-q", file}, os.WriteFile(file, fmt.Appendf(nil, `[databases]
+		// Whatever the umask is, another user reads it.
+		return []string{"pgbouncer", "-q", file}, errors.Join(os.WriteFile(file, nil, 0o644), os.Chmod(file, 0o644), os.WriteFile(file, fmt.Appendf(nil, `[databases]
 * = host=127.0.0.1 port=%d user=postgres
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -33,7 +35,7 @@ unix_socket_dir =
 auth_type = any
 pool_mode = %s
 default_pool_size = %d
-`, s.port, port, mode, connections), 0o644)
+`, s.port, port, mode, connections), 0o644))
 	})
 	require.NoError(t, err)
 	t.Cleanup(b.kill)

@@ -237,11 +237,11 @@ func TestStoreServerStoppedAndRestarted(t *testing.T) {
 	_, err := s.Load(t.Context(), key)
 	assert.ErrorContains(t, err, "pgstore: reading the value: ")
 	assert.ErrorContains(t, s.Update(t.Context(), key, never(t)), "pgstore: locking: ")
-	require.NoError(t, server.start(server.command[2]))
+	server.restart(t)
 	store(t, s, "new")
 	for range 2 {
 		server.kill()
-		require.NoError(t, server.start(server.command[2]))
+		server.restart(t)
 		time.Sleep(1100 * time.Millisecond) // pgx checks connections that were idle for a second
 		expect(t, s, "new")
 	}
@@ -268,6 +268,7 @@ func TestStoreCallsEndWhileServerHangs(t *testing.T) {
 	}
 	assert.Eventually(t, func() bool { return db.Stats().InUse == 0 }, 10*time.Second, 10*time.Millisecond)
 	server.thaw()
-	store(t, s, "new")
+	// First the server ends all connections that were opened meanwhile.
+	require.Eventually(t, func() bool { return s.Update(t.Context(), key, returns([]byte("new"), nil)) == nil }, 2*time.Minute, time.Millisecond)
 	expect(t, s, "new")
 }

@@ -182,6 +182,13 @@ func (s *server) start(folder string) error {
 	}
 }
 
+// restart starts the server anew after kill, on its port, which another program
+// may have for a while.
+func (s *server) restart(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool { return s.start(s.command[2]) == nil }, 2*time.Minute, 100*time.Millisecond)
+}
+
 // kill ends the server at once, as a crash does.
 func (s *server) kill() {
 	s.thaw()

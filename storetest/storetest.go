@@ -65,7 +65,7 @@ import (
 
 const (
 	// patience limits a call that should return at once, on a busy machine.
-	patience = 30 * time.Second
+	patience = 2 * time.Minute
 
 	// settling is the time a call gets to start waiting for a lock. If it is
 	// too short, a check finds less, but does not fail.

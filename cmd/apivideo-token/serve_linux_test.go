@@ -112,6 +112,7 @@ func TestServeBadSettings(t *testing.T) {
 	file := func(name, content string, mode os.FileMode) string {
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(path, []byte(content), mode))
+		require.NoError(t, os.Chmod(path, mode)) // whatever the umask is
 		return path
 	}
 	const good, bad = "made-up-secret-1", "apivideo-token: the file of -secret-file "

@@ -52,7 +52,7 @@ func (n *network) servesUntil(t *testing.T, result <-chan error) error {
 // servesWhile makes requests, which must succeed, while a condition holds.
 func (n *network) servesWhile(t *testing.T, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); holds(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(3 * patience); holds(); time.Sleep(10 * time.Millisecond) {
 		require.True(t, time.Now().Before(end), "waited in vain")
 		n.get(t)
 	}
@@ -65,10 +65,11 @@ func TestRenewalThatHangsDelaysNoRequest(t *testing.T) {
 	n.auth.play(t, silence)
 	renewed := renewal(n.source)
 	require.Eventually(t, func() bool { return n.auth.trips.Load() == 2 }, patience, time.Millisecond)
-	n.client.Timeout = 5 * time.Second // the refresh has 10
+	waits := n.source.Stats().Waits
 	for range 5 {
 		n.get(t)
 	}
+	assert.Equal(t, waits, n.source.Stats().Waits)
 	assert.Empty(t, renewed)
 	n.auth.mend()
 	assert.NoError(t, n.servesUntil(t, renewed))
@@ -90,7 +91,7 @@ func TestAuthSlowDelaysOnlyCallersWithoutToken(t *testing.T) {
 func TestRenewalAheadOfExpiryIsRetried(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
-	n.SetLifetime(26 * time.Second) // renewed after 19.5 to 20.8, usable for 23.4
+	n.SetLifetime(time.Minute) // renewed after 45 to 48 seconds, usable for 54
 	n.get(t)
 	first, err := n.source.Token()
 	require.NoError(t, err)
