@@ -11,6 +11,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
 )
 
 const (
@@ -87,7 +89,7 @@ func (s *Store) await(ctx context.Context, key string) (*lock, error) {
 // try returns nil if somebody else holds the lock. It finds that out with one
 // query, which is what most tries of a fleet need.
 func (s *Store) try(ctx context.Context, key string) (*lock, error) {
-	leave, err := enter(ctx, s.queue.slot)
+	leave, err := s.queue.query(ctx, s.queue.of(key))
 	if err != nil {
 		return nil, locking(err)
 	}
@@ -183,8 +185,8 @@ func (l *lock) hold(ctx context.Context) (held context.Context, stop func()) {
 func (l *lock) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
 	defer cancel()
-	_, err := l.tx.ExecContext(ctx, "SELECT 1")
-	return err
+	answer := <-foreign.Go(func() (sql.Result, error) { return l.tx.ExecContext(ctx, "SELECT 1") })
+	return answer.Err
 }
 
 // write stores the value and releases the lock.

@@ -45,11 +45,11 @@
 //
 // # Connections
 //
-// A Store uses one connection for each renewal, none while it waits for the
-// lock, and one for everything else. A program with one account needs two. Keep
-// the sum of all pools below the server's max_connections: a process that gets no
-// connection makes its own auth call. With a small pool, leave a connection for
-// others during a renewal:
+// A Store uses one connection for each renewal, and none while it waits for the
+// lock. For everything else it uses one for each account, and eight at most. A
+// program with one account needs two. Keep the sum of all pools below the
+// server's max_connections: a process that gets no connection makes its own auth
+// call. With a small pool, leave a connection for others during a renewal:
 //
 //	db.SetMaxOpenConns(2) // enough if this pool is only for the Store
 //
@@ -109,11 +109,7 @@ func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	if s == nil || s.db == nil {
 		return nil, errNoDB
 	}
-	value, err := s.queue.load(ctx, key, func(ctx context.Context) ([]byte, error) { return s.get(ctx, key) })
-	if err != nil && err != errReadOnly {
-		err = reading(err)
-	}
-	return value, err
+	return s.queue.load(ctx, key, func(ctx context.Context) ([]byte, error) { return s.get(ctx, key) })
 }
 
 func (s *Store) get(ctx context.Context, key string) (value []byte, err error) {
@@ -122,10 +118,12 @@ func (s *Store) get(ctx context.Context, key string) (value []byte, err error) {
 	switch {
 	case undefinedTable(err):
 		return nil, nil
-	case err == nil && readOnly:
+	case err != nil:
+		return nil, reading(err)
+	case readOnly:
 		return nil, errReadOnly
 	}
-	return value, err
+	return value, nil
 }
 
 func reading(err error) error { return fmt.Errorf("pgstore: reading the value: %w", err) }

@@ -5,24 +5,31 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
 )
 
 // queryTime is for one query that is not under the lock. A connection may have
 // to be opened for it, which takes seconds if a whole fleet starts.
 const queryTime = 10 * time.Second
 
-// queue lets one query run at a time, apart from those under the lock. If a
-// fleet or many goroutines start together, more connections would cost the
-// server more than the wait saves.
+// queries is how many queries run at a time, apart from those under the lock. When
+// a program with many accounts starts, more would cost the server more than the
+// wait saves. With fewer, accounts would wait for each other for longer than a
+// Source waits for its Store.
+const queries = 8
+
+// queue lets one query for each key run at a time, and few in all.
 type queue struct {
-	slot chan struct{} // holds an element while a query runs
-	keys sync.Map      // of *waiting by key; they stay, since a program has few accounts
+	slots chan struct{} // holds an element for each query that runs
+	keys  sync.Map      // of *waiting by key; they stay, since a program has few accounts
 }
 
 // waiting is the state of one key, for the goroutines of this process that use
 // it.
 type waiting struct {
 	turn chan struct{} // holds an element while one of them is in Update
+	slot chan struct{} // holds an element while a query for this key runs, or waits for one of slots
 	mu   sync.Mutex    // guards next
 	next *read         // one that has not begun, or nil
 }
@@ -34,18 +41,31 @@ type read struct {
 	err   error
 }
 
-func newQueue() *queue { return &queue{slot: make(chan struct{}, 1)} }
+func newQueue() *queue { return &queue{slots: make(chan struct{}, queries)} }
 
 func (q *queue) of(key string) *waiting {
 	w, ok := q.keys.Load(key)
 	if !ok {
-		w, _ = q.keys.LoadOrStore(key, &waiting{turn: make(chan struct{}, 1)})
+		w, _ = q.keys.LoadOrStore(key, &waiting{turn: make(chan struct{}, 1), slot: make(chan struct{}, 1)})
 	}
 	return w.(*waiting)
 }
 
-// enter waits until ctx ends for a place in c, which is a queue's slot or the
-// turn of a key.
+// query waits until ctx ends for the place of a query.
+func (q *queue) query(ctx context.Context, w *waiting) (leave func(), err error) {
+	leaveKey, err := enter(ctx, w.slot)
+	if err != nil {
+		return nil, err
+	}
+	leaveAll, err := enter(ctx, q.slots)
+	if err != nil {
+		leaveKey()
+		return nil, err
+	}
+	return func() { leaveAll(); leaveKey() }, nil
+}
+
+// enter waits until ctx ends for a place in c.
 func enter(ctx context.Context, c chan struct{}) (leave func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -86,7 +106,7 @@ func (q *queue) run(ctx context.Context, w *waiting, r *read, get func(context.C
 	ctx, cancel := context.WithTimeout(ctx, queryTime)
 	defer cancel()
 	defer close(r.done)
-	leave, err := enter(ctx, q.slot)
+	leave, err := q.query(ctx, w)
 	w.mu.Lock()
 	w.next = nil
 	w.mu.Unlock()
@@ -95,5 +115,6 @@ func (q *queue) run(ctx context.Context, w *waiting, r *read, get func(context.C
 		return
 	}
 	defer leave()
-	r.value, r.err = get(ctx)
+	got := <-foreign.Go(func() ([]byte, error) { return get(ctx) }) // a driver may crash
+	r.value, r.err = got.Value, got.Err
 }

@@ -5,8 +5,11 @@ package pgstore_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
+	"database/sql/driver"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,7 +54,7 @@ func TestLoadManyAtOnceIsFewQueries(t *testing.T) {
 	assert.Positive(t, count.queries.Load())
 }
 
-func TestLoadOfManyKeysIsOneConnection(t *testing.T) {
+func TestLoadOfManyKeysIsFewConnections(t *testing.T) {
 	t.Parallel()
 	db := newDB(t)
 	db.SetMaxIdleConns(30)
@@ -60,7 +63,84 @@ func TestLoadOfManyKeysIsOneConnection(t *testing.T) {
 		_, err := s.Load(t.Context(), strings.Repeat("0", i))
 		assert.NoError(t, err)
 	})
-	assert.Equal(t, 1, db.Stats().OpenConnections)
+	assert.LessOrEqual(t, db.Stats().OpenConnections, 8)
+}
+
+// A query that gets no answer does not delay the other accounts.
+func TestLoadOfOneKeyDoesNotWaitForAnother(t *testing.T) {
+	t.Parallel()
+	db := newDB(t)
+	s := pgstore.New(db)
+	store(t, s, "value")
+	tx, err := db.Begin()
+	require.NoError(t, err)
+	_, err = tx.Exec("LOCK apivideo_tokens") // every query waits for it
+	require.NoError(t, err)
+	var loading sync.WaitGroup
+	for i, key := range []string{"00", "01"} {
+		loading.Go(func() { s.Load(t.Context(), key) })
+		assert.Eventually(t, func() bool {
+			return i+1 == scan[int](t, db, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+		}, 8*time.Second, 10*time.Millisecond)
+	}
+	tx.Rollback()
+	loading.Wait()
+}
+
+// connector is of a driver that crashes when it connects.
+type connector func()
+
+func (c connector) Connect(context.Context) (driver.Conn, error) {
+	c()
+	return nil, driver.ErrBadConn
+}
+
+func (c connector) Driver() driver.Driver { return nil }
+
+func TestLoadWithDriverThatCrashes(t *testing.T) {
+	t.Parallel()
+	for name, crash := range map[string]func(){"panics": func() { panic("made-up") }, "ends the goroutine": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := pgstore.New(sql.OpenDB(connector(crash)))
+			for range 3 {
+				_, err := s.Load(t.Context(), key)
+				assert.Error(t, err)
+			}
+		})
+	}
+}
+
+// tracer crashes during queries.
+type tracer struct{ broken atomic.Bool }
+
+func (c *tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	if c.broken.Load() {
+		panic("made-up")
+	}
+	return ctx
+}
+
+func (c *tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func TestLockIsLostIfDriverCrashes(t *testing.T) {
+	t.Parallel()
+	server, database := newDatabase(t)
+	config, err := pgx.ParseConfig(server.url(database))
+	require.NoError(t, err)
+	var crash tracer
+	config.Tracer = &crash
+	db := stdlib.OpenDB(*config)
+	t.Cleanup(func() { db.Close() })
+	s := pgstore.New(db)
+	store(t, s, "old")
+	assert.ErrorContains(t, s.Update(t.Context(), key, func(ctx context.Context, _ []byte) ([]byte, error) {
+		crash.broken.Store(true)
+		defer crash.broken.Store(false)
+		assert.Eventually(t, func() bool { return ctx.Err() != nil }, time.Minute, 10*time.Millisecond)
+		return []byte("new"), nil
+	}), "the lock was lost")
+	expect(t, s, "old")
 }
 
 // However many load at once, a value that was stored before is found.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -78,8 +79,13 @@ func (s *Store) lock(ctx context.Context, key string) (*lock, error) {
 			return nil, err
 		}
 		l.until = time.Now().Add(leaseTime)
-		if _, err := l.run(ctx, obtainScript, leaseTime.Milliseconds()); err != errLost {
-			return l, err
+		_, err := l.run(ctx, obtainScript, leaseTime.Milliseconds())
+		if err == nil {
+			return l, nil
+		}
+		if err != errLost {
+			l.release(ctx) // Redis may have set the lock, and the answer was lost
+			return nil, err
 		}
 		again := time.NewTimer(shortestWait + mathrand.N(longestWait-shortestWait))
 		select {
@@ -126,9 +132,9 @@ func (l *lock) extend(ctx context.Context, expiry *time.Timer, lose func()) {
 		}
 		until := time.Now().Add(leaseTime)
 		try, cancel := context.WithTimeout(ctx, extendEvery)
-		_, err := l.run(try, extendScript, leaseTime.Milliseconds())
+		answer := <-foreign.Go(func() (any, error) { return l.run(try, extendScript, leaseTime.Milliseconds()) })
 		cancel()
-		switch err {
+		switch answer.Err {
 		case nil:
 			expiry.Reset(time.Until(until))
 		case errLost:

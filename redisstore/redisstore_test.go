@@ -38,6 +38,14 @@ func returns(value []byte, err error) func(context.Context, []byte) ([]byte, err
 	return func(context.Context, []byte) ([]byte, error) { return value, err }
 }
 
+// never is a function for Update that must not be called.
+func never(t *testing.T) func(context.Context, []byte) ([]byte, error) {
+	return func(context.Context, []byte) ([]byte, error) {
+		t.Error("fn was called")
+		return nil, nil
+	}
+}
+
 func TestStore(t *testing.T) {
 	t.Parallel()
 	server := newRedis(t)
@@ -151,10 +159,7 @@ func TestStoreErrors(t *testing.T) {
 	server.kill()
 	_, err = store.Load(t.Context(), key)
 	assert.ErrorContains(t, err, "redisstore: reading the value: ")
-	err = store.Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) {
-		t.Error("fn was called without a lock")
-		return nil, nil
-	})
+	err = store.Update(t.Context(), key, never(t))
 	assert.ErrorContains(t, err, "redisstore: locking: ")
 }
 
