@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -67,4 +69,26 @@ func TestStoreLeavesNothingOpen(t *testing.T) {
 		}))
 	}
 	assert.Less(t, len(list(t, "/proc/self/fd")), before+25)
+}
+
+// Many processes find at once what cannot be a lock file. One replaces it, and no
+// two have the lock.
+func TestStoreLockHoldsWhileItsFileIsReplaced(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		dir, key := t.TempDir(), randomKey()
+		require.NoError(t, os.Mkdir(filepath.Join(dir, key+".lock"), 0o700))
+		var all sync.WaitGroup
+		var running atomic.Int32
+		for range 16 {
+			all.Go(func() {
+				assert.NoError(t, filestore.New(dir).Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) {
+					assert.EqualValues(t, 1, running.Add(1))
+					running.Add(-1)
+					return []byte("value"), nil
+				}))
+			})
+		}
+		all.Wait()
+	}
 }

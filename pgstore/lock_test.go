@@ -223,3 +223,30 @@ func TestUpdateInSerializableSession(t *testing.T) {
 	}))
 	expect(t, s, "new")
 }
+
+func TestUpdateEndsWhileServerHangs(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string][]byte{"leaves": nil, "stores": []byte("new")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := newServer(t)
+			db := open(t, server.url("postgres"))
+			s := pgstore.New(db)
+			store(t, s, "old")
+			ended := make(chan error, 1)
+			go func() {
+				ended <- s.Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) {
+					server.freeze(t)
+					return value, nil
+				})
+			}()
+			select {
+			case err := <-ended:
+				assert.Equal(t, value == nil, err == nil, "%v", err)
+			case <-time.After(2 * time.Minute):
+				t.Error("Update does not return")
+			}
+			server.thaw()
+		})
+	}
+}
