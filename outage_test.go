@@ -139,6 +139,22 @@ func TestOutageColdStartsShareTheFailure(t *testing.T) {
 	})
 }
 
+// While the service fails, a renewal makes one attempt, also if another process
+// has met the failure.
+func TestOutageFailureOfAnotherLeavesOneAttempt(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		w.fail(apivideotest.Status(503))
+		_, err := w.source().Token()
+		require.Error(t, err)
+		time.Sleep(2 * time.Second) // longer than the wait
+		before := w.authCalls()
+		assert.Equal(t, 3, before)
+		_, err = w.source().Token()
+		require.Error(t, err)
+		assert.Equal(t, before+1, w.authCalls())
+	})
+}
+
 func TestOutageOfAWrongKeyIsShared(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(20 * time.Millisecond)

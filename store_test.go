@@ -702,24 +702,26 @@ func TestStoreValueIsSealed(t *testing.T) {
 	}
 }
 
-// If a Store answered before, and is now too busy for two reads, the Source
-// still waits for it.
+// If a Store answered before, and is now too busy for two reads in a row, the
+// Source still waits for it.
 func TestStoreSilentLooksAreNoFailure(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		_, tok := w.warm(t)
 		values := w.store.Values()
 		w.store.Seize()
 		late := w.source()
-		answers := make(chan struct{})
-		time.AfterFunc(50*time.Millisecond, func() { w.store.SetFault(memstore.Fault{Hang: answers}) })
-		time.AfterFunc(2500*time.Millisecond, func() {
-			w.store.SetFault(memstore.Fault{})
-			close(answers)
-		})
-		time.AfterFunc(4*time.Second, func() { w.store.SetValues(values) })
+		for _, after := range []time.Duration{50 * time.Millisecond, 3050 * time.Millisecond} {
+			answers := make(chan struct{})
+			time.AfterFunc(after, func() { w.store.SetFault(memstore.Fault{Hang: answers}) })
+			time.AfterFunc(after+2450*time.Millisecond, func() {
+				w.store.SetFault(memstore.Fault{})
+				close(answers)
+			})
+		}
+		time.AfterFunc(7*time.Second, func() { w.store.SetValues(values) })
 		got, took := mustToken(t, late)
 		assert.Equal(t, tok.AccessToken, got.AccessToken)
-		assert.InDelta(t, 4, took.Seconds(), 0.1)
+		assert.InDelta(t, 7, took.Seconds(), 0.1)
 		assert.Equal(t, 1, w.authCalls())
 		assert.Zero(t, late.Stats().StoreFailures)
 	})
