@@ -162,5 +162,5 @@ func TestLockWhoseAnswerIsLost(t *testing.T) {
 	}))
 	assert.NoError(t, redisstore.New(client).Update(t.Context(), key, returns([]byte("value"), nil)))
 	assert.False(t, first.Load())
-	assert.EqualValues(t, 1, tries.Load(), "it waits for no lock of its own")
+	assert.EqualValues(t, 1, tries.Load(), "it does not wait for its own lock")
 }
