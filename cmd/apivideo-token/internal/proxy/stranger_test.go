@@ -88,12 +88,14 @@ func TestProxyStrangersDelayNoShutdown(t *testing.T) {
 	}
 }
 
-// early answers an upload without its body.
+// early answers an upload without its body. The answer has a length: without one,
+// httputil holds a mutex while it waits, and virtual time stands still.
 type early struct{}
 
 func (early) RoundTrip(req *http.Request) (*http.Response, error) {
 	go req.Body.Close() // as package net/http does
 	answer := httptest.NewRecorder()
+	answer.Header().Set("Content-Length", "0")
 	answer.WriteHeader(401)
 	return answer.Result(), nil
 }
