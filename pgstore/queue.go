@@ -22,7 +22,7 @@ const queries = 8
 // queue lets one query for each key run at a time, and few in all.
 type queue struct {
 	slots chan struct{} // holds an element for each query that runs
-	keys  sync.Map      // of *waiting by key; they stay, since a program has few accounts
+	keys  sync.Map      // of *waiting by key; they are small, and stay
 }
 
 // waiting is the state of one key, for the goroutines of this process that use
@@ -51,7 +51,7 @@ func (q *queue) of(key string) *waiting {
 	return w.(*waiting)
 }
 
-// query waits until ctx ends for the place of a query.
+// query waits for a place to make a query for the key of w, until ctx ends.
 func (q *queue) query(ctx context.Context, w *waiting) (leave func(), err error) {
 	leaveKey, err := enter(ctx, w.slot)
 	if err != nil {

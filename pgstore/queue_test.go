@@ -21,37 +21,43 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// counter counts the queries of a connection.
-type counter struct{ queries atomic.Int32 }
+// tracer is called before each query.
+type tracer func()
 
-func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	c.queries.Add(1)
+func (f tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	f()
 	return ctx
 }
 
-func (c *counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+func (f tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-func TestLoadManyAtOnceIsFewQueries(t *testing.T) {
-	t.Parallel()
+// traced returns a Store in a new database.
+func traced(t *testing.T, f tracer) *pgstore.Store {
+	t.Helper()
 	server, database := newDatabase(t)
 	config, err := pgx.ParseConfig(server.url(database))
 	require.NoError(t, err)
-	var count counter
-	config.Tracer = &count
+	config.Tracer = f
 	db := stdlib.OpenDB(*config)
 	t.Cleanup(func() { db.Close() })
-	s := pgstore.New(db)
+	return pgstore.New(db)
+}
+
+func TestLoadManyAtOnceIsFewQueries(t *testing.T) {
+	t.Parallel()
+	var queries atomic.Int32
+	s := traced(t, func() { queries.Add(1) })
 	store(t, s, "value")
-	count.queries.Store(0)
+	queries.Store(0)
 	together(1000, func(int) {
 		value, err := s.Load(t.Context(), key)
 		assert.NoError(t, err)
 		assert.Equal(t, "value", string(value))
 		clear(value) // which nobody else sees
 	})
-	t.Log(count.queries.Load(), "queries")
-	assert.Less(t, count.queries.Load(), int32(300))
-	assert.Positive(t, count.queries.Load())
+	t.Log(queries.Load(), "queries")
+	assert.Less(t, queries.Load(), int32(300))
+	assert.Positive(t, queries.Load())
 }
 
 func TestLoadOfManyKeysIsFewConnections(t *testing.T) {
@@ -111,32 +117,18 @@ func TestLoadWithDriverThatCrashes(t *testing.T) {
 	}
 }
 
-// tracer crashes during queries.
-type tracer struct{ broken atomic.Bool }
-
-func (c *tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	if c.broken.Load() {
-		panic("made-up")
-	}
-	return ctx
-}
-
-func (c *tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
 func TestLockIsLostIfDriverCrashes(t *testing.T) {
 	t.Parallel()
-	server, database := newDatabase(t)
-	config, err := pgx.ParseConfig(server.url(database))
-	require.NoError(t, err)
-	var crash tracer
-	config.Tracer = &crash
-	db := stdlib.OpenDB(*config)
-	t.Cleanup(func() { db.Close() })
-	s := pgstore.New(db)
+	var broken atomic.Bool
+	s := traced(t, func() {
+		if broken.Load() {
+			panic("made-up")
+		}
+	})
 	store(t, s, "old")
 	assert.ErrorContains(t, s.Update(t.Context(), key, func(ctx context.Context, _ []byte) ([]byte, error) {
-		crash.broken.Store(true)
-		defer crash.broken.Store(false)
+		broken.Store(true)
+		defer broken.Store(false)
 		assert.Eventually(t, func() bool { return ctx.Err() != nil }, time.Minute, 10*time.Millisecond)
 		return []byte("new"), nil
 	}), "the lock was lost")
