@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
@@ -45,7 +45,7 @@ var (
 //
 // Most users will use [Config.Client] or [Config.Source] instead.
 func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
-	ctx, stop := foreign.Context(cmp.Or(ctx, context.Background()))
+	ctx, stop := guard.Context(cmp.Or(ctx, context.Background()))
 	defer stop()
 	s, err := c.service(ctx)
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *service) call(ctx context.Context, limit time.Duration, op operation, c
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, tokencache.Overdue(limit))
 	defer cancel()
 	x := &exchange{service: s, op: op, credential: credential, secrets: newSecrets(append(others, credential)...)}
-	t, err := foreign.Call(ctx, func() (*tokencache.Token, error) { return x.do(ctx) })
+	t, err := guard.Call(ctx, func() (*tokencache.Token, error) { return x.do(ctx) })
 	if err == nil {
 		return t, nil
 	}
@@ -171,7 +171,7 @@ func readAnswer(ctx context.Context, resp *http.Response) ([]byte, error) {
 		return nil, nil
 	}
 	ended := context.AfterFunc(ctx, func() {
-		foreign.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() })
+		guard.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() })
 	})
 	defer ended()
 	return io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))

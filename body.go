@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
 
@@ -37,10 +37,10 @@ func (a *account) takeBody(ctx context.Context, resp *http.Response, token *toke
 	resp.Body = b
 	timer := time.NewTimer(refusalTime)
 	defer timer.Stop()
-	closed := foreign.Go(b.readAndClose)
+	closed := guard.Go(b.readAndClose)
 	select {
 	case r := <-closed:
-		if crash, ok := r.Err.(*foreign.Crash); ok { // its text may show the request
+		if crash, ok := r.Err.(*guard.Crash); ok { // its text may show the request
 			a.cache.LogCrash(a.issuer.keys.secrets(token.AccessToken, token.RefreshToken).crash(crash))
 		}
 	case <-timer.C:

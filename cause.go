@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
@@ -38,7 +38,7 @@ func (ss secrets) known(err error) error {
 var knownPackages = map[string]bool{
 	"context": true, "crypto/tls": true, "crypto/x509": true, "errors": true, "fmt": true, "internal/poll": true,
 	"io": true, "io/fs": true, "net": true, "net/http": true, "net/url": true, "os": true, "syscall": true,
-	reflect.TypeFor[foreign.Crash]().PkgPath():      true,
+	reflect.TypeFor[guard.Crash]().PkgPath():        true,
 	reflect.TypeFor[tokencache.Overdue]().PkgPath(): true,
 }
 
@@ -63,9 +63,9 @@ func (ss secrets) safe(err error) bool {
 // safeParts returns the safe errors that err wraps.
 func (ss secrets) safeParts(err error) (parts []error) {
 	walk(err, func(inner error) bool {
-		switch crash, ok := inner.(*foreign.Crash); {
+		switch crash, ok := inner.(*guard.Crash); {
 		case ok:
-			parts = append(parts, &foreign.Crash{Text: ss.brief(crash.Text), Stack: crash.Stack})
+			parts = append(parts, &guard.Crash{Text: ss.brief(crash.Text), Stack: crash.Stack})
 		case inner != err && ss.safe(inner):
 			parts = append(parts, inner)
 		default:

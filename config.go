@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"regexp"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 // ErrInvalidConfig reports a mistake in a [Config], or a key file that cannot
@@ -96,7 +96,7 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Store != nil && foreign.Nil(c.Store) {
+	if c.Store != nil && guard.Nil(c.Store) {
 		return nil, configErrorf("Config.Store is a nil %T; make one, or leave the field out", c.Store)
 	}
 	client := *contextClient(ctx)
@@ -106,7 +106,7 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 
 // given returns base, or nil if base is a nil pointer in an interface.
 func given(base http.RoundTripper) http.RoundTripper {
-	if foreign.Nil(base) {
+	if guard.Nil(base) {
 		return nil
 	}
 	return base

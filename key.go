@@ -13,7 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/seal"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
@@ -99,7 +99,7 @@ func (e *keyError) Unwrap() error { return e.err }
 // keyError makes a *keyError of err. Behind it err stays as it is, which is the
 // program's own, unless there is a secret in its text.
 func (ss secrets) keyError(err error) *keyError {
-	if crash, ok := err.(*foreign.Crash); ok { // stays one, so that it is logged
+	if crash, ok := err.(*guard.Crash); ok { // stays one, so that it is logged
 		err = ss.crash(crash)
 	}
 	text := strings.TrimPrefix(err.Error(), "apivideo: ")
@@ -109,8 +109,8 @@ func (ss secrets) keyError(err error) *keyError {
 	return &keyError{text, err}
 }
 
-func (ss secrets) crash(c *foreign.Crash) *foreign.Crash {
-	return &foreign.Crash{Text: ss.redact(c.Text), Stack: c.Stack}
+func (ss secrets) crash(c *guard.Crash) *guard.Crash {
+	return &guard.Crash{Text: ss.redact(c.Text), Stack: c.Stack}
 }
 
 // secrets are the keys that are known, and others.
@@ -133,7 +133,7 @@ func (k *keys) account(ctx context.Context) (*tokencache.Account, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, keyTime, tokencache.Overdue(keyTime))
 	defer cancel()
-	key, err := foreign.Call(ctx, func() (string, error) {
+	key, err := guard.Call(ctx, func() (string, error) {
 		select {
 		case k.running <- struct{}{}:
 			defer func() { <-k.running }()

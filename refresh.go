@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
@@ -45,7 +45,7 @@ func (c *Config) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 	if refreshToken == "" {
 		return nil, configErrorf("refresh: the refresh token is empty; use Config.Token to get a first one")
 	}
-	ctx, stop := foreign.Context(cmp.Or(ctx, context.Background()))
+	ctx, stop := guard.Context(cmp.Or(ctx, context.Background()))
 	defer stop()
 	s, err := c.service(ctx)
 	if err != nil {
@@ -136,10 +136,10 @@ func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Dura
 // Explain implements [tokencache.Issuer].
 func (i *issuer) Explain(err error) tokencache.Explanation {
 	if k, ok := err.(*keyError); ok { // may wrap a foreign error
-		crash, _ := k.err.(*foreign.Crash)
+		crash, _ := k.err.(*guard.Crash)
 		return tokencache.Explanation{Temporary: true, Crash: crash}
 	}
-	crash, _ := errors.AsType[*foreign.Crash](err)
+	crash, _ := errors.AsType[*guard.Crash](err)
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		return tokencache.Explanation{Temporary: true, Crash: crash}

@@ -1,6 +1,10 @@
 package apivideo
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
 
 // Stats is a snapshot of a [Source], for health checks, metrics and debugging.
 // It is plain data.
@@ -11,6 +15,7 @@ type Stats struct {
 	FailingSince time.Time // start of the first failed renewal since the last success; zero when healthy
 	NextAttempt  time.Time // after a failure, no renewal starts earlier; zero when healthy
 	LastError    error     // of the latest renewal, if it failed; nil when healthy
+	RefusedSince time.Time // when 401s began, if the API refused the current token and has accepted none since; else zero
 
 	// Counters since the Source was made.
 	Exchanges     uint64 // successful auth calls with the API key
@@ -22,6 +27,28 @@ type Stats struct {
 	Replays       uint64 // requests that were sent again
 	Waits         uint64 // callers that had to wait for a renewal
 }
+
+// refusalGrace is how long the API may refuse the current token before that is an
+// error: a renewal needs a moment.
+const refusalGrace = 10 * time.Second
+
+// Err is nil while a request can be expected to be served, or nothing is known.
+// Otherwise it says why not: there is no usable token and the last renewal failed,
+// or the API has refused the current token for 10 seconds and accepted none in
+// between. It looks at the clock: call it soon after [Source.Stats].
+func (s Stats) Err() error {
+	switch refused := !s.RefusedSince.IsZero() && time.Since(s.RefusedSince) >= refusalGrace; {
+	case refused && s.LastError != nil:
+		return fmt.Errorf("apivideo: the API refuses the access token, and there is no new one: %w", s.LastError)
+	case refused:
+		return errTokenRefused
+	case !s.Usable:
+		return s.LastError
+	}
+	return nil
+}
+
+var errTokenRefused = errors.New("apivideo: the API refuses the access token")
 
 // Stats returns a snapshot. It makes no call and waits for nothing. It does not
 // count as use of the token: an idle Source stays idle. If the Source is nil or

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
@@ -79,7 +79,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // method to do so. [http.Client.CloseIdleConnections] calls it.
 func (t *Transport) CloseIdleConnections() {
 	a, err := t.Source.use()
-	if err != nil && foreign.Nil(t.Base) {
+	if err != nil && guard.Nil(t.Base) {
 		return
 	}
 	if base, ok := t.base(a).(interface{ CloseIdleConnections() }); ok {
@@ -88,7 +88,7 @@ func (t *Transport) CloseIdleConnections() {
 }
 
 func (t *Transport) base(a *account) http.RoundTripper {
-	if foreign.Nil(t.Base) {
+	if guard.Nil(t.Base) {
 		return a.service.defaultBase
 	}
 	return t.Base
@@ -174,7 +174,7 @@ func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token
 // drop closes resp, and returns err instead. resp may be nil.
 func drop(resp *http.Response, err error) (*http.Response, error) {
 	if resp != nil && resp.Body != nil {
-		foreign.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() }) // it may block
+		guard.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() }) // it may block
 	}
 	return nil, err
 }

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 const (
@@ -185,7 +185,7 @@ func (l *lock) hold(ctx context.Context) (held context.Context, stop func()) {
 func (l *lock) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
 	defer cancel()
-	answer := <-foreign.Go(func() (sql.Result, error) { return l.tx.ExecContext(ctx, "SELECT 1") })
+	answer := <-guard.Go(func() (sql.Result, error) { return l.tx.ExecContext(ctx, "SELECT 1") })
 	return answer.Err
 }
 

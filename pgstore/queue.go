@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 // queryTime is for one query that is not under the lock. A connection may have
@@ -115,6 +115,6 @@ func (q *queue) run(ctx context.Context, w *waiting, r *read, get func(context.C
 		return
 	}
 	defer leave()
-	got := <-foreign.Go(func() ([]byte, error) { return get(ctx) }) // a driver may crash
+	got := <-guard.Go(func() ([]byte, error) { return get(ctx) }) // a driver may crash
 	r.value, r.err = got.Value, got.Err
 }

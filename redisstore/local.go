@@ -5,7 +5,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 // reads is how many reads of one key a process makes at a time. With more than
@@ -104,7 +104,7 @@ func (l *local) join(key string, get func() ([]byte, error)) *read {
 // run makes a read, and then those that were waiting for its end.
 func (l *local) run(key string, k *localKey, r *read, get func() ([]byte, error)) {
 	for r != nil {
-		got := <-foreign.Go(get) // a client, or its hooks, may crash
+		got := <-guard.Go(get) // a client, or its hooks, may crash
 		r.value, r.err = got.Value, got.Err
 		close(r.done)
 		l.mu.Lock()

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -132,7 +132,7 @@ func (l *lock) extend(ctx context.Context, expiry *time.Timer, lose func()) {
 		}
 		until := time.Now().Add(leaseTime)
 		try, cancel := context.WithTimeout(ctx, extendEvery)
-		answer := <-foreign.Go(func() (any, error) { return l.run(try, extendScript, leaseTime.Milliseconds()) })
+		answer := <-guard.Go(func() (any, error) { return l.run(try, extendScript, leaseTime.Milliseconds()) })
 		cancel()
 		switch answer.Err {
 		case nil:

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/seal"
 )
 
@@ -64,7 +64,7 @@ type Explanation struct {
 
 	// Crash is the panic or Goexit behind the error, or nil. The chain of an
 	// error may be foreign code, which the Cache does not call.
-	Crash *foreign.Crash
+	Crash *guard.Crash
 }
 
 // ask calls a function of an Issuer that has nothing to wait for. If it does not
@@ -72,7 +72,7 @@ type Explanation struct {
 func ask[T any](instead T, f func() T) T {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	answer, err := foreign.Call(ctx, func() (T, error) { return f(), nil })
+	answer, err := guard.Call(ctx, func() (T, error) { return f(), nil })
 	if err != nil {
 		return instead
 	}

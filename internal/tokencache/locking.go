@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 const (
@@ -28,7 +28,7 @@ type update struct {
 	taken    atomic.Bool
 	began    chan struct{} // closed by fn, when it has the lock
 	ended    chan struct{} // closed by fn, when token and err are set
-	returned <-chan foreign.Result[struct{}]
+	returned <-chan guard.Result[struct{}]
 	token    *Token
 	err      error
 }
@@ -47,7 +47,7 @@ func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
 	u := &update{began: make(chan struct{}), ended: make(chan struct{}), err: errNoToken} // until fn sets it
 	// Read now: it may change before a slow Store calls.
 	name := f.account.Name
-	u.returned = foreign.Go(func() (struct{}, error) {
+	u.returned = guard.Go(func() (struct{}, error) {
 		err := c.store.Update(ctx, name, func(_ context.Context, old []byte) ([]byte, error) {
 			return c.underLock(f, u, seen, bytes.Clone(old))
 		})
@@ -131,7 +131,7 @@ func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen held) 
 		case <-u.began:
 			return nil, nil, false
 		case r := <-u.returned:
-			returned := make(chan foreign.Result[struct{}], 1)
+			returned := make(chan guard.Result[struct{}], 1)
 			returned <- r // renewShared reads it if fn has run
 			u.returned = returned
 			err = storeErrorOf("updating", cmp.Or(r.Err, errNotCalled))

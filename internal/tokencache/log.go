@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 // The messages of log lines. Programs may filter and count by them.
@@ -83,7 +83,7 @@ func (c *Cache) logFlight(f *flight, before failures, now time.Time) {
 }
 
 // LogCrash logs a crash of foreign code. Its text must have no secret.
-func (c *Cache) LogCrash(crash *foreign.Crash) {
+func (c *Cache) LogCrash(crash *guard.Crash) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.logCrash(crash)
@@ -106,7 +106,7 @@ func (c *Cache) levelOf(f *flight, now time.Time) slog.Level {
 }
 
 // logCrash logs a crash, if there was one. c.mu is held.
-func (c *Cache) logCrash(crash *foreign.Crash) {
+func (c *Cache) logCrash(crash *guard.Crash) {
 	if crash == nil {
 		return
 	}
@@ -145,7 +145,7 @@ func (c *Cache) storeFails(err error) {
 		c.logged.store = true
 		c.log(slog.LevelWarn, MessageStoreFails, slog.Any("error", err))
 	}
-	crash, _ := errors.AsType[*foreign.Crash](err)
+	crash, _ := errors.AsType[*guard.Crash](err)
 	c.logCrash(crash)
 }
 

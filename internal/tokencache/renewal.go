@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 const (
@@ -62,7 +62,7 @@ func (c *Cache) identify(f *flight) error {
 	c.tell(f, "the API key")
 	limit, cancel := context.WithTimeoutCause(f.ctx, accountTime+grace, Overdue(accountTime))
 	defer cancel()
-	a, err := foreign.Call(limit, func() (*Account, error) { return c.issuer.Account(f.ctx) })
+	a, err := guard.Call(limit, func() (*Account, error) { return c.issuer.Account(f.ctx) })
 	if err == nil && (a == nil || c.store != nil && a.Box == nil) {
 		err = errNoAccount
 	}
@@ -138,7 +138,7 @@ func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
 			asked, refused = c.ask() // the attempt before brought no token
 		},
 	}
-	t, err := foreign.Call(limit, func() (*Token, error) { return c.issuer.Issue(ctx, r) })
+	t, err := guard.Call(limit, func() (*Token, error) { return c.issuer.Issue(ctx, r) })
 	if err == nil && t == nil {
 		err = errNoToken
 	}

@@ -5,7 +5,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 const (
@@ -17,7 +17,7 @@ const (
 type storeError struct {
 	doing string
 	text  string // of a foreign error, whose methods may not be called again
-	cause error  // a *foreign.Crash or an Overdue; nil otherwise
+	cause error  // a *guard.Crash or an Overdue; nil otherwise
 }
 
 func (e *storeError) Error() string { return "apivideo: " + e.doing + " the store: " + e.text }
@@ -58,7 +58,7 @@ func (c *Cache) look(f *flight) (held, error) {
 	ctx, cancel := withPatience(f.ctx, storeTime)
 	defer cancel()
 	a := f.account // which may change before a slow Load returns
-	h, err := foreign.Call(ctx, func() (held, error) {
+	h, err := guard.Call(ctx, func() (held, error) {
 		sealed, err := c.store.Load(ctx, a.Name)
 		if err != nil && ctx.Err() != nil {
 			err = context.Cause(ctx) // it says more than the Store's error
@@ -71,14 +71,14 @@ func (c *Cache) look(f *flight) (held, error) {
 	return h, storeErrorOf("reading", err)
 }
 
-// storeErrorOf makes a *storeError of an error of foreign.Call.
+// storeErrorOf makes a *storeError of an error of guard.Call.
 func storeErrorOf(doing string, err error) error {
 	if _, ok := err.(*storeError); ok || err == nil {
 		return err
 	}
 	e := &storeError{doing: doing, text: err.Error()}
 	switch err.(type) {
-	case *foreign.Crash, Overdue:
+	case *guard.Crash, Overdue:
 		e.cause = err
 	}
 	return e

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 // waiter is a caller that needs a token. Methods of its context are foreign
@@ -33,7 +33,7 @@ func (w *waiter) errorOf(err error) error {
 	if err != errLeft {
 		return err
 	}
-	e := &WaitError{err: foreign.EndOf(w.ctx)}
+	e := &WaitError{err: guard.EndOf(w.ctx)}
 	if w.doing != "" {
 		waited := time.Since(w.start)
 		unit := 100 * time.Millisecond

@@ -1,4 +1,4 @@
-package foreign_test
+package guard_test
 
 import (
 	"context"
@@ -9,28 +9,28 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/foreign"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 func TestGoReturnsWhatTheCodeDid(t *testing.T) {
 	failed := errors.New("made-up")
-	r := <-foreign.Go(func() (int, error) { return 7, failed })
-	assert.Equal(t, foreign.Result[int]{Value: 7, Err: failed}, r)
+	r := <-guard.Go(func() (int, error) { return 7, failed })
+	assert.Equal(t, guard.Result[int]{Value: 7, Err: failed}, r)
 
-	r = <-foreign.Go(func() (int, error) { panic("made-up") })
-	var crash *foreign.Crash
+	r = <-guard.Go(func() (int, error) { panic("made-up") })
+	var crash *guard.Crash
 	require.ErrorAs(t, r.Err, &crash)
 	assert.EqualError(t, crash, "panic: made-up")
 	assert.Contains(t, string(crash.Stack), "foreign_test.go", "the stack of the panic")
 
-	r = <-foreign.Go(func() (int, error) { runtime.Goexit(); return 7, nil })
+	r = <-guard.Go(func() (int, error) { runtime.Goexit(); return 7, nil })
 	require.ErrorAs(t, r.Err, &crash)
 	assert.ErrorContains(t, crash, "runtime.Goexit")
 	assert.Nil(t, crash.Stack)
 
-	r = <-foreign.Go(func() (int, error) { panic(badPanic{}) })
+	r = <-guard.Go(func() (int, error) { panic(badPanic{}) })
 	assert.ErrorContains(t, r.Err, "panic: ")
 }
 
@@ -47,10 +47,10 @@ func TestCallWaitsNoLongerThanItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, cause)
 		defer cancel()
 		start := time.Now()
-		_, err := foreign.Call(ctx, func() (int, error) { <-released; return 7, nil })
+		_, err := guard.Call(ctx, func() (int, error) { <-released; return 7, nil })
 		assert.Same(t, cause, err)
 		assert.Equal(t, time.Second, time.Since(start))
-		n, err := foreign.Call(t.Context(), func() (int, error) { return 7, nil })
+		n, err := guard.Call(t.Context(), func() (int, error) { return 7, nil })
 		assert.Equal(t, 7, n)
 		assert.NoError(t, err)
 	})
@@ -71,7 +71,7 @@ func TestContextEndsWithAnother(t *testing.T) {
 		type key struct{}
 		cause := errors.New("made-up cause")
 		parent, end := context.WithCancelCause(context.WithValue(t.Context(), key{}, 7))
-		ctx, stop := foreign.Context(parent)
+		ctx, stop := guard.Context(parent)
 		defer stop()
 		assert.Equal(t, 7, ctx.Value(key{}))
 		assert.NoError(t, ctx.Err())
@@ -80,11 +80,11 @@ func TestContextEndsWithAnother(t *testing.T) {
 		assert.ErrorIs(t, context.Cause(ctx), cause)
 		assert.ErrorIs(t, context.Cause(ctx), context.Canceled)
 
-		ctx, stop = foreign.Context(parent) // has ended already
+		ctx, stop = guard.Context(parent) // has ended already
 		stop()
 		assert.ErrorIs(t, context.Cause(ctx), cause)
 
-		ctx, stop = foreign.Context(t.Context())
+		ctx, stop = guard.Context(t.Context())
 		stop()
 		<-ctx.Done() // and no goroutine is left
 	})
@@ -107,7 +107,7 @@ func TestContextOfAStrangeOne(t *testing.T) {
 					return nil
 				}
 			}
-			ctx, stop := foreign.Context(late)
+			ctx, stop := guard.Context(late)
 			defer stop()
 			close(p.done)
 			<-ctx.Done()
@@ -119,23 +119,23 @@ func TestContextOfAStrangeOne(t *testing.T) {
 func TestEndOf(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.Equal(t, context.Canceled, foreign.EndOf(canceled))
-	assert.Equal(t, context.Canceled, foreign.EndOf(t.Context()), "one that has not ended")
+	assert.Equal(t, context.Canceled, guard.EndOf(canceled))
+	assert.Equal(t, context.Canceled, guard.EndOf(t.Context()), "one that has not ended")
 	cause := errors.New("made-up cause")
 	ctx, end := context.WithCancelCause(t.Context())
 	end(cause)
-	assert.EqualError(t, foreign.EndOf(ctx), "context canceled: made-up cause")
+	assert.EqualError(t, guard.EndOf(ctx), "context canceled: made-up cause")
 	own := errors.Join(context.Canceled, cause)
 	ctx, end = context.WithCancelCause(t.Context())
 	end(own)
-	assert.Equal(t, own, foreign.EndOf(ctx), "it says both")
+	assert.Equal(t, own, guard.EndOf(ctx), "it says both")
 }
 
 func TestNil(t *testing.T) {
 	for _, v := range []any{nil, (*int)(nil), map[string]int(nil), []int(nil), (func())(nil), (chan int)(nil), (*http.Transport)(nil)} {
-		assert.True(t, foreign.Nil(v), "%T", v)
+		assert.True(t, guard.Nil(v), "%T", v)
 	}
 	for _, v := range []any{new(int), map[string]int{}, []int{}, func() {}, make(chan int), 0, "", struct{}{}} {
-		assert.False(t, foreign.Nil(v), "%T", v)
+		assert.False(t, guard.Nil(v), "%T", v)
 	}
 }

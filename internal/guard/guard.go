@@ -1,6 +1,6 @@
-// Package foreign calls code that the library does not own: it may block,
+// Package guard calls code that the library does not own: it may block,
 // panic, or end its goroutine.
-package foreign
+package guard
 
 import (
 	"cmp"
