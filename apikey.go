@@ -62,7 +62,7 @@ func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
 // limit even if the HTTP client ignores its context. The error is an [*Error],
 // and contains neither the credential nor the other secrets.
 func (s *service) call(ctx context.Context, limit time.Duration, op operation, credential string, others ...string) (*tokencache.Token, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, tokencache.Overdue(limit))
+	ctx, cancel := guard.WithLimit(ctx, limit)
 	defer cancel()
 	x := &exchange{service: s, op: op, credential: credential, secrets: newSecrets(append(others, credential)...)}
 	t, err := guard.Call(ctx, func() (*tokencache.Token, error) { return x.do(ctx) })
@@ -73,7 +73,7 @@ func (s *service) call(ctx context.Context, limit time.Duration, op operation, c
 		return nil, x.fromElsewhere()
 	}
 	if ctx.Err() != nil {
-		return nil, x.noAnswer(context.Cause(ctx))
+		return nil, x.noAnswer(guard.Cause(ctx))
 	}
 	if failed, ok := errors.AsType[*Error](err); ok {
 		return nil, failed

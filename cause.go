@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
-	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
 
@@ -38,8 +37,7 @@ func (ss secrets) known(err error) error {
 var knownPackages = map[string]bool{
 	"context": true, "crypto/tls": true, "crypto/x509": true, "errors": true, "fmt": true, "internal/poll": true,
 	"io": true, "io/fs": true, "net": true, "net/http": true, "net/url": true, "os": true, "syscall": true,
-	reflect.TypeFor[guard.Crash]().PkgPath():        true,
-	reflect.TypeFor[tokencache.Overdue]().PkgPath(): true,
+	reflect.TypeFor[guard.Crash]().PkgPath(): true,
 }
 
 // safe reports whether err and all errors that it wraps are of known types, with

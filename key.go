@@ -131,7 +131,7 @@ func (k *keys) account(ctx context.Context) (*tokencache.Account, error) {
 	if k.static != nil {
 		return k.accountOf(k.static())
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, keyTime, tokencache.Overdue(keyTime))
+	ctx, cancel := guard.WithLimit(ctx, keyTime)
 	defer cancel()
 	key, err := guard.Call(ctx, func() (string, error) {
 		select {

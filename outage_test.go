@@ -532,6 +532,7 @@ func TestOutageFailedRenewalServesAllWaiters(t *testing.T) {
 			synctest.Wait() // the first starts a renewal, and the others wait for it
 		}
 		requests.Wait()
+		time.Sleep(5 * time.Second) // until the token has expired, and is not renewed any more
 	})
 }
 

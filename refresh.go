@@ -3,6 +3,7 @@ package apivideo
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -137,18 +138,23 @@ func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Dura
 func (i *issuer) Explain(err error) tokencache.Explanation {
 	if k, ok := err.(*keyError); ok { // may wrap a foreign error
 		crash, _ := k.err.(*guard.Crash)
-		return tokencache.Explanation{Temporary: true, Crash: crash}
+		overdue, _ := k.err.(guard.Overdue)
+		return tokencache.Explanation{Temporary: true, Local: true, Late: overdue.Late, Crash: crash}
 	}
+	overdue, _ := errors.AsType[guard.Overdue](err)
 	crash, _ := errors.AsType[*guard.Crash](err)
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		return tokencache.Explanation{Temporary: true, Crash: crash}
+		return tokencache.Explanation{Temporary: true, Late: overdue.Late, Crash: crash}
 	}
+	_, untrusted := errors.AsType[x509.UnknownAuthorityError](err)
 	return tokencache.Explanation{
 		Op:        e.Op,
 		Temporary: e.Temporary(),
 		Wait:      e.RetryAfter,
 		Refused:   e.Is(ErrInvalidAPIKey) || e.Is(ErrAccountSuspended),
+		Local:     untrusted,
+		Late:      overdue.Late,
 		Crash:     crash,
 	}
 }

@@ -181,7 +181,8 @@ func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	return handOut(a.cache.Get(ctx))
+	t, _, err := a.cache.Get(ctx)
+	return handOut(t, err)
 }
 
 // Renew gets a new token now and returns a copy of it. Requests use the old

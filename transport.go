@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
@@ -61,14 +62,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		a.passedUntouched(req, "it has an Authorization header")
 		return t.forward(a, req)
 	}
-	token, err := a.cache.Get(req.Context())
+	token, sent, err := a.cache.Get(req.Context())
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
 	*authorization = token.Bearer
 	body := gateOf(out)
-	resp, refused, err := t.send(a, out, req, token)
+	resp, refused, err := t.send(a, out, req, attempt{token: token, at: sent})
 	if !refused {
 		return resp, err
 	}
@@ -128,15 +129,16 @@ const mostSends = 3
 // retry handles a 401 to req, which was sent with token. It sends req again with
 // a new token if that may help, and returns the last response.
 func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *gate) (*http.Response, error) {
-	var first tokencache.Mark // of the first 401
-	for sent := 1; ; sent++ {
+	var first time.Time // of the first 401
+	for sends := 1; ; sends++ {
+		refused := time.Now()
 		// Read the body first: the auth call may need its connection.
 		said, whole := a.takeBody(req.Context(), resp, token)
 		if whole && !refusesToken(said) || len(said) > maxRefusal {
 			return resp, nil
 		}
-		mark := a.cache.Refuse(token)
-		if sent == mostSends || sent > 1 && token.AskedSince(first) {
+		a.cache.Refuse(token, refused)
+		if sends == mostSends || sends > 1 && token.RequestedSince(first) {
 			return resp, nil
 		}
 		if !whole || !replayable(req) || !body.shut(req.Context()) {
@@ -160,12 +162,12 @@ func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token
 		*authorization = next.Bearer
 		body = gateOf(out)
 		a.replays.Add(1)
-		var refused bool
-		if resp, refused, err = t.send(a, out, req, next); !refused {
+		var again bool
+		if resp, again, err = t.send(a, out, req, attempt{next, time.Now(), true}); !again {
 			return resp, err
 		}
-		if sent == 1 {
-			first = mark
+		if sends == 1 {
+			first = refused
 		}
 		token = next
 	}
@@ -179,9 +181,16 @@ func drop(resp *http.Response, err error) (*http.Response, error) {
 	return nil, err
 }
 
+// attempt is one sending of a request.
+type attempt struct {
+	token    *tokencache.Token
+	at       time.Time // before it is sent
+	replayed bool      // the API refused another token before
+}
+
 // send sends out, the copy of req that carries the token. refused reports
 // whether the answer is a 401 about that token.
-func (t *Transport) send(a *account, out, req *http.Request, token *tokencache.Token) (resp *http.Response, refused bool, err error) {
+func (t *Transport) send(a *account, out, req *http.Request, n attempt) (resp *http.Response, refused bool, err error) {
 	resp, err = t.forward(a, out)
 	if err != nil {
 		return nil, false, err
@@ -189,7 +198,7 @@ func (t *Transport) send(a *account, out, req *http.Request, token *tokencache.T
 	carried := carries(resp.Request, out)
 	resp.Request = answered(resp.Request, out, req)
 	if carried && accepts(resp.StatusCode) {
-		token.Accept()
+		a.cache.Accept(n.token, n.at, n.replayed)
 	}
 	return resp, carried && resp.StatusCode == http.StatusUnauthorized, nil
 }

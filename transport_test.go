@@ -473,6 +473,9 @@ func TestTransportUpload401RenewsBehind(t *testing.T) {
 			}
 		}
 		for i := range 3 {
+			if i == 2 {
+				time.Sleep(10 * time.Minute) // the third in a row would have to wait
+			}
 			w.srv.RevokeAccessTokens()
 			upload(401, 0)
 			synctest.Wait()
@@ -580,20 +583,26 @@ func TestTransportRefusingAPICostsFewAuthCalls(t *testing.T) {
 	})
 }
 
-func TestTransportHoldSparesRenewAndInvalidate(t *testing.T) {
+func TestRefusalPauseSparesTheProgram(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAPI(reply(401, "text/plain", ""))
 		src := w.source()
 		client := src.Client(w.ctx)
-		for range 3 {
+		for range 4 {
 			w.get(t, client, 401)
 		}
-		assert.Equal(t, 2, w.authCalls())
-		tok, _ := mustRenew(t, src)
 		assert.Equal(t, 3, w.authCalls())
-		src.Invalidate(tok)
-		mustToken(t, src)
+		tok, _ := mustRenew(t, src)
 		assert.Equal(t, 4, w.authCalls())
+		src.Invalidate(tok)
+		w.get(t, client, 401)
+		assert.Equal(t, 5, w.authCalls())
+		w.setAPI(func(r *http.Request) (*http.Response, error) {
+			src.Invalidate(atOnce(t, src)) // while the request is on its way
+			return answer(401, "text/plain", ""), nil
+		})
+		w.get(t, client, 401)
+		assert.Greater(t, w.authCalls(), 5, "a token is needed anyway")
 	})
 }
 
@@ -671,7 +680,7 @@ func TestSourceTokenContextSharesAllocations(t *testing.T) {
 
 // The number of Transports makes no difference, nor whether requests can be
 // replayed.
-func TestTransportHoldDoubles(t *testing.T) {
+func TestRefusalPausesDouble(t *testing.T) {
 	for name, send := range map[string]sender{"requests": (*world).get, "uploads": (*world).stream} {
 		t.Run(name, inBubble(func(t *testing.T, w *world) {
 			src := w.source()
@@ -685,7 +694,7 @@ func TestTransportHoldDoubles(t *testing.T) {
 			for _, d := range w.between() {
 				seconds = append(seconds, d.Round(time.Second).Seconds())
 			}
-			assert.Equal(t, []float64{0, 1, 2, 4, 8, 16, 32, 60, 60}, seconds)
+			assert.Equal(t, []float64{0, 0, 1, 2, 4, 8, 16, 32, 60, 60}, seconds)
 		}))
 	}
 }
@@ -706,23 +715,37 @@ func TestTransportSendsTwiceAtMost(t *testing.T) {
 	})
 }
 
-func TestTransportHoldEndsWithAnyOtherAnswer(t *testing.T) {
-	for _, other := range []int{200, 302, 404, 403, 408, 429, 502} {
-		bubble(t, func(t *testing.T, w *world) {
+// A request that was sent again and accepted ends the pauses, and so do ten
+// minutes without a 401. Another accepted request does not.
+func TestRefusalPausesEnd(t *testing.T) {
+	for name, test := range map[string]struct {
+		end  func(t *testing.T, w *world, client *http.Client)
+		want int // auth calls in the next 2 seconds
+	}{
+		"a request that was sent again": {func(t *testing.T, w *world, client *http.Client) {
+			w.setAPI(nil)
+			time.Sleep(time.Minute)
+			w.get(t, client, 200)
+			w.srv.RevokeAccessTokens()
+			w.get(t, client, 200)
+		}, 3},
+		"an accepted request": {func(t *testing.T, w *world, client *http.Client) {
+			w.setAPI(nil)
+			time.Sleep(time.Minute)
+			w.get(t, client, 200)
+		}, 1},
+		"nine quiet minutes": {func(*testing.T, *world, *http.Client) { time.Sleep(9 * time.Minute) }, 0},
+		"ten quiet minutes":  {func(*testing.T, *world, *http.Client) { time.Sleep(10 * time.Minute) }, 3},
+	} {
+		t.Run(name, inBubble(func(t *testing.T, w *world) {
 			client := w.client()
 			refuse := reply(401, "text/plain", "")
 			w.setAPI(refuse)
-			w.hammer(t, 1, time.Minute, 100*time.Millisecond, client)
-			w.setAPI(reply(other, "text/plain", ""))
-			w.get(t, client, other)
+			w.hammer(t, 1, 20*time.Second, 100*time.Millisecond, client)
+			test.end(t, w, client)
 			w.setAPI(refuse)
-			calls := w.hammer(t, 1, 2*time.Second, 100*time.Millisecond, client)
-			want := 2 // at once, and a second later
-			if other == 403 || other == 408 || other == 429 || other == 502 {
-				want = 0 // it may be the CDN's answer
-			}
-			assert.Equal(t, want, calls, other)
-		})
+			assert.Equal(t, test.want, w.hammer(t, 1, 2*time.Second, 100*time.Millisecond, client))
+		}))
 	}
 }
 
@@ -739,16 +762,17 @@ func TestTransportUploadsWithARejectedKey(t *testing.T) {
 	})
 }
 
-// While refusals are held off, the program renews. A refused request waits for
-// that renewal, and so does a request after a refused upload.
-func TestTransportHeldRequestJoinsARenewal(t *testing.T) {
+// During a pause, the program renews. A refused request waits for that renewal.
+// Nobody else does.
+func TestRefusalJoinsARenewalInAPause(t *testing.T) {
 	for _, upload := range []bool{false, true} {
 		bubble(t, func(t *testing.T, w *world) {
 			src := w.source()
 			client := src.Client(w.ctx)
 			w.setAPI(reply(401, "text/plain", ""))
-			w.get(t, client, 401)
-			w.get(t, client, 401)
+			for range 3 {
+				w.get(t, client, 401)
+			}
 			w.setAPI(nil)
 			w.srv.RevokeAccessTokens()
 			w.srv.SetAuthLatency(time.Second / 2)
@@ -757,10 +781,10 @@ func TestTransportHeldRequestJoinsARenewal(t *testing.T) {
 			if upload {
 				assert.Zero(t, w.stream(t, client, 401))
 			}
+			atOnce(t, src)
 			assert.Equal(t, time.Second/2, w.get(t, client, 200))
 			wait()
-			assert.Equal(t, 3, w.authCalls())
-			assert.Equal(t, 1, w.srv.Counters().Unauthorized)
+			assert.Equal(t, 4, w.authCalls())
 		})
 	}
 }

@@ -55,7 +55,7 @@ func crash(value any) *Crash {
 }
 
 // Call is like [Go], but waits for the result. If ctx ends first, it returns the
-// cause of ctx; f may still be running.
+// [Cause] of ctx; f may still be running.
 func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	results := Go(f)
 	select {
@@ -63,7 +63,7 @@ func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 		return r.Value, r.Err
 	case <-ctx.Done():
 		var zero T
-		return zero, context.Cause(ctx)
+		return zero, Cause(ctx)
 	}
 }
 

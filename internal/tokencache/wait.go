@@ -14,7 +14,8 @@ import (
 type waiter struct {
 	ctx   context.Context
 	done  <-chan struct{}
-	left  bool // the context has ended
+	over  <-chan struct{} // closed when it need not wait any longer; nil: it must
+	left  bool            // the context has ended
 	start time.Time
 	doing string // what its flight waited for when it left; "" if there was none
 
@@ -62,13 +63,6 @@ func (e *WaitError) Unwrap() error   { return e.err }
 func (e *WaitError) Timeout() bool   { return errors.Is(e.err, context.DeadlineExceeded) }
 func (e *WaitError) Temporary() bool { return true }
 
-// Overdue is the error of a call that exceeded its time limit. It matches
-// context.DeadlineExceeded.
-type Overdue time.Duration
-
-func (o Overdue) Error() string { return "no answer within " + time.Duration(o).String() }
-func (o Overdue) Unwrap() error { return context.DeadlineExceeded }
-
 // patience is the number of ticks that make up the limit of withPatience.
 const patience = 20
 
@@ -87,7 +81,7 @@ func withPatience(ctx context.Context, d time.Duration) (context.Context, contex
 				return
 			}
 		}
-		cancel(Overdue(d))
+		cancel(guard.Overdue{Limit: d})
 	}()
 	return ctx, func() { cancel(nil) }
 }

@@ -64,8 +64,9 @@ func playChaos(t *testing.T, box *seal.Box, r *rand.Rand) {
 	served(t, c, 0, "when it does no more")
 	synctest.Wait()
 	assert.False(t, issuer.overlap.Load(), "one flight at a time")
-	assert.True(t, c.mu.TryLock(), "the lock is free")
-	assert.Nil(t, c.flight)
+	s := c.lock()
+	defer c.unlock(s)
+	assert.Nil(t, s.flight)
 	assert.Empty(t, shelf.lock, "the Store's lock is free")
 }
 
@@ -74,7 +75,7 @@ func served(t *testing.T, c *Cache, within time.Duration, when string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within+time.Millisecond)
 	defer cancel()
-	tok, err := c.Get(ctx)
+	tok, _, err := c.Get(ctx)
 	if assert.NoError(t, err, when) {
 		assert.True(t, tok.Usable(), when)
 	}
@@ -127,18 +128,20 @@ func call(ctx context.Context, kind int, c *Cache, last *Token) (*Token, error) 
 	case kind == 1:
 		return c.Renew(ctx)
 	case kind == 2 && last != nil:
-		return c.Replace(ctx, last, c.Refuse(last))
+		c.Refuse(last, time.Now())
+		return c.Replace(ctx, last, [...]time.Time{{}, time.Now()}[rand.IntN(2)])
 	case kind == 3 && last != nil:
-		c.Refuse(last)
+		c.Refuse(last, time.Now())
 		c.ReplaceBehind(last)
 		return nil, nil
 	case kind == 4 && last != nil:
 		c.Invalidate(last.AccessToken)
 		return nil, nil
 	case kind == 5 && last != nil:
-		last.Accept()
+		c.Accept(last, time.Now(), rand.IntN(2) == 0)
 		c.Stats()
 		return nil, nil
 	}
-	return c.Get(ctx)
+	tok, _, err := c.Get(ctx)
+	return tok, err
 }
