@@ -69,7 +69,7 @@ func (s *state) begin(reason string) {
 	s.flight = &flight{reason: reason, start: s.now, done: make(chan struct{})}
 	s.progress = progress{doing: "starting"}
 	if s.refused() {
-		s.progress.refused, s.progress.trial = s.cur, anyTrial
+		s.progress.refused = s.cur
 	}
 	if !s.failures.counts(s.now) {
 		s.failures.forget(s.now)

@@ -96,7 +96,7 @@ func (r *refusals) pause(now time.Time) {
 // renewed notes a new current token.
 func (r *refusals) renewed(t *Token) {
 	r.at = time.Time{}
-	t.watched.Store(!r.since.IsZero())
+	t.watched.Store(!r.since.IsZero() || t.trial == anyTrial)
 }
 
 // Accept notes that the API accepted t, for a request that was sent after that

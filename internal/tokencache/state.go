@@ -101,11 +101,16 @@ func (s *state) renewAhead() {
 		return
 	}
 	switch {
-	case !s.hasEnded():
+	case s.hasEnded():
+		if !s.log.ended {
+			s.log.ended = true
+			s.logLine(slog.LevelInfo, MessageEnded)
+		}
+	case s.cur.renewAt.passed(s.now):
 		s.begin(reasonAhead)
-	case !s.log.ended:
-		s.log.ended = true
-		s.logLine(slog.LevelInfo, MessageEnded)
+	default: // the API refused the token
+		s.begin(reasonRefused)
+		s.progress.trial = anyTrial
 	}
 }
 
