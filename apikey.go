@@ -55,7 +55,7 @@ func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	return handOut(s.call(ctx, callTime, authenticate, a.Key()))
+	return copyOf(s.call(ctx, callTime, authenticate, a.Key()))
 }
 
 // call exchanges a credential for a token, in one request. It returns after

@@ -51,7 +51,7 @@ func (c *Config) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 	if err != nil {
 		return nil, err
 	}
-	return handOut(s.call(ctx, callTime, refresh, refreshToken, c.APIKey))
+	return copyOf(s.call(ctx, callTime, refresh, refreshToken, c.APIKey))
 }
 
 // issuer gets the tokens of a Source. It uses the refresh token if there is one,

@@ -181,7 +181,7 @@ func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	return handOut(a.cache.Get(ctx))
+	return copyOf(a.cache.Get(ctx))
 }
 
 // Renew gets a new token now and returns a copy of it. Requests use the old
@@ -194,7 +194,7 @@ func (s *Source) Renew(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	return handOut(a.cache.Renew(cmp.Or(ctx, context.Background())))
+	return copyOf(a.cache.Renew(cmp.Or(ctx, context.Background())))
 }
 
 // Invalidate stops using t. Call it if the API rejected t. If t is nil or not
@@ -228,46 +228,20 @@ func (s *Source) use() (*account, error) {
 	return s.account, s.account.err
 }
 
-// slab holds copies of one token, for handOut. Its size fills one of the
-// allocator's size classes.
-type slab struct {
-	used   int // the copies handed out; copies[0] is the original
-	copies [29]oauth2.Token
-}
-
-// handOut returns a new copy of the token: oauth2.ReuseTokenSource writes to the
-// token that it gets. With a slab, only one call in 28 allocates.
-func handOut(t *tokencache.Token, err error) (*oauth2.Token, error) {
+// copyOf returns a new copy of the token: oauth2.ReuseTokenSource writes to the
+// token that it gets.
+func copyOf(t *tokencache.Token, err error) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, _ := t.Pool.Get().(*slab)
-	if s == nil {
-		s = newSlab(t)
-	}
-	s.used++
-	tok := &s.copies[s.used]
-	*tok = s.copies[0]
-	if s.used == len(s.copies)-1 {
-		full := s
-		s = &slab{}
-		s.copies[0] = full.copies[0]
-	}
-	t.Pool.Put(s)
-	return tok, nil
-}
-
-func newSlab(t *tokencache.Token) *slab {
-	pattern := oauth2.Token{
+	tok := oauth2.Token{
 		AccessToken:  t.AccessToken,
 		TokenType:    "Bearer",
 		RefreshToken: t.RefreshToken,
 		Expiry:       t.Expiry,
 		ExpiresIn:    int64(t.Lifetime / time.Second),
 	}
-	s := &slab{}
-	s.copies[0] = *pattern.WithExtra(t.Extra)
-	return s
+	return tok.WithExtra(t.Extra), nil // it allocates another one: tok stays on the stack
 }
 
 // contextClient returns the client that oauth2 would use under ctx.
