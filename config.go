@@ -10,7 +10,10 @@ import (
 	"net/http"
 	"regexp"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/endpoint"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/redact"
+	"golang.org/x/oauth2"
 )
 
 // ErrInvalidConfig reports a mistake in a [Config], or a key file that cannot
@@ -22,11 +25,20 @@ var ErrInvalidConfig = errors.New("apivideo: invalid configuration")
 type configError struct{ error }
 
 func configErrorf(format string, args ...any) error {
-	return &configError{fmt.Errorf("apivideo: "+format, args...)}
+	return asConfigError(fmt.Errorf(format, args...))
 }
 
+// asConfigError returns a configError of err, or nil if err is nil.
+func asConfigError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &configError{err}
+}
+
+func (e *configError) Error() string        { return "apivideo: " + e.error.Error() }
 func (e *configError) Is(target error) bool { return target == ErrInvalidConfig }
-func (e *configError) Unwrap() error        { return errors.Unwrap(e.error) }
+func (e *configError) Unwrap() error        { return e.error }
 
 var errNoSource = errors.New("apivideo: there is no Source; make one with Config.Source")
 
@@ -77,7 +89,7 @@ func (c *Config) originHeaders() ([]originHeader, error) {
 // service is a validated Config. It makes auth calls and decides which requests
 // may carry a token. It is never written to after it is made.
 type service struct {
-	base        endpoint
+	base        endpoint.Endpoint
 	origins     []originHeader
 	client      *http.Client      // follows no redirect
 	defaultBase http.RoundTripper // http.DefaultTransport when this was made; later it may be a Transport that uses this service
@@ -88,9 +100,9 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 	if err := c.checkKeySource(); err != nil {
 		return nil, err
 	}
-	base, err := parseEndpoint(cmp.Or(c.BaseURL, ProductionURL))
+	base, err := endpoint.Parse(cmp.Or(c.BaseURL, ProductionURL))
 	if err != nil {
-		return nil, err
+		return nil, asConfigError(err)
 	}
 	origins, err := c.originHeaders()
 	if err != nil {
@@ -102,6 +114,16 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 	client := *contextClient(ctx)
 	client.Transport = unredirected{cmp.Or(given(client.Transport), http.DefaultTransport)}
 	return &service{base, origins, &client, http.DefaultTransport}, nil
+}
+
+// contextClient returns the client that oauth2 would use under ctx.
+func contextClient(ctx context.Context) *http.Client {
+	if ctx != nil {
+		if c, ok := ctx.Value(oauth2.HTTPClient).(*http.Client); ok && c != nil {
+			return c
+		}
+	}
+	return http.DefaultClient
 }
 
 // given returns base, or nil if base is a nil pointer in an interface.
@@ -129,11 +151,11 @@ func (c Config) String() string {
 	key := "unset"
 	switch {
 	case c.APIKey != "":
-		key = redacted
+		key = redact.Mark
 	case c.APIKeyFunc != nil:
 		key = "from APIKeyFunc"
 	}
-	return newSecrets(c.APIKey).redact(fmt.Sprintf("apivideo.Config{APIKey:%s BaseURL:%s Application:%s SDK:%s}",
+	return redact.New(c.APIKey).Redact(fmt.Sprintf("apivideo.Config{APIKey:%s BaseURL:%s Application:%s SDK:%s}",
 		key, c.printableURL(), c.Application, c.SDK))
 }
 
@@ -141,10 +163,10 @@ func (c Config) String() string {
 // contain a password or the API key.
 func (c Config) printableURL() string {
 	base := cmp.Or(c.BaseURL, ProductionURL)
-	if _, err := parseEndpoint(base); err != nil {
+	if _, err := endpoint.Parse(base); err != nil {
 		return "invalid"
 	}
-	return newSecrets(c.APIKey).redact(base)
+	return redact.New(c.APIKey).Redact(base)
 }
 
 // Format implements [fmt.Formatter]: every verb prints what String returns,

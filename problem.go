@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
+	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 )
 
 // Problem is the service's description of an error. Its fields contain the
@@ -53,6 +54,15 @@ func (p *Problem) id() string {
 	}
 	t := strings.TrimRight(p.Type, "/")
 	return t[strings.LastIndexByte(t, '/')+1:]
+}
+
+// redact returns p with every text in it redacted.
+func (p Problem) redact(ss redact.Secrets) Problem {
+	p.Type, p.Title, p.Name = ss.Redact(p.Type), ss.Redact(p.Title), ss.Redact(p.Name)
+	for i := range p.Problems {
+		p.Problems[i] = p.Problems[i].redact(ss)
+	}
+	return p
 }
 
 // sentinel returns the error for a problem of this operation, or nil if there is

@@ -220,3 +220,32 @@ func TestTransportComparedHidesTheKey(t *testing.T) {
 		assert.NotContains(t, fails.text.String(), w.conf.APIKey)
 	})
 }
+
+func FuzzRefusal(f *testing.F) {
+	const secret = `made-up/"key"\`
+	for _, seed := range []string{
+		`{"type":"https://docs.api.video/reference/authentication-invalid-api-key","title":"The API key is invalid.","status":401}`,
+		`{"title":"` + secret + `"}`, `{"title":"made-up\/\"key\"\\"}`, `{"problems":[{"title":"x"},{}]}`, "<html>", "",
+	} {
+		f.Add(401, []byte(seed), "3", "text/html")
+	}
+	f.Fuzz(func(t *testing.T, status int, data []byte, retryAfter, contentType string) {
+		if status/100 == 2 {
+			status += 200
+		}
+		resp := answer(status, contentType, string(data))
+		resp.Header.Set("Retry-After", retryAfter)
+		resp.Header.Set("X-RateLimit-Retry-After", retryAfter)
+		_, err := tokenThrough(t, apivideo.Config{APIKey: secret}, func(*http.Request) (*http.Response, error) { return resp, nil })
+		e, said := asError(t, err), new(oauth2.RetrieveError)
+		assert.Less(t, len(e.Error()), 400)
+		assert.NotContains(t, e.Error(), secret)
+		assert.NotContains(t, e.Error(), "\n")
+		assert.NotContains(t, e.Title+e.Type+e.Name, secret)
+		require.ErrorAs(t, e, &said)
+		assert.NotContains(t, string(said.Body), secret)
+		assert.LessOrEqual(t, len(said.Body), 1<<10)
+		assert.GreaterOrEqual(t, e.RetryAfter, time.Duration(0))
+		assert.Equal(t, status, e.Status)
+	})
+}

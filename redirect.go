@@ -17,7 +17,7 @@ func (x *exchange) trace(ctx context.Context, cancel func()) context.Context {
 		GotConn: func(info httptrace.GotConnInfo) {
 			x.connected.Store(true)
 			x.conn.Store(&info)
-			if _, plain := info.Conn.(*net.TCPConn); plain && x.service.base.scheme == "https" {
+			if _, plain := info.Conn.(*net.TCPConn); plain && x.service.base.IsTLS() {
 				x.stop(cancel)
 			}
 		},
@@ -29,16 +29,15 @@ func (x *exchange) trace(ctx context.Context, cancel func()) context.Context {
 	})
 }
 
-// isOwn reports whether a Host header is that of the service. net/http writes a
-// name that is not ASCII in another form, and an address without its zone. For
-// these, the header of the first request of the call counts.
+// isOwn reports whether a Host header is that of the service. If the header has
+// another form than the base URL, that of the first request of the call counts.
 func (x *exchange) isOwn(host string) bool {
 	base := &x.service.base
-	if strings.ContainsFunc(base.host, func(r rune) bool { return r == '%' || r > '~' }) {
+	if !base.HasPlainHost() {
 		x.host.CompareAndSwap(nil, &host)
 		return *x.host.Load() == host
 	}
-	return base.isAuthority(host)
+	return base.IsAuthority(host)
 }
 
 // stop ends a call that the base sends to another host.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
@@ -57,7 +58,8 @@ func (c *Config) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 // issuer gets the tokens of a Source. It uses the refresh token if there is one,
 // else the API key.
 type issuer struct {
-	keys *keys
+	service  *service
+	accounts *accounts
 
 	exchanges, refreshes, failures atomic.Uint64 // auth calls
 
@@ -67,7 +69,7 @@ type issuer struct {
 
 // Account implements [tokencache.Issuer].
 func (i *issuer) Account(ctx context.Context) (*tokencache.Account, error) {
-	return i.keys.account(ctx)
+	return i.accounts.current(ctx)
 }
 
 // Issue implements [tokencache.Issuer]. It sends no refresh token that belongs
@@ -121,7 +123,7 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 // call makes one auth call and counts it.
 func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Duration, op operation, credential string, hidden ...string) (*tokencache.Token, error) {
 	r.Doing(op.name)
-	t, err := i.keys.service.call(ctx, limit, op, credential, append(i.keys.secrets(), hidden...)...)
+	t, err := i.service.call(ctx, limit, op, credential, i.accounts.Secrets(hidden...)...)
 	switch {
 	case err != nil:
 		i.failures.Add(1)
@@ -135,8 +137,8 @@ func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Dura
 
 // Explain implements [tokencache.Issuer].
 func (i *issuer) Explain(err error) tokencache.Explanation {
-	if k, ok := err.(*keyError); ok { // may wrap a foreign error
-		crash, _ := k.err.(*guard.Crash)
+	if k, ok := err.(*apikey.Error); ok { // may wrap a foreign error
+		crash, _ := k.Unwrap().(*guard.Crash)
 		return tokencache.Explanation{Temporary: true, Crash: crash}
 	}
 	crash, _ := errors.AsType[*guard.Crash](err)

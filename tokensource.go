@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/journal"
+	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
@@ -95,10 +96,7 @@ type Config struct {
 // Auth calls use the values of ctx. The value under [oauth2.HTTPClient], if
 // any, is the HTTP client that makes them.
 func (c *Config) Source(ctx context.Context) *Source {
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	return &Source{newAccount(ctx, *c)}
+	return &Source{newAccount(cmp.Or(ctx, context.Background()), *c)}
 }
 
 // TokenSource returns a new [Source], wrapped by [oauth2.ReuseTokenSource].
@@ -152,8 +150,8 @@ func newAccount(ctx context.Context, conf Config) *account {
 	if err != nil {
 		return &account{err: err}
 	}
-	a := &account{service: service, issuer: &issuer{keys: newKeys(&conf, service)}}
-	base := newSecrets(conf.APIKey).redact(service.base.String())
+	a := &account{service: service, issuer: &issuer{service: service, accounts: newAccounts(&conf, service)}}
+	base := redact.New(conf.APIKey).Redact(service.base.String())
 	a.journal = journal.New(context.WithoutCancel(ctx), conf.Logger, slog.String("base_url", base))
 	a.cache = tokencache.New(ctx, a.issuer, conf.Store, a.journal)
 	return a
@@ -242,14 +240,4 @@ func copyOf(t *tokencache.Token, err error) (*oauth2.Token, error) {
 		ExpiresIn:    int64(t.Lifetime / time.Second),
 	}
 	return tok.WithExtra(t.Extra), nil // it allocates another one: tok stays on the stack
-}
-
-// contextClient returns the client that oauth2 would use under ctx.
-func contextClient(ctx context.Context) *http.Client {
-	if ctx != nil {
-		if c, ok := ctx.Value(oauth2.HTTPClient).(*http.Client); ok && c != nil {
-			return c
-		}
-	}
-	return http.DefaultClient
 }

@@ -23,7 +23,7 @@ func TestGoReturnsWhatTheCodeDid(t *testing.T) {
 	var crash *guard.Crash
 	require.ErrorAs(t, r.Err, &crash)
 	assert.EqualError(t, crash, "panic: made-up")
-	assert.Contains(t, string(crash.Stack), "foreign_test.go", "the stack of the panic")
+	assert.Contains(t, string(crash.Stack), "guard_test.go", "the stack of the panic")
 
 	r = <-guard.Go(func() (int, error) { runtime.Goexit(); return 7, nil })
 	require.ErrorAs(t, r.Err, &crash)
