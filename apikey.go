@@ -7,10 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
@@ -32,8 +30,8 @@ const (
 type operation struct{ name, path, field string }
 
 var (
-	authenticate = operation{"authenticate", endpoint.APIKeyPath, "apiKey"}
-	refresh      = operation{"refresh", endpoint.RefreshPath, "refreshToken"}
+	authenticate = operation{opAuthenticate, endpoint.APIKeyPath, "apiKey"}
+	refresh      = operation{opRefresh, endpoint.RefreshPath, "refreshToken"}
 )
 
 // Token exchanges the API key for an access token. It makes one auth call, of at
@@ -62,13 +60,14 @@ func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
 func (s *service) call(ctx context.Context, limit time.Duration, op operation, credential string, others ...string) (*tokencache.Token, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, tokencache.Overdue(limit))
 	defer cancel()
-	x := &exchange{service: s, op: op, credential: credential, secrets: redact.New(append(others, credential)...)}
+	x := &exchange{operation: op, service: s, credential: credential}
+	x.op, x.secrets = op.name, redact.New(append(others, credential)...)
 	t, err := guard.Call(ctx, func() (*tokencache.Token, error) { return x.do(ctx) })
 	switch failed, ok := err.(*Error); {
 	case err == nil:
 		return t, nil
 	case x.elsewhere.Load():
-		return nil, x.fromElsewhere()
+		return nil, x.fromElsewhere(x.url())
 	case ctx.Err() != nil:
 		return nil, x.noAnswer(context.Cause(ctx))
 	case ok:
@@ -79,23 +78,16 @@ func (s *service) call(ctx context.Context, limit time.Duration, op operation, c
 
 // exchange is one auth call.
 type exchange struct {
+	operation
+	reporter
 	service    *service
-	secrets    redact.Secrets
-	op         operation
 	credential string
-
-	// Atomic, because call may return while the request still runs.
-	dialing, connected atomic.Bool            // a connection was requested, and obtained
-	read               atomic.Bool            // the body was read: it may have been sent
-	elsewhere          atomic.Bool            // the base sent a request to another host
-	conn               atomic.Value           // the *httptrace.GotConnInfo of the latest connection
-	host               atomic.Pointer[string] // the first Host header
 }
 
 func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	req, err := x.request(x.trace(ctx, cancel))
+	req, err := x.request(x.trace(ctx, cancel, &x.service.base))
 	if err != nil {
 		return nil, x.noAnswer(err)
 	}
@@ -109,7 +101,7 @@ func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 	defer resp.Body.Close()
 	if r := resp.Request; r != nil && r.URL != nil && r.URL.String() != req.URL.String() {
 		x.elsewhere.Store(true)
-		return nil, x.fromElsewhere()
+		return nil, x.fromElsewhere(x.url())
 	}
 	data, err := grant.Read(ctx, resp)
 	if err != nil {
@@ -123,20 +115,21 @@ func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 		return nil, x.unusable(resp, err, later)
 	}
 	t := tokencache.NewToken(tokencache.Grant(g), issued)
-	t.Op = x.op.name
+	t.Op = x.name
 	if !t.Usable() {
 		return nil, x.unusable(resp, errors.New("its token has expired on the way"), passing)
 	}
 	return t, nil
 }
 
+func (x *exchange) url() string { return x.service.base.Join(x.path) }
+
 // request makes the request of the call. It sets no GetBody: with it, a base
 // could send the credential to another host.
 func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 	// Encoding a map of strings cannot fail.
-	body, _ := json.Marshal(map[string]string{x.op.field: x.credential})
-	u := x.service.base.Join(x.op.path)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u, &watchedReader{bytes.NewReader(body), &x.read})
+	body, _ := json.Marshal(map[string]string{x.field: x.credential})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, x.url(), &watchedReader{bytes.NewReader(body), &x.read})
 	if err != nil {
 		return nil, err
 	}
@@ -147,17 +140,6 @@ func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 		req.Header[h.name] = []string{h.value}
 	}
 	return req, nil
-}
-
-// watchedReader sets read when it is read.
-type watchedReader struct {
-	io.Reader
-	read *atomic.Bool
-}
-
-func (r *watchedReader) Read(p []byte) (int, error) {
-	r.read.Store(true)
-	return r.Reader.Read(p)
 }
 
 // KeyFile returns a function for [Config].APIKeyFunc that reads the API key from
@@ -172,19 +154,6 @@ func KeyFile(name string) func(context.Context) (string, error) {
 		key, err := apikey.ReadFile(name)
 		return key, asConfigError(err)
 	}
-}
-
-// checkKeySource validates APIKey and APIKeyFunc, without a call of the latter.
-func (c *Config) checkKeySource() error {
-	switch {
-	case c.APIKey != "" && c.APIKeyFunc != nil:
-		return configErrorf("Config.APIKey and Config.APIKeyFunc are both set; use only one of them")
-	case c.APIKeyFunc != nil:
-		return nil
-	case c.APIKey == "":
-		return configErrorf("Config.APIKey is empty; set it to the API key from the api.video dashboard")
-	}
-	return asConfigError(apikey.Check(c.APIKey, "Config.APIKey"))
 }
 
 // accounts makes the account of the current API key. It is safe for concurrent

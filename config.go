@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"regexp"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
 	"github.com/apivideo/api.video-go-oauth2/internal/endpoint"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
@@ -70,20 +71,17 @@ func (p Product) check(field string) error {
 type originHeader struct{ name, value string }
 
 // originHeaders returns the headers for c.Application and c.SDK.
-func (c *Config) originHeaders() ([]originHeader, error) {
-	if err := errors.Join(c.Application.check("Application"), c.SDK.check("SDK")); err != nil {
-		return nil, err
-	}
-	var headers []originHeader
-	for _, h := range []originHeader{
-		{"Av-Origin-App", c.Application.Name + ":" + c.Application.Version},
-		{"Av-Origin-Sdk", c.SDK.Name + ":" + c.SDK.Version},
-	} {
-		if h.value != ":" {
-			headers = append(headers, h)
+func (c *Config) originHeaders() (headers []originHeader, err error) {
+	for _, p := range []struct {
+		field, header string
+		Product
+	}{{"Application", "Av-Origin-App", c.Application}, {"SDK", "Av-Origin-Sdk", c.SDK}} {
+		err = errors.Join(err, p.check(p.field))
+		if p.Product != (Product{}) {
+			headers = append(headers, originHeader{p.header, p.Name + ":" + p.Version})
 		}
 	}
-	return headers, nil
+	return headers, err
 }
 
 // service is a validated Config. It makes auth calls and decides which requests
@@ -112,18 +110,27 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 		return nil, configErrorf("Config.Store is a nil %T; make one, or leave the field out", c.Store)
 	}
 	client := *contextClient(ctx)
-	client.Transport = unredirected{cmp.Or(given(client.Transport), http.DefaultTransport)}
+	client.Transport = endpoint.Confine(cmp.Or(given(client.Transport), http.DefaultTransport))
 	return &service{base, origins, &client, http.DefaultTransport}, nil
+}
+
+// checkKeySource validates APIKey and APIKeyFunc, without a call of the latter.
+func (c *Config) checkKeySource() error {
+	switch {
+	case c.APIKey != "" && c.APIKeyFunc != nil:
+		return configErrorf("Config.APIKey and Config.APIKeyFunc are both set; use only one of them")
+	case c.APIKeyFunc != nil:
+		return nil
+	case c.APIKey == "":
+		return configErrorf("Config.APIKey is empty; set it to the API key from the api.video dashboard")
+	}
+	return asConfigError(apikey.Check(c.APIKey, "Config.APIKey"))
 }
 
 // contextClient returns the client that oauth2 would use under ctx.
 func contextClient(ctx context.Context) *http.Client {
-	if ctx != nil {
-		if c, ok := ctx.Value(oauth2.HTTPClient).(*http.Client); ok && c != nil {
-			return c
-		}
-	}
-	return http.DefaultClient
+	c, _ := cmp.Or(ctx, context.Background()).Value(oauth2.HTTPClient).(*http.Client)
+	return cmp.Or(c, http.DefaultClient)
 }
 
 // given returns base, or nil if base is a nil pointer in an interface.
@@ -132,18 +139,6 @@ func given(base http.RoundTripper) http.RoundTripper {
 		return nil
 	}
 	return base
-}
-
-// unredirected removes the Location of responses, so that http.Client follows no
-// redirect: it would send the API key to another host.
-type unredirected struct{ base http.RoundTripper }
-
-func (u unredirected) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := u.base.RoundTrip(req)
-	if resp != nil {
-		resp.Header.Del("Location")
-	}
-	return resp, err
 }
 
 // String describes c without its API key.

@@ -30,6 +30,12 @@ var (
 	ErrAccountSuspended = errors.New("apivideo: the account is suspended")
 )
 
+// The values of Error.Op.
+const (
+	opAuthenticate = "authenticate"
+	opRefresh      = "refresh"
+)
+
 // Error is a failed auth call. Neither it nor its chain contains a secret.
 //
 // [errors.Is] matches [ErrInvalidAPIKey], [ErrInvalidRefreshToken] and
@@ -49,9 +55,8 @@ type Error struct {
 	RetryAfter time.Duration
 
 	reason  string // the text after the operation
-	err     error  // nil if there was an answer
-	answer  *oauth2.RetrieveError
-	unsent  bool // the credential was not sent: there was no connection
+	err     error  // the cause, or the answer as an *oauth2.RetrieveError; may be nil
+	unsent  bool   // the credential was not sent: there was no connection
 	outcome outcome
 }
 
@@ -83,22 +88,26 @@ func (e *Error) Is(target error) bool { return target != nil && target == sentin
 // Unwrap returns the cause of the error, or the answer of the service as an
 // [*oauth2.RetrieveError].
 func (e *Error) Unwrap() []error {
-	switch {
-	case e.answer != nil:
-		return []error{e.answer}
-	case e.err != nil:
-		return []error{e.err}
+	if e.err == nil {
+		return nil
 	}
-	return nil
+	return []error{e.err}
 }
 
 // unspent reports whether the refresh token is certainly still valid: it was not
 // sent, or the service did not process it.
 func (e *Error) unspent() bool { return e.Status == http.StatusTooManyRequests || e.unsent }
 
+// reporter makes the errors of an auth call.
+type reporter struct {
+	op      string
+	secrets redact.Secrets
+	progress
+}
+
 // noAnswer is the error of a call that got no answer, or not all of it.
-func (x *exchange) noAnswer(err error) *Error {
-	e := &Error{Op: x.op.name, outcome: passing, err: x.secrets.Error(err)}
+func (r *reporter) noAnswer(err error) *Error {
+	e := &Error{Op: r.op, outcome: passing, err: r.secrets.Error(err)}
 	var dial *net.OpError // only so do clients other than net/http's report a failed dial
 	var at *url.Error
 	redact.Walk(err, func(err error) bool {
@@ -112,50 +121,49 @@ func (x *exchange) noAnswer(err error) *Error {
 		}
 		return true
 	})
-	failed := x.dialing.Load() || dial != nil && dial.Op == "dial" && !x.read.Load()
-	e.unsent = failed && !x.connected.Load()
+	e.unsent = (r.dialing.Load() || dial != nil && dial.Op == "dial" && !r.read.Load()) && !r.connected.Load()
 	if at != nil {
-		e.reason = x.secrets.Brief(strings.ToUpper(at.Op)+" "+at.URL) + ": "
+		e.reason = r.secrets.Brief(strings.ToUpper(at.Op)+" "+at.URL) + ": "
 		err = at.Err
 	}
-	e.reason += x.secrets.Brief(err.Error())
+	e.reason += r.secrets.Brief(err.Error())
 	return e
 }
 
 // fromElsewhere is the error of a call that another host or path answered: the
 // transport of the HTTP client follows redirects.
-func (x *exchange) fromElsewhere() *Error {
+func (r *reporter) fromElsewhere(url string) *Error {
 	return &Error{
-		Op:      x.op.name,
+		Op:      r.op,
 		outcome: later,
-		reason: "the answer did not come from " + x.secrets.Brief(x.service.base.Join(x.op.path)) +
+		reason: "the answer did not come from " + r.secrets.Brief(url) +
 			": the HTTP client's transport follows redirects; configure it not to",
 	}
 }
 
 // unusable is the error of a successful answer without a usable token. It keeps
 // no part of the body, which may have secrets.
-func (x *exchange) unusable(resp *http.Response, why error, outcome outcome) *Error {
+func (r *reporter) unusable(resp *http.Response, why error, outcome outcome) *Error {
 	plain := *resp
 	plain.Header = grant.PlainHeader(resp.Header)
 	return &Error{
-		Op:      x.op.name,
+		Op:      r.op,
 		Problem: Problem{Status: resp.StatusCode},
-		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", grant.Describe(resp, x.secrets), why),
-		answer:  grant.RetrieveError(&plain, nil, x.secrets),
+		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", grant.Describe(resp, r.secrets), why),
+		err:     grant.RetrieveError(&plain, nil, r.secrets),
 		outcome: outcome,
 	}
 }
 
 // refusal is the error of an answer whose status is not a success. It may have
 // new tokens all the same.
-func (x *exchange) refusal(resp *http.Response, data []byte) *Error {
+func (r *reporter) refusal(resp *http.Response, data []byte) *Error {
 	p, explained := parseProblem(data)
-	hidden := redact.New(append(grant.Tokens(data), x.secrets...)...)
+	hidden := redact.New(append(grant.Tokens(data), r.secrets...)...)
 	e := &Error{
-		Op:      x.op.name,
+		Op:      r.op,
 		Problem: p.redact(hidden),
-		answer:  grant.RetrieveError(resp, data, hidden),
+		err:     grant.RetrieveError(resp, data, hidden),
 		outcome: outcomeOf(resp.StatusCode, explained),
 	}
 	e.Status = resp.StatusCode
@@ -195,15 +203,15 @@ type sharedError struct {
 	Body       []byte // of the answer; nil if there was none
 }
 
-// Encode implements [tokencache.Issuer].
-func (i *issuer) Encode(err error) []byte {
+// encodeError returns an error without secrets, as JSON.
+func encodeError(err error) []byte {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		e = &Error{Op: authenticate.name, reason: strings.TrimPrefix(err.Error(), "apivideo: "), outcome: passing}
+		e = &Error{Op: opAuthenticate, reason: strings.TrimPrefix(err.Error(), "apivideo: "), outcome: passing}
 	}
 	s := sharedError{e.Op, e.Problem, e.RetryAfter, e.reason, e.outcome, e.Timeout(), nil}
-	if e.answer != nil {
-		s.Body = append([]byte{}, e.answer.Body...)
+	if answer, ok := e.err.(*oauth2.RetrieveError); ok {
+		s.Body = append([]byte{}, answer.Body...)
 	}
 	data, _ := json.Marshal(s) // strings and numbers cannot fail
 	if len(data) > maxShared {
@@ -218,8 +226,8 @@ func (i *issuer) Encode(err error) []byte {
 // maxShared is how long an encoded error may be before it is cut, in bytes.
 const maxShared = 8 << 10
 
-// Decode implements [tokencache.Issuer].
-func (i *issuer) Decode(encoded []byte) error {
+// decodeError reads what encodeError returned, or returns nil.
+func decodeError(encoded []byte) error {
 	var s sharedError
 	if json.Unmarshal(encoded, &s) != nil {
 		return nil
@@ -227,7 +235,7 @@ func (i *issuer) Decode(encoded []byte) error {
 	e := &Error{Op: s.Op, Problem: s.Problem, RetryAfter: s.RetryAfter, reason: s.Reason, outcome: s.Outcome}
 	switch {
 	case s.Body != nil:
-		e.answer = &oauth2.RetrieveError{Response: grant.Response(e.Status), Body: s.Body}
+		e.err = &oauth2.RetrieveError{Response: grant.Response(e.Status), Body: s.Body}
 	case s.Timeout:
 		e.err = context.DeadlineExceeded
 	}

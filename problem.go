@@ -76,7 +76,7 @@ func sentinel(id, op string) error {
 	case problems.SuspendedAccount:
 		return ErrAccountSuspended
 	case problems.InvalidUserCredentials, problems.LegacyCredentials: // the credential that was sent
-		if op == refresh.name {
+		if op == opRefresh {
 			return ErrInvalidRefreshToken
 		}
 		return ErrInvalidAPIKey

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,16 +21,11 @@ const (
 	maxAttempts  = 3                // with the API key, in one renewal
 )
 
-// pauses are the ranges of the random waits between two attempts. They are
+// The waits between two attempts are random, from leastPause to these. They are
 // short: callers are waiting.
-var pauses = [maxAttempts - 1]pause{
-	{200 * time.Millisecond, 600 * time.Millisecond},
-	{200 * time.Millisecond, 2 * time.Second},
-}
+var mostPauses = [maxAttempts - 1]time.Duration{600 * time.Millisecond, 2 * time.Second}
 
-type pause struct{ least, most time.Duration }
-
-func (p pause) draw() time.Duration { return p.least + rand.N(p.most-p.least) }
+const leastPause = 200 * time.Millisecond
 
 // Refresh exchanges a refresh token for a new access token. It makes one auth
 // call, of at most 30 seconds, and caches nothing. The call makes the refresh
@@ -63,8 +57,11 @@ type issuer struct {
 
 	exchanges, refreshes, failures atomic.Uint64 // auth calls
 
-	mu    sync.Mutex
-	spent string // a refresh token that must not be sent again
+	spent atomic.Value // the refresh token that must not be sent again, or ""
+}
+
+func newIssuer(c *Config, s *service) *issuer {
+	return &issuer{service: s, accounts: newAccounts(c, s)}
 }
 
 // Account implements [tokencache.Issuer].
@@ -90,12 +87,12 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 	if refreshToken != "" && !limited {
 		t, err := i.call(ctx, r, refreshTime, refresh, refreshToken, hidden...)
 		if err == nil {
-			i.spend("") // the service may issue the same refresh token again
+			i.spent.Store("") // the service may issue the same refresh token again
 			return t, nil
 		}
 		failure := asError(err)
 		if !failure.unspent() {
-			i.spend(refreshToken)
+			i.spent.Store(refreshToken)
 			r.Spent(refreshToken)
 		}
 		wait := failure.RetryAfter
@@ -109,11 +106,12 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 	for attempt := 1; ; attempt++ {
 		t, err := i.call(ctx, r, exchangeTime, authenticate, key, hidden...)
 		if err == nil {
-			i.spend("")
+			i.spent.Store("")
 			return t, nil
 		}
 		failure := asError(err)
-		wait := max(pauses[min(attempt, len(pauses))-1].draw(), failure.RetryAfter)
+		most := mostPauses[min(attempt, len(mostPauses))-1]
+		wait := max(leastPause+rand.N(most-leastPause), failure.RetryAfter)
 		if attempt == maxAttempts || failure.outcome != passing || !sleep(ctx, wait, r.Retry) {
 			return nil, err
 		}
@@ -155,20 +153,18 @@ func (i *issuer) Explain(err error) tokencache.Explanation {
 	}
 }
 
+// Encode implements [tokencache.Issuer].
+func (i *issuer) Encode(err error) []byte { return encodeError(err) }
+
+// Decode implements [tokencache.Issuer].
+func (i *issuer) Decode(encoded []byte) error { return decodeError(encoded) }
+
 // unspent returns the refresh token, or "" if it must not be sent again.
 func (i *issuer) unspent(refreshToken string) string {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if refreshToken == i.spent {
+	if i.spent.Load() == refreshToken {
 		return ""
 	}
 	return refreshToken
-}
-
-func (i *issuer) spend(refreshToken string) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.spent = refreshToken
 }
 
 // sleep waits for d and reports whether to make another attempt. It returns

@@ -150,7 +150,7 @@ func newAccount(ctx context.Context, conf Config) *account {
 	if err != nil {
 		return &account{err: err}
 	}
-	a := &account{service: service, issuer: &issuer{service: service, accounts: newAccounts(&conf, service)}}
+	a := &account{service: service, issuer: newIssuer(&conf, service)}
 	base := redact.New(conf.APIKey).Redact(service.base.String())
 	a.journal = journal.New(context.WithoutCancel(ctx), conf.Logger, slog.String("base_url", base))
 	a.cache = tokencache.New(ctx, a.issuer, conf.Store, a.journal)

@@ -7,8 +7,7 @@ import (
 )
 
 // cause replaces an error of an unknown type in a chain: its fields could hold a
-// secret. It keeps the redacted text, and the errors of known
-// types that the chain contains.
+// secret. It keeps the redacted text, and the errors of known types in the chain.
 type cause struct {
 	text  string
 	chain []error

@@ -17,8 +17,7 @@ const (
 	// MaxRefusal is how many bytes of a 401's body are read to find its reason.
 	// The service's problems have a few hundred.
 	MaxRefusal = 64 << 10
-	// patience is the timeout for reading the body of a 401, and for a call of
-	// the request's body to return.
+	// patience limits the read of a 401's body, and a call of a request's body.
 	patience = 1 * time.Second
 )
 
