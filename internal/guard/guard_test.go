@@ -139,3 +139,24 @@ func TestNil(t *testing.T) {
 		assert.False(t, guard.Nil(v), "%T", v)
 	}
 }
+
+func TestWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		values := make(chan int, 1)
+		values <- 7
+		v, ok := guard.Within(t.Context(), time.Second, values)
+		assert.True(t, ok)
+		assert.Equal(t, 7, v)
+
+		start := time.Now()
+		_, ok = guard.Within(t.Context(), time.Second, values)
+		assert.False(t, ok)
+		assert.Equal(t, time.Second, time.Since(start))
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_, ok = guard.Within(ctx, time.Second, values)
+		assert.False(t, ok)
+		assert.Equal(t, time.Second+time.Millisecond, time.Since(start))
+	})
+}

@@ -1,11 +1,15 @@
 package redact_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // JSON spells a character beyond the basic plane as two escapes.
@@ -34,4 +38,21 @@ func TestSecretsRedactBrokenEscapes(t *testing.T) {
 	} {
 		assert.Equal(t, want, ss.Redact(text))
 	}
+}
+
+func TestSecretsErrorMasksOwnKinds(t *testing.T) {
+	const key = "made-up-key"
+	ss := redact.New(key)
+	own := &guard.Crash{Text: "panic: " + key, Stack: []byte("stack")}
+	err := ss.Error(fmt.Errorf("a: %w, %s", own, key))
+	assert.EqualError(t, err, "a: panic: [redacted], [redacted]")
+	crash := new(guard.Crash)
+	require.ErrorAs(t, err, &crash)
+	assert.Equal(t, "panic: [redacted]", crash.Text)
+	assert.Equal(t, "stack", string(crash.Stack))
+}
+
+func TestSecretsErrorKeepsWhatIsSafe(t *testing.T) {
+	err := fmt.Errorf("a: %w", errors.New("b"))
+	assert.Same(t, err, redact.New("made-up-key").Error(err))
 }
