@@ -2,7 +2,6 @@ package apivideo
 
 import (
 	"encoding/json"
-	"strings"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
@@ -45,16 +44,7 @@ func problemOf(fields map[string]any) (p Problem, ok bool) {
 	return p, hasType || hasTitle
 }
 
-// id returns the identifier of the problem: the last part of the type's URL. If
-// there is no type, it looks up the title.
-func (p *Problem) id() string {
-	if p.Type == "" {
-		documented, _ := problems.ByTitle(p.Title)
-		return documented.ID
-	}
-	t := strings.TrimRight(p.Type, "/")
-	return t[strings.LastIndexByte(t, '/')+1:]
-}
+func (p *Problem) id() string { return problems.ID(p.Type, p.Title) }
 
 // redact returns p with every text in it redacted.
 func (p Problem) redact(ss redact.Secrets) Problem {

@@ -103,6 +103,11 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 			return nil, err // one auth call is enough to see that the service still fails
 		}
 	}
+	return i.logIn(ctx, r, key, hidden)
+}
+
+// logIn gets a token with the API key.
+func (i *issuer) logIn(ctx context.Context, r tokencache.Request, key string, hidden []string) (*tokencache.Token, error) {
 	for attempt := 1; ; attempt++ {
 		t, err := i.call(ctx, r, exchangeTime, authenticate, key, hidden...)
 		if err == nil {
