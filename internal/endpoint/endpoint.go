@@ -196,7 +196,8 @@ func (e *Endpoint) rest(u *url.URL) (rest, literal string, ok bool) {
 // not e's.
 func (e *Endpoint) IsOther(u *url.URL, others ...string) bool {
 	name := canonicalHost(u.Hostname())
-	return slices.Contains(others, "https://"+name) && !e.IsAuthority(u.Host)
+	known := slices.ContainsFunc(others, func(other string) bool { return strings.TrimPrefix(other, "https://") == name })
+	return known && !e.IsAuthority(u.Host)
 }
 
 // IsTLS reports whether requests to e are encrypted.

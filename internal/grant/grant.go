@@ -1,4 +1,5 @@
-// Package grant reads the answer to an auth call.
+// Package grant reads the answer to an auth call, and describes it without
+// secrets.
 package grant
 
 import (
