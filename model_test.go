@@ -26,7 +26,7 @@ var (
 // or in two that share a Store, with paths that refuse every token. A model of the
 // rules judges each request and each auth call.
 //
-// Promise: random schedules of requests, refusals and renewals keep all rules of 401s
+// Promise: Random schedules of requests, revocations, Renew and Invalidate keep the rules of 401s.
 func TestRefusalModel(t *testing.T) {
 	const batches = 4
 	for batch := range batches {

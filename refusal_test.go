@@ -41,8 +41,8 @@ func (w *world) ask(t *testing.T, client *http.Client, method, path string, body
 	return resp.StatusCode, time.Since(start)
 }
 
-// Promise: a path that answers 401 to everything costs at most 12 auth calls in its first minute, and one a minute later
-// Promise: … other requests wait for it only in the first 2 seconds
+// Promise: A path that answers 401 to everything costs at most 12 auth calls in its first minute and one a minute later.
+// Promise: Other requests wait for a path that answers 401 to everything in its first 2 seconds at most.
 func TestRefusalOfOnePathStaysThere(t *testing.T) {
 	paths := map[string]func(n int) string{
 		"one path":        func(int) string { return "/bad" },
@@ -93,7 +93,7 @@ func TestRefusalOfOnePathStaysThere(t *testing.T) {
 	}
 }
 
-// Promise: while the auth service hangs, other requests wait at most 2 seconds after a 401
+// Promise: While the auth service hangs, other requests wait for at most 2 seconds after a 401.
 func TestRefusalDuringAHangHoldsFor2Seconds(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -118,6 +118,8 @@ func TestRefusalDuringAHangHoldsFor2Seconds(t *testing.T) {
 
 // The API accepts the refused token for a request that was sent after the 401:
 // only the one path refuses it.
+//
+// Promise: Other requests stop waiting when the API accepts the old token for a request that was sent after the 401.
 func TestRefusalHoldEndsWithAnAcceptance(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -144,7 +146,7 @@ func TestRefusalHoldEndsWithAnAcceptance(t *testing.T) {
 	})
 }
 
-// Promise: Invalidate is no refusal by the API: a revocation while its replacement is requested fails no request
+// Promise: A revocation while the replacement of an invalidated token is requested fails no request.
 func TestRefusalAfterInvalidateHeals(t *testing.T) {
 	for at := time.Duration(0); at <= 700*time.Millisecond; at += 100 * time.Millisecond {
 		bubble(t, func(t *testing.T, w *world) {
@@ -162,7 +164,7 @@ func TestRefusalAfterInvalidateHeals(t *testing.T) {
 	}
 }
 
-// Promise: two revocations in a row fail no request that met only one of them
+// Promise: Revocations in a row fail no request that met only one of them.
 func TestRefusalTwiceInARowHeals(t *testing.T) {
 	for _, pause := range []time.Duration{0, 10 * time.Millisecond, time.Second, time.Minute} {
 		bubble(t, func(t *testing.T, w *world) {
@@ -177,7 +179,7 @@ func TestRefusalTwiceInARowHeals(t *testing.T) {
 	}
 }
 
-// Promise: … an API that refuses everything but one public path costs as little
+// Promise: An API that refuses everything but one public path costs as few auth calls as one that refuses everything.
 func TestRefusalBesideAPublicPathIsPaused(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -200,7 +202,7 @@ func TestRefusalBesideAPublicPathIsPaused(t *testing.T) {
 	})
 }
 
-// Promise: a request near expiry in an outage costs what any other does: 3 allocations
+// Promise: A request near expiry in an outage takes 3 allocations, as any other.
 func TestTransportInAnOutageIsAsCheap(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		resp := answer(200, "text/plain", "")
@@ -216,7 +218,7 @@ func TestTransportInAnOutageIsAsCheap(t *testing.T) {
 	})
 }
 
-// Promise: a token that the API refused is renewed in the background, if the renewal after the 401 failed
+// Promise: If the renewal after a 401 failed, the Source tries again in the background.
 func TestRefusalIsRetriedInTheBackground(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)
@@ -236,6 +238,8 @@ func TestRefusalIsRetriedInTheBackground(t *testing.T) {
 
 // Nobody sends a request after the API has refused everything for a while. The
 // Source gets one more token after the pause, and no more while nobody uses it.
+//
+// Promise: A Source whose new tokens were refused gets one more token when there was no 401 for a minute.
 func TestRefusalPauseEndsInTheBackground(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, _ := w.warm(t)
@@ -253,8 +257,8 @@ func TestRefusalPauseEndsInTheBackground(t *testing.T) {
 	})
 }
 
-// Promise: Stats.Err is an error within 15 seconds after the tokens were revoked while the auth service is down
-// Promise: … and nil again after the recovery, without a request
+// Promise: Stats.Err is an error within 15 seconds after the tokens were revoked while the auth service is down.
+// Promise: Stats.Err is nil again after the recovery of the auth service, without a request.
 func TestStatsErrOfARevocationInAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, _ := w.warm(t)
@@ -276,7 +280,7 @@ func TestStatsErrOfARevocationInAnOutage(t *testing.T) {
 	})
 }
 
-// Promise: Stats.Err is nil with one path that refuses beside others that accept, in an outage with a good token, before the first request, and of an idle Source
+// Promise: Stats.Err is nil with one path that refuses beside others that accept, in an outage with a good token, before the first request, and for an idle Source.
 func TestStatsErrIsNilWithoutCause(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
+	"github.com/apivideo/api.video-go-oauth2/internal/replay"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
 
@@ -53,7 +54,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	if reason := a.service.base.excludes(req); reason != "" {
+	if reason := a.service.base.Excludes(req); reason != "" {
 		a.passedUntouched(req, reason)
 		return t.forward(a, req)
 	}
@@ -68,7 +69,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	*authorization = token.Bearer
-	body := gateOf(out)
+	body := replay.NewGate(out)
 	resp, refused, err := t.send(a, out, req, attempt{token: token, at: sent})
 	if !refused {
 		return resp, err
@@ -116,7 +117,7 @@ func (a *account) passedUntouched(req *http.Request, reason string) {
 	if u == nil {
 		u = &url.URL{}
 	}
-	if a.service.base.isOtherEnvironment(u) && a.warned.CompareAndSwap(false, true) {
+	if a.service.base.IsOther(u, ProductionURL, SandboxURL) && a.warned.CompareAndSwap(false, true) {
 		level = slog.LevelWarn
 	}
 	a.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", u.Host))
@@ -128,20 +129,20 @@ const mostSends = 3
 
 // retry handles a 401 to req, which was sent with token. It sends req again with
 // a new token if that may help, and returns the last response.
-func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *gate) (*http.Response, error) {
+func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *replay.Gate) (*http.Response, error) {
 	var first time.Time // of the first 401
 	for sends := 1; ; sends++ {
 		refused := time.Now()
 		// Read the body first: the auth call may need its connection.
 		said, whole := a.takeBody(req.Context(), resp, token)
-		if whole && !refusesToken(said) || len(said) > maxRefusal {
+		if whole && !refusesToken(said) || len(said) > replay.MaxRefusal {
 			return resp, nil
 		}
 		a.cache.Refuse(token, refused)
 		if sends == mostSends || sends > 1 && token.RequestedSince(first) {
 			return resp, nil
 		}
-		if !whole || !replayable(req) || !body.shut(req.Context()) {
+		if !whole || !replay.Possible(req) || !body.Shut(req.Context()) {
 			if req.Context().Err() != nil {
 				return drop(resp, tokencache.Left(req.Context()))
 			}
@@ -156,11 +157,11 @@ func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token
 			return resp, nil
 		}
 		out, authorization := outgoing(req, a.service.origins)
-		if out == nil || !renewBody(out, req) {
+		if out == nil || !replay.Renew(out, req) {
 			return resp, nil
 		}
 		*authorization = next.Bearer
-		body = gateOf(out)
+		body = replay.NewGate(out)
 		a.replays.Add(1)
 		var again bool
 		if resp, again, err = t.send(a, out, req, attempt{next, time.Now(), true}); !again {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
+	"time"
 )
 
 // Crash is the error of code that panicked, or that ended its goroutine with
@@ -19,6 +20,9 @@ type Crash struct {
 }
 
 func (c *Crash) Error() string { return c.Text }
+
+// Mask returns a copy whose text went through redact.
+func (c *Crash) Mask(redact func(string) string) error { return &Crash{redact(c.Text), c.Stack} }
 
 // Result is what a function returned.
 type Result[T any] struct {
@@ -65,6 +69,19 @@ func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 		var zero T
 		return zero, Cause(ctx)
 	}
+}
+
+// Within receives from c. ok is false if that takes longer than d, or ctx ends.
+func Within[T any](ctx context.Context, d time.Duration, c <-chan T) (v T, ok bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case v = <-c:
+		return v, true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return v, false
 }
 
 // Context returns a context with the values of ctx. It ends with the cause of ctx

@@ -23,7 +23,7 @@ func TestGoReturnsWhatTheCodeDid(t *testing.T) {
 	var crash *guard.Crash
 	require.ErrorAs(t, r.Err, &crash)
 	assert.EqualError(t, crash, "panic: made-up")
-	assert.Contains(t, string(crash.Stack), "foreign_test.go", "the stack of the panic")
+	assert.Contains(t, string(crash.Stack), "guard_test.go", "the stack of the panic")
 
 	r = <-guard.Go(func() (int, error) { runtime.Goexit(); return 7, nil })
 	require.ErrorAs(t, r.Err, &crash)
@@ -138,4 +138,25 @@ func TestNil(t *testing.T) {
 	for _, v := range []any{new(int), map[string]int{}, []int{}, func() {}, make(chan int), 0, "", struct{}{}} {
 		assert.False(t, guard.Nil(v), "%T", v)
 	}
+}
+
+func TestWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		values := make(chan int, 1)
+		values <- 7
+		v, ok := guard.Within(t.Context(), time.Second, values)
+		assert.True(t, ok)
+		assert.Equal(t, 7, v)
+
+		start := time.Now()
+		_, ok = guard.Within(t.Context(), time.Second, values)
+		assert.False(t, ok)
+		assert.Equal(t, time.Second, time.Since(start))
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_, ok = guard.Within(ctx, time.Second, values)
+		assert.False(t, ok)
+		assert.Equal(t, time.Second+time.Millisecond, time.Since(start))
+	})
 }

@@ -23,7 +23,7 @@ type Cache struct {
 	ended      <-chan struct{} // closed when that context ends; background renewal then stops
 	issuer     Issuer
 	store      Store         // nil: the token stays in this process
-	storeCalls chan struct{} // has an element for each call of the Store that runs
+	storeCalls chan struct{} // has an element for each call of the Store that runs; nil without a Store
 
 	waits atomic.Uint64 // callers that waited for a flight
 
@@ -46,30 +46,27 @@ type offer struct {
 // When ctx ends, renewal ahead of expiry stops. If the Store is nil, the token
 // stays in this process. A nil Journal logs nothing.
 func New(ctx context.Context, i Issuer, s Store, j *journal.Journal) *Cache {
-	c := &Cache{
-		values: context.WithoutCancel(ctx), ended: ctx.Done(),
-		issuer: i, store: s, storeCalls: make(chan struct{}, maxStoreCalls),
+	c := &Cache{values: context.WithoutCancel(ctx), ended: ctx.Done(), issuer: i, store: s}
+	if s != nil {
+		c.storeCalls = make(chan struct{}, maxStoreCalls)
 	}
 	state := c.lock()
 	defer c.unlock(state)
-	state.log.journal, state.ready = j, &c.ready
-	state.hasEnded, state.launch, state.after = c.hasEnded, c.launch, later(c)
+	state.cache, state.log.journal = c, j
 	return c
 }
 
-// later returns a function that calls f with the lock after d. The timer does not
-// keep an unused Cache alive.
-func later(c *Cache) func(d time.Duration, f func(*state)) *time.Timer {
+// after calls f with the lock after d. The timer does not keep an unused Cache
+// alive.
+func (c *Cache) after(d time.Duration, f func(*state)) *time.Timer {
 	ref := weak.Make(c)
-	return func(d time.Duration, f func(*state)) *time.Timer {
-		return time.AfterFunc(d, func() {
-			if c := ref.Value(); c != nil {
-				s := c.lock()
-				defer c.unlock(s)
-				f(s)
-			}
-		})
-	}
+	return time.AfterFunc(d, func() {
+		if c := ref.Value(); c != nil {
+			s := c.lock()
+			defer c.unlock(s)
+			f(s)
+		}
+	})
 }
 
 // lock acquires the lock. unlock must follow it.

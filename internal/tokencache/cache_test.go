@@ -144,11 +144,8 @@ func TestTokenAdoptedLateIsRenewed(t *testing.T) {
 		now := time.Now()
 		late := newToken(Grant{AccessToken: "made-up", Lifetime: time.Hour}, now, 5*time.Minute, now)
 		s := c.lock()
-		s.launch = func(f *flight) { f.ctx = t.Context() }
-		f, err := s.join(newWaiter(t.Context()), reasonCold)
-		require.NoError(t, err)
-		s.launch = c.launch
-		s.land(f, outcome{token: late})
+		s.flight, s.progress = &flight{done: make(chan struct{})}, &progress{waiters: 1}
+		s.land(s.flight, outcome{token: late})
 		c.unlock(s)
 		synctest.Wait()
 		assert.Equal(t, 1, i.calls)

@@ -67,14 +67,14 @@ func (s *state) join(w *waiter, reason string) (*flight, error) {
 // begin starts a flight. None is running.
 func (s *state) begin(reason string) {
 	s.flight = &flight{reason: reason, start: s.now, done: make(chan struct{})}
-	s.progress = progress{doing: "starting"}
+	s.progress = &progress{doing: "starting"}
 	if s.refused() {
 		s.progress.refused = s.cur
 	}
 	if !s.failures.counts(s.now) {
 		s.failures.forget(s.now)
 	}
-	s.launch(s.flight)
+	s.cache.launch(s.flight)
 }
 
 // launch runs f in the background.
@@ -134,14 +134,14 @@ func (s *state) leave(f *flight) (doing string) {
 // of returns the progress of f. What is written to it after f has ended is lost.
 func (s *state) of(f *flight) *progress {
 	if s.flight == f {
-		return &s.progress
+		return s.progress
 	}
 	return &progress{}
 }
 
 // abandon aborts f if nobody waits for it and the construction context has ended.
 func (s *state) abandon(f *flight) {
-	if s.of(f).waiters <= 0 && s.hasEnded() {
+	if s.of(f).waiters <= 0 && s.cache.hasEnded() {
 		f.cancel()
 	}
 }
@@ -150,7 +150,7 @@ func (s *state) abandon(f *flight) {
 func (s *state) land(f *flight, o outcome) {
 	p, before := s.progress, s.failures
 	s.endHold()
-	s.flight, s.progress, s.timerAt = nil, progress{}, moment{}
+	s.flight, s.progress, s.timerAt = nil, nil, moment{}
 	switch {
 	case o.token != nil:
 		s.publish(o.token)

@@ -195,7 +195,7 @@ func (s *state) replaceBy(f *flight, refused *Token, since time.Time) {
 		return
 	}
 	p.hold = make(chan struct{})
-	p.holdTimer = s.after(left, func(s *state) {
+	p.holdTimer = s.cache.after(left, func(s *state) {
 		if s.flight == f {
 			s.endHold()
 		}
@@ -207,9 +207,9 @@ func (p *progress) held() bool { return p.holdTimer != nil }
 
 // endHold lets the requests that wait use the current token.
 func (s *state) endHold() {
-	if p := &s.progress; p.hold != nil {
-		close(p.hold)
-		p.hold = nil
-		p.holdTimer.Stop()
+	if s.holding() {
+		close(s.progress.hold)
+		s.progress.hold = nil
+		s.progress.holdTimer.Stop()
 	}
 }

@@ -106,7 +106,7 @@ func (s *state) useAccount(a *Account) {
 	s.account = a
 	if before != nil && before.Name != a.Name {
 		s.failures.change(before.Name, a.Name, s.now)
-		s.progress.before = nil
+		s.progress.before = nil // it is of the other account
 		s.logLine(slog.LevelInfo, MessageNewKey)
 	}
 }

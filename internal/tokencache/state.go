@@ -2,29 +2,24 @@ package tokencache
 
 import (
 	"log/slog"
-	"sync/atomic"
 	"time"
 )
 
 // state is what the lock of a Cache guards. Its methods are the only code that
 // uses its fields. None of them blocks, or calls code from outside this package.
 type state struct {
-	// Set by New.
-	ready    *atomic.Pointer[offer] // of the Cache
-	hasEnded func() bool            // whether the construction context has ended
-	launch   func(*flight)          // runs a flight in the background
-	after    func(time.Duration, func(*state)) *time.Timer
+	cache *Cache // for what needs no lock
 
 	now time.Time // when the lock was acquired
 
-	cur      *Token   // the latest token, usable or not; nil before the first
-	retired  tokenSet // tokens that must not be used again; may include cur
-	refusals refusals // what is known of 401s
-	account  *Account // of the latest flight; nil before the first
-	flight   *flight  // the running flight; nil if there is none
-	progress progress // of that flight
-	failures failures // since the last success
-	stalled  bool     // the latest flight was not tried, because the process did not run
+	cur      *Token    // the latest token, usable or not; nil before the first
+	retired  tokenSet  // tokens that must not be used again; may include cur
+	refusals refusals  // what is known of 401s
+	account  *Account  // of the latest flight; nil before the first
+	flight   *flight   // the running flight; nil if there is none
+	progress *progress // of that flight, or nil
+	failures failures  // since the last success
+	stalled  bool      // the latest flight was not tried, because the process did not run
 	timer    *time.Timer
 	timerAt  moment // when timer fires, or fired
 	counters counters
@@ -101,7 +96,7 @@ func (s *state) renewAhead() {
 		return
 	}
 	switch {
-	case s.hasEnded():
+	case s.cache.hasEnded():
 		if !s.log.ended {
 			s.log.ended = true
 			s.logLine(slog.LevelInfo, MessageEnded)
@@ -142,7 +137,7 @@ func (s *state) tick() {
 func (s *state) prepare() {
 	t := s.current()
 	if t == nil {
-		s.ready.Store(nil)
+		s.cache.ready.Store(nil)
 		return
 	}
 	until := t.usableUntil
@@ -151,11 +146,11 @@ func (s *state) prepare() {
 		until = until.earlier(due)
 		s.schedule(due)
 	}
-	switch o := s.ready.Load(); {
+	switch o := s.cache.ready.Load(); {
 	case s.holding():
-		s.ready.Store(nil)
+		s.cache.ready.Store(nil)
 	case o == nil || o.token != t || o.until != until:
-		s.ready.Store(&offer{t, until})
+		s.cache.ready.Store(&offer{t, until})
 	}
 }
 
@@ -167,7 +162,7 @@ func (s *state) schedule(due moment) {
 	s.timerAt = due
 	d := max(due.left(s.now), 0)
 	if s.timer == nil {
-		s.timer = s.after(d, (*state).tick)
+		s.timer = s.cache.after(d, (*state).tick)
 	} else {
 		s.timer.Reset(d)
 	}

@@ -2,7 +2,6 @@ package tokencache
 
 import (
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,9 +45,6 @@ type Token struct {
 
 	// Account is the account of the token. The Cache sets it.
 	Account *Account
-
-	// Pool is for the user of the cache, for values made from the token.
-	Pool sync.Pool
 
 	id          fingerprint
 	renewAt     moment // renewal ahead of expiry is due

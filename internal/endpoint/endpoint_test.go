@@ -1,4 +1,4 @@
-package apivideo_test
+package endpoint_test
 
 import (
 	"math/rand/v2"
@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/endpoint"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -80,21 +81,15 @@ func within(u *url.URL, base string) bool {
 	return true
 }
 
-func TestTransportRandomURLs(t *testing.T) {
-	authorized := false
-	base := tripper(func(r *http.Request) (*http.Response, error) {
-		authorized = r.Header.Get("Authorization") != ""
-		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
-	})
+func TestEndpointRandomURLs(t *testing.T) {
 	hosts := map[string]bool{"ws.api.video": true, "ws.api.video:443": true, "ws.api.video:0443": true, "ws.api.video:": true}
 	for at, seed := range map[string]uint64{"": 1, "/v1": 2} {
-		tr := transport(t, apivideo.Config{BaseURL: apivideo.ProductionURL + at}, base)
+		base, err := endpoint.Parse(apivideo.ProductionURL + at)
+		require.NoError(t, err)
 		r, count := rand.New(rand.NewPCG(seed, 0)), 0
 		for range 150_000 {
 			u := randomURL(r)
-			_, err := tr.RoundTrip(&http.Request{URL: u})
-			require.NoError(t, err)
-			if !authorized {
+			if base.Excludes(&http.Request{URL: u}) != "" {
 				continue
 			}
 			count++
@@ -104,5 +99,34 @@ func TestTransportRandomURLs(t *testing.T) {
 			}
 		}
 		assert.Greater(t, count, 5_000)
+	}
+}
+
+// The other environment is known by its host, however that is written.
+func TestEndpointIsOther(t *testing.T) {
+	base, err := endpoint.Parse(apivideo.SandboxURL)
+	require.NoError(t, err)
+	for raw, want := range map[string]bool{
+		"https://ws.api.video/videos":      true,
+		"http://WS.api.video:8080":         true,
+		"https://sandbox.api.video/videos": false,
+		"https://sandbox.api.video:444":    true,
+		"https://example.com":              false,
+	} {
+		u, err := url.Parse(raw)
+		require.NoError(t, err)
+		assert.Equal(t, want, base.IsOther(u, apivideo.ProductionURL, apivideo.SandboxURL), raw)
+	}
+}
+
+// A header that net/http writes in another form cannot be compared.
+func TestEndpointHasPlainHost(t *testing.T) {
+	for raw, want := range map[string]bool{
+		"https://ws.api.video": true, "https://[2001:db8::1]:8443": true,
+		"https://bücher.example": false, "https://[fe80::1%25eth0]": false,
+	} {
+		base, err := endpoint.Parse(raw)
+		require.NoError(t, err)
+		assert.Equal(t, want, base.HasPlainHost(), raw)
 	}
 }

@@ -1,18 +1,29 @@
-package apivideo
+// Package endpoint has the base URL of the API: what is below it, and which
+// requests may carry a token.
+package endpoint
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// endpoint is the root of the API: an origin and a path. It gives the URLs of
+// The paths of the auth operations, below a base URL.
+const (
+	APIKeyPath  = "/auth/api-key"
+	RefreshPath = "/auth/refresh"
+)
+
+// Endpoint is the root of the API: an origin and a path. It gives the URLs of
 // auth calls, and decides which requests may carry a token.
-type endpoint struct {
+type Endpoint struct {
 	scheme  string // lower case
 	host    string // lower case, no brackets
 	port    string // never empty
@@ -21,30 +32,32 @@ type endpoint struct {
 	literal string // host and port as in the BaseURL, for a fast comparison
 }
 
-// parseEndpoint checks a BaseURL. Its errors do not repeat the URL, which may
+const example = "https://ws.api.video"
+
+// Parse checks a BaseURL. Its errors do not repeat the URL, which may
 // contain a password.
-func parseEndpoint(raw string) (endpoint, error) {
+func Parse(raw string) (Endpoint, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return endpoint{}, configErrorf("Config.BaseURL is not a URL; it should be like %s", ProductionURL)
+		return Endpoint{}, fmt.Errorf("Config.BaseURL is not a URL; it should be like %s", example)
 	case u.User != nil:
-		return endpoint{}, configErrorf("Config.BaseURL has a user name; remove it, the API key is all that is needed")
+		return Endpoint{}, errors.New("Config.BaseURL has a user name; remove it, the API key is all that is needed")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):
-		return endpoint{}, configErrorf("Config.BaseURL has a query or a fragment; remove it")
+		return Endpoint{}, errors.New("Config.BaseURL has a query or a fragment; remove it")
 	case u.Opaque != "" || u.Hostname() == "":
-		return endpoint{}, configErrorf("Config.BaseURL has no host; it should be like %s", ProductionURL)
+		return Endpoint{}, fmt.Errorf("Config.BaseURL has no host; it should be like %s", example)
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		return endpoint{}, configErrorf("Config.BaseURL must begin with https://; http is for loopback hosts only")
+		return Endpoint{}, errors.New("Config.BaseURL must begin with https://; http is for loopback hosts only")
 	case !validPort(u):
-		return endpoint{}, configErrorf("Config.BaseURL has a port outside 1 to 65535; correct or remove it")
+		return Endpoint{}, errors.New("Config.BaseURL has a port outside 1 to 65535; correct or remove it")
 	}
 	escaped := strings.TrimSuffix(path.Clean("/"+u.EscapedPath()), "/")
 	decoded, err := url.PathUnescape(escaped)
 	if err != nil || strings.Contains(strings.ToLower(escaped), "%2f") || strings.TrimSuffix(path.Clean("/"+decoded), "/") != decoded {
-		return endpoint{}, configErrorf("Config.BaseURL has dots or slashes escaped in its path; write them plainly")
+		return Endpoint{}, errors.New("Config.BaseURL has dots or slashes escaped in its path; write them plainly")
 	}
-	return endpoint{
+	return Endpoint{
 		scheme: u.Scheme, host: canonicalHost(u.Hostname()), port: portOf(u),
 		path: decoded, escaped: canonicalEscapes(escaped), literal: u.Host,
 	}, nil
@@ -110,22 +123,22 @@ func canonicalEscapes(p string) string {
 }
 
 // String returns one spelling for each endpoint.
-func (e *endpoint) String() string {
+func (e *Endpoint) String() string {
 	return e.scheme + "://" + net.JoinHostPort(e.host, e.port) + e.escaped
 }
 
-// join returns the URL of a path below e. p begins with a slash.
-func (e *endpoint) join(p string) string {
+// Join returns the URL of a path below e. p begins with a slash.
+func (e *Endpoint) Join(p string) string {
 	return e.scheme + "://" + strings.ReplaceAll(e.literal, "%", "%25") + e.escaped + p // a % is before an IPv6 zone
 }
 
-// excludes returns the reason why a request may not carry a token, or "" if it
+// Excludes returns the reason why a request may not carry a token, or "" if it
 // may: it goes to e's origin, below e's path, and is not an auth call.
-func (e *endpoint) excludes(req *http.Request) string {
+func (e *Endpoint) Excludes(req *http.Request) string {
 	switch {
 	case !e.authorizes(req.URL):
 		return "its URL is outside the BaseURL, or is one of the auth operations"
-	case req.Host != "" && !e.isAuthority(req.Host):
+	case req.Host != "" && !e.IsAuthority(req.Host):
 		return "its Host field names another host"
 	}
 	redirects := 0
@@ -146,7 +159,7 @@ func (e *endpoint) excludes(req *http.Request) string {
 const maxRedirects = 100
 
 // authorizes reports whether a request to u may carry a token.
-func (e *endpoint) authorizes(u *url.URL) bool {
+func (e *Endpoint) authorizes(u *url.URL) bool {
 	// The fast path for most requests: a base URL without a path, and a request
 	// that cannot be an auth call. It needs no path.Clean.
 	if u != nil && e.path == "" && u.Opaque == "" && strings.HasPrefix(u.Path, "/") && !strings.Contains(u.Path, "/auth") {
@@ -156,10 +169,10 @@ func (e *endpoint) authorizes(u *url.URL) bool {
 	return ok && !isAuth(rest) && !isAuth(literal)
 }
 
-func isAuth(p string) bool { return p == authenticate.path || p == refresh.path }
+func isAuth(p string) bool { return p == APIKeyPath || p == RefreshPath }
 
 // contains reports whether u has e's origin and is below e's path.
-func (e *endpoint) contains(u *url.URL) bool {
+func (e *Endpoint) contains(u *url.URL) bool {
 	_, _, ok := e.rest(u)
 	return ok
 }
@@ -167,7 +180,7 @@ func (e *endpoint) contains(u *url.URL) bool {
 // rest returns the part of u's path after e's path, if e contains u. Servers
 // differ in how they read an escaped slash or dot. So rest is decoded before
 // path.Clean applies the dots, and literal is decoded after that.
-func (e *endpoint) rest(u *url.URL) (rest, literal string, ok bool) {
+func (e *Endpoint) rest(u *url.URL) (rest, literal string, ok bool) {
 	if u == nil || u.Opaque != "" || !e.sameOrigin(u) {
 		return "", "", false
 	}
@@ -179,23 +192,32 @@ func (e *endpoint) rest(u *url.URL) (rest, literal string, ok bool) {
 	return rest, literal, ok
 }
 
-// isOtherEnvironment reports whether the host of u is an api.video environment,
-// but not e's: the program probably mixes the two.
-func (e *endpoint) isOtherEnvironment(u *url.URL) bool {
+// IsOther reports whether the host of u is that of one of the other base URLs, but
+// not e's.
+func (e *Endpoint) IsOther(u *url.URL, others ...string) bool {
 	name := canonicalHost(u.Hostname())
-	known := name == strings.TrimPrefix(ProductionURL, "https://") || name == strings.TrimPrefix(SandboxURL, "https://")
-	return known && !e.isAuthority(u.Host)
+	known := slices.ContainsFunc(others, func(other string) bool { return strings.TrimPrefix(other, "https://") == name })
+	return known && !e.IsAuthority(u.Host)
 }
 
-func (e *endpoint) sameOrigin(u *url.URL) bool {
+// IsTLS reports whether requests to e are encrypted.
+func (e *Endpoint) IsTLS() bool { return e.scheme == "https" }
+
+// HasPlainHost reports whether a Host header shows e's host as it is here. net/http
+// writes a name that is not ASCII in another form, and an address without its zone.
+func (e *Endpoint) HasPlainHost() bool {
+	return !strings.ContainsFunc(e.host, func(r rune) bool { return r == '%' || r > '~' })
+}
+
+func (e *Endpoint) sameOrigin(u *url.URL) bool {
 	if u.Host == e.literal && u.Scheme == e.scheme {
 		return true
 	}
 	return lower(u.Scheme) == e.scheme && canonicalHost(u.Hostname()) == e.host && portOf(u) == e.port
 }
 
-// isAuthority reports whether a Host header names e.
-func (e *endpoint) isAuthority(host string) bool {
+// IsAuthority reports whether a Host header names e.
+func (e *Endpoint) IsAuthority(host string) bool {
 	return host == e.literal || e.sameOrigin(&url.URL{Scheme: e.scheme, Host: host})
 }
 
@@ -207,4 +229,18 @@ func below(p, base string) (rest string, ok bool) {
 	}
 	rest, ok = strings.CutPrefix(p, base)
 	return rest, ok && (rest == "" || rest[0] == '/')
+}
+
+// Confine returns a RoundTripper that removes the Location of responses, so that
+// http.Client follows no redirect: it would send the API key to another host.
+func Confine(base http.RoundTripper) http.RoundTripper { return confined{base} }
+
+type confined struct{ base http.RoundTripper }
+
+func (c confined) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := c.base.RoundTrip(req)
+	if resp != nil {
+		resp.Header.Del("Location")
+	}
+	return resp, err
 }
