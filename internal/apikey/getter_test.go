@@ -18,7 +18,7 @@ import (
 )
 
 func TestGetterKnowsTheLastTwoKeys(t *testing.T) {
-	keys := []string{"made-up-key-1", "made-up-key-2", "made-up-key-2", "made-up-key-3"}
+	keys := []string{"made-up-key-1", "made-up-key-2", "made-up-key-3", "made-up-key-3"}
 	next := 0
 	g := apikey.From(func(context.Context) (string, error) { next++; return keys[next-1], nil })
 	for _, want := range keys {

@@ -31,10 +31,11 @@ func TestSecretsRedactLongestFirst(t *testing.T) {
 func TestSecretsRedactBrokenEscapes(t *testing.T) {
 	ss := redact.New("made-up-ké\"y")
 	for text, want := range map[string]string{
-		`\`:                          `\`,
-		`\u12 made-up-k\u00e9\"y`:    `\u12 [redacted]`,
-		`\ud834 made-up-k\u00E9"y \`: `\ud834 [redacted] \`,
-		"\xff\\u00 made-up-ké\\\"y":  "\xff\\u00 [redacted]",
+		`\`:                           `\`,
+		`\u006d\u0061de-up-k\u00e9"y`: `[redacted]`,
+		`\u12 made-up-k\u00e9\"y`:     `\u12 [redacted]`,
+		`\ud834 made-up-k\u00E9"y \`:  `\ud834 [redacted] \`,
+		"\xff\\u00 made-up-ké\\\"y":   "\xff\\u00 [redacted]",
 	} {
 		assert.Equal(t, want, ss.Redact(text))
 	}

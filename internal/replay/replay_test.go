@@ -15,19 +15,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// With the limit, all of a body is read; with a byte more, the caller reads on.
+// A body of the limit is read whole; of a longer one, the caller reads the rest.
 func TestTakeBodyLimit(t *testing.T) {
-	for size, want := range map[int]bool{0: true, replay.MaxRefusal: true, replay.MaxRefusal + 1: true, replay.MaxRefusal + 1<<20: false} {
-		content := bytes.Repeat([]byte("x"), size)
-		resp := &http.Response{ContentLength: int64(size), Body: io.NopCloser(bytes.NewReader(content))}
-		read, whole, crash := replay.TakeBody(t.Context(), resp)
-		assert.Nil(t, crash)
-		assert.Equal(t, want, whole, size)
-		assert.Equal(t, size > replay.MaxRefusal, len(read) > replay.MaxRefusal)
-		rest, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
-		assert.Len(t, rest, size, "the caller gets the whole body")
-		assert.NoError(t, resp.Body.Close())
+	for _, size := range []int{0, replay.MaxRefusal, replay.MaxRefusal + 1, replay.MaxRefusal + 1<<20} {
+		for _, length := range []int{size, -1} {
+			content := bytes.Repeat([]byte("x"), size)
+			resp := &http.Response{ContentLength: int64(length), Body: io.NopCloser(bytes.NewReader(content))}
+			read, whole, crash := replay.TakeBody(t.Context(), resp)
+			assert.Nil(t, crash)
+			if size <= replay.MaxRefusal {
+				assert.True(t, whole)
+				assert.Len(t, read, size)
+			} else {
+				assert.Equal(t, length == replay.MaxRefusal+1, whole)
+				assert.Greater(t, len(read), replay.MaxRefusal)
+				assert.LessOrEqual(t, len(read), replay.MaxRefusal+4<<10)
+			}
+			rest, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			assert.Len(t, rest, size, "the caller gets the whole body")
+			assert.NoError(t, resp.Body.Close())
+		}
 	}
 }
 
@@ -68,13 +76,49 @@ func TestTakeBodyHandsOverALateOne(t *testing.T) {
 	})
 }
 
+// closings counts calls of Close.
+type closings struct {
+	io.Reader
+	n int
+}
+
+func (c *closings) Close() error { c.n++; return nil }
+
+func TestTakeBodyClosesItOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := make(pipe)
+		body := &closings{Reader: p}
+		resp := &http.Response{ContentLength: -1, Body: body}
+		_, whole, _ := replay.TakeBody(t.Context(), resp)
+		assert.False(t, whole)
+		assert.NoError(t, resp.Body.Close())
+		close(p) // the read in the background ends
+		synctest.Wait()
+		assert.Equal(t, 1, body.n)
+
+		body = &closings{Reader: strings.NewReader("x")}
+		resp = &http.Response{ContentLength: 1, Body: body}
+		_, whole, _ = replay.TakeBody(t.Context(), resp)
+		assert.True(t, whole)
+		assert.NoError(t, resp.Body.Close())
+		assert.Equal(t, 1, body.n)
+	})
+}
+
 func TestGateIsShutAfterTheLastRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := make(pipe)
 		out := &http.Request{Body: p, GetBody: func() (io.ReadCloser, error) { return p, nil }}
 		gate, body := replay.NewGate(out), make([]byte, 8)
 		read := make(chan int)
-		go func() { n, _ := out.Body.Read(body); read <- n }()
+		go func() {
+			for range 2 {
+				n, _ := out.Body.Read(body)
+				read <- n
+			}
+		}()
+		p <- "early"
+		assert.Equal(t, 5, <-read)
 		synctest.Wait()
 		assert.False(t, gate.Shut(t.Context()), "a read hangs")
 		p <- "late"
