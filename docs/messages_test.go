@@ -22,7 +22,7 @@ var messageRules = []rule{
 	{"the log table has all lines", logTable, map[string]tree{
 		"docs/logs.md and testdata/logs.txt differ: a line | Debug | `op`": {"testdata/logs.txt": "a line | Debug | `op`\n"},
 		"docs/logs.md and testdata/logs.txt differ: b | Info |":            {"docs/logs.md": "| `b` | Info | when | |\n"},
-		"a message of tokencache is not in docs/logs.md: c":                   {"internal/tokencache/log.go": "package a\nconst MessageC = \"c\"\n"},
+		"a message of tokencache is not in docs/logs.md: c":                {"internal/tokencache/log.go": "package a\nconst MessageC = \"c\"\n"},
 		"docs/logs.md does not explain op":                                 {"docs/logs.md": "| `b` | Info | when | `op` |\n- of `op`: no\n"},
 		"there is no log line":                                             {},
 	}},
