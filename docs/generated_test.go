@@ -40,7 +40,7 @@ var generatedRules = []rule{
 
 func upToDate(t tree) (f faults) {
 	for name, generate := range generators {
-		f.unless(t[name] == generate(t), "%s is out of date, run: go -C docs test . -update", name)
+		f.unless(t[name] == generate(t), "%s is out of date, run: go -C docs test -update", name)
 	}
 	return f
 }

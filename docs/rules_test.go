@@ -2,8 +2,8 @@
 // generated from its code. It is a module, so that go test ./... in the root
 // tests only code. From this folder:
 //
-//	go test .          # check
-//	go test . -update  # write promises.md and testdata/api.txt again
+//	go test          # check
+//	go test -update  # write promises.md and testdata/api.txt again
 package docs
 
 import (

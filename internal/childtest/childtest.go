@@ -79,7 +79,8 @@ func (c *Child) Line() string {
 	return strings.TrimSuffix(line, "\n")
 }
 
-// Rest waits for the end of its standard output and returns what Line has not.
+// Rest waits for the end of its standard output and returns what is left
+// of it.
 func (c *Child) Rest() string {
 	c.t.Helper()
 	rest, err := io.ReadAll(c.output)
