@@ -11,9 +11,9 @@ import (
 	"io"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // generators make files of the repository from its code, by the files' names.
@@ -65,50 +65,53 @@ func (t test) comment() []*ast.Comment {
 	return t.FuncDecl.Doc.List
 }
 
-// subject is the first word of a test's name.
-func (t test) subject() string {
-	name := isTest.ReplaceAllString(t.FuncDecl.Name.Name, "$2")
-	for i, r := range name {
-		next := strings.IndexFunc(name[i+1:], func(r rune) bool { return !unicode.IsUpper(r) })
-		if i > 0 && unicode.IsUpper(r) && (next == 0 || unicode.IsLower(rune(name[i-1]))) {
-			return name[:i]
-		}
+var firstWord = regexp.MustCompile(`^(Test|Fuzz|Benchmark|Example)_?([A-Z]*[a-z]*)`)
+
+// section is the first word of the name of a test of the root package, else the
+// folder of the test.
+func (t test) section() string {
+	if t.folder != "." {
+		return t.folder
 	}
-	return name
+	return firstWord.FindStringSubmatch(t.FuncDecl.Name.Name)[2]
 }
 
-// promises writes the promises above the tests, one section for each subject. A
-// promise that several tests hold is in the section of the first.
+// promises writes the promises above the tests, in sections. A promise that
+// several tests hold is in the section that most of them have.
 func promises(t tree) string {
-	type row struct {
-		promise string
-		tests   []string
-	}
-	rows, sections := map[string]*row{}, map[string][]*row{}
+	holders, order := map[string][]test{}, []string{}
 	for _, test := range t.tests() {
 		for _, p := range test.promised() {
-			if rows[p] == nil {
-				rows[p] = &row{promise: p}
-				sections[test.subject()] = append(sections[test.subject()], rows[p])
+			if holders[p] == nil {
+				order = append(order, p)
 			}
-			rows[p].tests = append(rows[p].tests, "`"+test.FuncDecl.Name.Name+"`")
+			holders[p] = append(holders[p], test)
 		}
 	}
-	var b strings.Builder
-	b.WriteString(preface)
-	for _, subject := range slices.Sorted(maps.Keys(sections)) {
-		fmt.Fprintf(&b, "\n## %s\n\n| promise | tests |\n|---|---|\n", subject)
-		for _, r := range sections[subject] {
-			fmt.Fprintf(&b, "| %s | %s |\n", r.promise, strings.Join(r.tests, ", "))
+	rows := map[string]string{}
+	for _, p := range order {
+		var names []string
+		count, section := map[string]int{}, holders[p][0].section()
+		for _, test := range holders[p] {
+			names = append(names, "`"+test.FuncDecl.Name.Name+"`")
+			if count[test.section()]++; count[test.section()] > count[section] {
+				section = test.section()
+			}
 		}
+		rows[section] += fmt.Sprintf("| %s | %s |\n", p, strings.Join(names, ", "))
 	}
-	return b.String()
+	text := preface
+	for _, section := range slices.Sorted(maps.Keys(rows)) {
+		text += "\n## " + section + "\n\n| promise | tests |\n|---|---|\n" + rows[section]
+	}
+	return text
 }
 
 const preface = `# Promises and their tests
 
 Each row is a promise of the library, with the tests that fail if somebody breaks it. The tests check every number, limit
-and exception of the row. A section has the tests whose names begin with that word.
+and exception of the row. A section has the tests of a folder; those of the root package are sorted by the first word of
+their names.
 
 This file is generated: each promise is a comment above its tests. If you change a behavior, change the comment, and check
 that the test fails when you break the code.
