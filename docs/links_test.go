@@ -1,8 +1,10 @@
 package docs
 
 import (
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -18,11 +20,11 @@ var linkRules = []rule{
 		"there is no snippet":                      {},
 	}},
 	{"the map matches the files", chart, map[string]tree{
-		"a.go is not in the map":   {"CONTRIBUTING.md": where, "a.go": "package a"},
-		"b/b.go is not in the map": {"CONTRIBUTING.md": where, "b/b.go": "package b"},
-		"the map names c.go":       {"CONTRIBUTING.md": where + "| `c.go` | c |\n"},
-		"the map names c/":         {"CONTRIBUTING.md": where + "| `c/` | c |\n", "c": ""},
-		"there is no map":          {},
+		"a.go is not in the map": {"CONTRIBUTING.md": where, "a.go": "package a"},
+		"b/ is not in the map":   {"CONTRIBUTING.md": where, "b/b.go": "package b"},
+		"the map names c.go":     {"CONTRIBUTING.md": where + "| `c.go` | c |\n"},
+		"the map names c/":       {"CONTRIBUTING.md": where + "| `c/` | c |\n", "c": ""},
+		"there is no map":        {},
 	}},
 	{"documents name existing tests", namedTests, map[string]tree{
 		"README.md names TestA":                {"README.md": "`TestA`", "b_test.go": "package a\nfunc TestB(*testing.T) {}\n"},
@@ -131,15 +133,19 @@ func chart(t tree) (f faults) {
 			f.unless(isFile || isFolder && t.folder(folder), "the map names %s", name[1])
 		}
 	}
+	missing := map[string]bool{}
 	for name := range t {
 		if path.Ext(name) != ".go" || path.Dir(name) == "." && strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		found := named[name]
+		entry, found := name, named[name]
 		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-			found = found || named[dir+"/"]
+			entry, found = path.Dir(name)+"/", found || named[dir+"/"]
 		}
-		f.unless(found, "%s is not in the map", name)
+		missing[entry] = !found
+	}
+	for _, entry := range slices.Sorted(maps.Keys(missing)) {
+		f.unless(!missing[entry], "%s is not in the map", entry)
 	}
 	return f
 }

@@ -3,6 +3,7 @@ package docs
 import (
 	"go/ast"
 	"go/token"
+	"go/types"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 var messageRules = []rule{
 	{"troubleshooting has every message", troubleshooting, map[string]tree{
 		`no entry for "log in"`: {"a.go": "package a\nvar ErrInvalidAPIKey = errors.New(\"apivideo: log in\")\n"},
+		`no entry for "no key"`: {"internal/apikey/a.go": "package a\nvar _ = errors.New(\"no key\")\n"},
 		`no entry for "set … to one of …"`: {
 			"a.go":                    "package a\nvar _ = configErrorf(\"set %s to one of %.2f: \", a, b)\n",
 			"docs/troubleshooting.md": "\n## Without a message\n\n| `set … to one of …` |\n",
@@ -72,7 +74,7 @@ func messages(t tree) (all map[string]bool, required []string) {
 					all[literal(n)] = true
 				}
 			case *ast.CallExpr:
-				if f, ok := n.Fun.(*ast.Ident); ok && f.Name == "configErrorf" {
+				if mistake.MatchString(s.folder + " " + types.ExprString(n.Fun)) {
 					required = append(required, literal(n.Args[0]))
 				}
 			case *ast.ValueSpec:
@@ -87,6 +89,9 @@ func messages(t tree) (all map[string]bool, required []string) {
 }
 
 var (
+	// mistake matches the calls that make errors about the settings, by folder
+	// and function.
+	mistake    = regexp.MustCompile(`configErrorf$|^internal/(apikey|endpoint) (errors\.New|fmt\.Errorf)$`)
 	isRequired = regexp.MustCompile(`^(Message\w*|ErrInvalid\w+|ErrAccountSuspended)$`)
 	entry      = regexp.MustCompile("(?m)^\\| `([^`]*)` \\|")
 )

@@ -41,6 +41,7 @@ func TestRepositoryKeepsRules(t *testing.T) {
 	}
 	for _, r := range rules {
 		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
 			for _, fault := range r.check(files) {
 				t.Error(fault)
 			}
