@@ -3,16 +3,15 @@
 package tokencache
 
 import (
-	"bufio"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -49,19 +48,17 @@ func TestPatienceStretchesWithoutTheProcessor(t *testing.T) {
 		fmt.Println("took", time.Since(start))
 		return
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestPatienceStretchesWithoutTheProcessor$")
-	cmd.Env = append(os.Environ(), "TEST_PATIENCE=1")
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	defer cmd.Wait()
-	defer cmd.Process.Kill()
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if lines.Text() == "stopping" {
-			time.AfterFunc(pause, func() { cmd.Process.Signal(syscall.SIGCONT) })
-			time.AfterFunc(10*pause, func() { cmd.Process.Signal(syscall.SIGCONT) }) // in case it stopped late
+	self := childtest.Self("TEST_PATIENCE=1")
+	self.Args = append(self.Args, "-test.run=^"+t.Name()+"$")
+	child := childtest.Start(t, self)
+	resume := func() { child.Process.Signal(syscall.SIGCONT) }
+	for {
+		line := child.Line()
+		if line == "stopping" {
+			time.AfterFunc(pause, resume)
+			time.AfterFunc(10*pause, resume) // in case it stopped late
 		}
-		if text, ok := strings.CutPrefix(lines.Text(), "took "); ok {
+		if text, ok := strings.CutPrefix(line, "took "); ok {
 			took, err := time.ParseDuration(text)
 			require.NoError(t, err)
 			t.Log("took", took)
@@ -69,5 +66,4 @@ func TestPatienceStretchesWithoutTheProcessor(t *testing.T) {
 			return
 		}
 	}
-	t.Error("the process did not tell how long it took")
 }
