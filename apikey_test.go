@@ -32,6 +32,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Promise: An answer to an auth call without a usable token is an error.
 func TestAuthCallUnusableAnswer(t *testing.T) {
 	const access, refreshed = "made-up-access-token-of-the-answer", "made-up-refresh-token-of-the-answer"
 	field := func(name, value string) string {
@@ -96,6 +97,7 @@ func TestAuthCallUnusableAnswer(t *testing.T) {
 	}
 }
 
+// Promise: At most 1 MiB of the answer to an auth call is read.
 func TestAuthCallReadsOneMiBAtMost(t *testing.T) {
 	for _, status := range []int{200, 400} {
 		body := &endless{}
@@ -112,6 +114,7 @@ func TestAuthCallReadsOneMiBAtMost(t *testing.T) {
 	}
 }
 
+// Promise: An answer is accepted with a token type in any case or none, and a lifetime as a string, of at most a day, or none.
 func TestAuthCallAcceptedAnswers(t *testing.T) {
 	for body, want := range map[string]struct {
 		lifetime time.Duration
@@ -143,6 +146,7 @@ func TestAuthCallAcceptedAnswers(t *testing.T) {
 	}
 }
 
+// Promise: Auth calls follow no redirect.
 func TestAuthCallFollowsNoRedirect(t *testing.T) {
 	location, calls := "", 0
 	redirect := func(status int) tripper {
@@ -172,6 +176,8 @@ func TestAuthCallFollowsNoRedirect(t *testing.T) {
 	assert.ErrorContains(t, err, "far enough", "the program's own client follows on")
 }
 
+// Promise: A mistake in the Config is an error of the first call, which says what to do and sends nothing.
+// Promise: A BaseURL is https, or http on a loopback host.
 func TestConfigMistakeFailsBeforeSending(t *testing.T) {
 	for want, conf := range map[string]apivideo.Config{
 		"APIKey is empty":                 {},
@@ -225,6 +231,7 @@ func TestConfigMistakeFailsBeforeSending(t *testing.T) {
 	}
 }
 
+// Promise: A BaseURL is https, or http on a loopback host.
 func TestConfigAcceptedBaseURLs(t *testing.T) {
 	for base, want := range map[string]string{
 		"":                             "https://ws.api.video/auth/api-key",
@@ -250,6 +257,7 @@ func TestConfigAcceptedBaseURLs(t *testing.T) {
 	}
 }
 
+// Promise: A token that expired before its answer arrived is an error.
 func TestAuthCallTokenExpiredInTransit(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAuth(func(*http.Request) (*http.Response, error) {
@@ -266,6 +274,7 @@ func TestAuthCallTokenExpiredInTransit(t *testing.T) {
 	})
 }
 
+// Promise: An answer that never ends leaves no goroutine and no connection behind.
 func TestAuthCallClosesTheBody(t *testing.T) {
 	for _, status := range []int{200, 302, 401, 503} {
 		body := &closing{Reader: strings.NewReader("{}")}
@@ -296,6 +305,7 @@ func newKeyFile(t *testing.T, content string) string {
 	return name
 }
 
+// Promise: The byte order mark and the line ends of a key file are ignored.
 func TestKeyFileAsPeopleHaveThem(t *testing.T) {
 	for _, content := range []string{fileKey, fileKey + "\n", fileKey + "\r\n", fileKey + "\n\n", "\xef\xbb\xbf" + fileKey + "\r\n"} {
 		key, err := apivideo.KeyFile(newKeyFile(t, content))(t.Context())
@@ -320,6 +330,8 @@ var eachMistake = map[string][]string{
 
 // The messages say where the key is from and show no part of it. Nothing is
 // sent.
+//
+// Promise: Each common mistake in a key or key file has its own message, which does not show the key.
 func TestAPIKeyMistakes(t *testing.T) {
 	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
 		t.Error("something was sent")
@@ -348,6 +360,7 @@ func TestAPIKeyMistakes(t *testing.T) {
 	}
 }
 
+// Promise: A key file that cannot be read is an `ErrInvalidConfig` that names the file.
 func TestKeyFileThatCannotBeRead(t *testing.T) {
 	dir := t.TempDir()
 	for name, want := range map[string]string{
@@ -365,6 +378,8 @@ func TestKeyFileThatCannotBeRead(t *testing.T) {
 }
 
 // A pipe that nobody writes to, or a network file system that hangs.
+//
+// Promise: `APIKeyFunc`, and the methods of its error, can neither block nor panic a Source.
 func TestKeyFileThatBlocks(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		key := w.conf.APIKey

@@ -71,6 +71,7 @@ func (s strange) Value(key any) any {
 	return s.value(key)
 }
 
+// Promise: A nil context is `context.Background()`.
 func TestSourceNilContext(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
@@ -85,6 +86,8 @@ func TestSourceNilContext(t *testing.T) {
 }
 
 // A strange context harms only the caller that passed it.
+//
+// Promise: A context that panics or blocks harms only its caller.
 func TestSourceStrangeContext(t *testing.T) {
 	for name, play := range map[string]func(s *strange, block func()){
 		"Done panics": func(s *strange, _ func()) { s.done = func() <-chan struct{} { panic("made-up") } },
@@ -125,6 +128,8 @@ func TestSourceStrangeContext(t *testing.T) {
 }
 
 // It ends after a call began, where no caller could recover a panic.
+//
+// Promise: A context that panics or blocks harms only its caller.
 func TestConfigTokenStrangeContext(t *testing.T) {
 	for name, end := range map[string]func() error{
 		"panics": func() error { panic("made-up") },
@@ -154,6 +159,8 @@ func TestConfigTokenStrangeContext(t *testing.T) {
 }
 
 // A fake that calls require.Equal ends the goroutine that it runs in.
+//
+// Promise: A panic of an HTTP client is an error of that renewal, and is logged with its stack.
 func TestSourceBaseCrash(t *testing.T) {
 	eachCrash(t, func(t *testing.T, w *world, crash func()) {
 		log := w.log()
@@ -174,6 +181,8 @@ func TestSourceBaseCrash(t *testing.T) {
 }
 
 // A panic in the goroutine of the caller goes to the caller.
+//
+// Promise: A panic of an HTTP client in the goroutine of a caller goes to that caller.
 func TestTransportBaseCrash(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -193,6 +202,8 @@ type played struct {
 func (p played) Handle(context.Context, slog.Record) error { p.handle(); return nil }
 
 // The Store fails too, so that there is much to log.
+//
+// Promise: A Logger that blocks or panics delays nobody.
 func TestSourceLoggerDelaysNobody(t *testing.T) {
 	var released chan struct{}
 	for name, handle := range map[string]func(){
@@ -220,6 +231,7 @@ func TestSourceLoggerDelaysNobody(t *testing.T) {
 	}
 }
 
+// Promise: A nil pointer as the Store is a mistake in the settings; as a transport it counts as nil.
 func TestConfigNilPointers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.conf.Store = (*memstore.Store)(nil)
@@ -241,6 +253,7 @@ func TestConfigNilPointers(t *testing.T) {
 	}
 }
 
+// Promise: A Transport may be `http.DefaultTransport`.
 func TestTransportAsDefaultTransport(t *testing.T) {
 	old := http.DefaultTransport
 	defer func() { http.DefaultTransport = old }()
@@ -283,6 +296,8 @@ func (p *playedStore) Update(ctx context.Context, key string, fn updateFunc) err
 }
 
 // Whatever the Store does, a request is served without it.
+//
+// Promise: A panic of a Store is a failure of the Store.
 func TestStoreCrashIsAFailureOfIt(t *testing.T) {
 	eachCrash(t, func(t *testing.T, w *world, crash func()) {
 		store := &playedStore{Store: memstore.New()}
@@ -316,6 +331,8 @@ func (p *playedStore) broken(crash func()) func(context.Context, string, updateF
 }
 
 // A Store that breaks its promise about fn makes no second auth call.
+//
+// Promise: A Store that calls `fn` twice, late or never causes no second auth call.
 func TestStoreUpdateLies(t *testing.T) {
 	for name, update := range map[string]func(ctx context.Context, fn updateFunc) error{
 		"calls fn twice": func(ctx context.Context, fn updateFunc) error {
@@ -363,6 +380,8 @@ func (e *strangeError) Unwrap() error { e.unwrap(); return nil }
 func (e *strangeError) As(any) bool   { e.as(); return false }
 
 // Such a panic shows what the function was working on.
+//
+// Promise: A panic of `APIKeyFunc` that shows a known key is logged without the key.
 func TestAPIKeyFuncPanicWithAKnownKey(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		log, key, calls := w.log(), w.conf.APIKey, 0
@@ -381,6 +400,7 @@ func TestAPIKeyFuncPanicWithAKnownKey(t *testing.T) {
 	})
 }
 
+// Promise: `APIKeyFunc`, and the methods of its error, can neither block nor panic a Source.
 func TestAPIKeyFuncIsForeign(t *testing.T) {
 	none := func() {}
 	var block func()
@@ -440,6 +460,8 @@ func (s *stuck) Read([]byte) (int, error) { <-s.closed; return 0, io.ErrClosedPi
 func (s *stuck) Close() error             { close(s.closed); return nil }
 
 // If anything is left behind, the bubble fails at its end.
+//
+// Promise: An answer that never ends leaves no goroutine and no connection behind.
 func TestAuthCallLeavesNothingBehind(t *testing.T) {
 	for name, test := range map[string]struct {
 		status int
@@ -462,6 +484,7 @@ func TestAuthCallLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+// Promise: Odd responses to auth calls are errors.
 func TestAuthCallOddAnswers(t *testing.T) {
 	for name, resp := range map[string]*http.Response{
 		"none":       nil,
@@ -476,6 +499,7 @@ func TestAuthCallOddAnswers(t *testing.T) {
 	}
 }
 
+// Promise: The error of a caller whose context ended says what it waited for, and how long.
 func TestSourceWaitErrorSaysWhatFor(t *testing.T) {
 	for want, play := range map[string]func(w *world){
 		"authenticate":     func(w *world) { w.fail(apivideotest.Hang) },

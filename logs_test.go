@@ -160,6 +160,8 @@ func (d *documented) check(t *testing.T, r slog.Record) {
 
 // Each line that can be logged is in the table, with its level and attributes.
 // Each row of the table can be logged.
+//
+// Promise: Log lines have the messages, levels and attributes of [logs.md](logs.md).
 func TestLogLinesMatchTheTable(t *testing.T) {
 	table := logTable(t)
 	for _, scene := range []func(t *testing.T, w *world){
@@ -238,6 +240,7 @@ func logUntouched(t *testing.T, w *world) {
 	}
 }
 
+// Promise: The first request to the other environment is a Warn, however its host is written.
 func TestTransportWarnsOfAnySpelling(t *testing.T) {
 	for _, url := range []string{
 		"https://sandbox.api.video/videos", "https://SANDBOX.api.video/videos", "https://sandbox.api.video:443/videos",
@@ -257,6 +260,8 @@ func TestTransportWarnsOfAnySpelling(t *testing.T) {
 // The first failure is a Warn; then there is at most one a minute. If the
 // service rejects the account, that is an Error at once. The first success
 // after a failure is Info.
+//
+// Promise: Failed renewals are Warn or Error at most once a minute; a rejected key is Error at once.
 func TestLogIsQuiet(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		log := w.lines()
@@ -293,6 +298,8 @@ func TestLogIsQuiet(t *testing.T) {
 }
 
 // The auth call was one of another process, whose token or failure is shared.
+//
+// Promise: The log line about a token or a failure of another process has no `op`.
 func TestLogFromTheStoreHasNoOp(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)
@@ -318,6 +325,7 @@ func TestLogFromTheStoreHasNoOp(t *testing.T) {
 	})
 }
 
+// Promise: The attribute `next_attempt_in` of log lines is a rounded string.
 func TestLogNextAttemptIsAString(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var b bytes.Buffer
@@ -331,6 +339,7 @@ func TestLogNextAttemptIsAString(t *testing.T) {
 	})
 }
 
+// Promise: No log line has HTML.
 func TestLogHasNoHTML(t *testing.T) {
 	for name, test := range map[string]struct{ kind, page, said string }{
 		"page":              {"text/html", "<html><head><title>502 Bad\n Gateway</title></head><body><h1>Oops</h1></body></html>", "text/html: 502 Bad Gateway"},

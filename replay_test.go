@@ -36,6 +36,8 @@ func (s shared) open() (io.ReadCloser, error) {
 }
 
 // A late read of the first attempt would take bytes from the second one.
+//
+// Promise: Before a replay, the reader of the first attempt is stopped.
 func TestTransportLateReadTakesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -67,6 +69,8 @@ func TestTransportLateReadTakesNothing(t *testing.T) {
 }
 
 // A base calls GetBody itself if a connection breaks, as package net/http does.
+//
+// Promise: A reader that the base opened itself, with `GetBody`, is stopped before a replay too.
 func TestTransportReopenedBodyTakesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -109,6 +113,8 @@ func TestTransportReopenedBodyTakesNothing(t *testing.T) {
 }
 
 // This happens over a network, with an early 401 and a fast auth call.
+//
+// Promise: Before a replay, the reader of the first attempt is stopped.
 func TestTransportReplayOfASharedFile(t *testing.T) {
 	const size = 4 << 20
 	name := filepath.Join(t.TempDir(), "video")
@@ -167,6 +173,7 @@ func newPart(s string) *part {
 
 func (p *part) Close() error { return p.rest.Close() }
 
+// Promise: The wait for the body of a 401 ends after 1 second, or after Content-Length bytes.
 func TestTransport401WithoutAnEnd(t *testing.T) {
 	for name, send := range map[string]sender{"a request": (*world).get401, "an upload": (*world).upload401} {
 		t.Run(name, inBubble(func(t *testing.T, w *world) {
@@ -224,6 +231,7 @@ func (l *late) Read(p []byte) (int, error) {
 	return l.Reader.Read(p)
 }
 
+// Promise: If the body of a 401 ends after the wait, it is closed when the caller closes it.
 func TestTransportLate401IsClosed(t *testing.T) {
 	for _, length := range []int64{-1, 2} {
 		bubble(t, func(t *testing.T, w *world) {
@@ -248,6 +256,8 @@ func TestTransportLate401IsClosed(t *testing.T) {
 
 // An HTTP/2 stream stays open after the last byte of the answer while the
 // upload goes on.
+//
+// Promise: The wait for the body of a 401 ends after 1 second, or after Content-Length bytes.
 func TestTransport401OfKnownLength(t *testing.T) {
 	for _, text := range []string{"no", ""} {
 		bubble(t, func(t *testing.T, w *world) {
@@ -272,6 +282,7 @@ type deaf struct{ released chan struct{} }
 func (d deaf) Read([]byte) (int, error) { <-d.released; return 0, io.EOF }
 func (d deaf) Close() error             { <-d.released; return nil }
 
+// Promise: Closing the body of a 401 delays no caller whose context has ended.
 func TestTransport401ThatCannotBeClosed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -298,6 +309,7 @@ type crashing struct {
 func (c crashing) Read([]byte) (int, error) { c.crash(); return 0, nil }
 func (c crashing) Close() error             { c.closed.Store(true); return nil }
 
+// Promise: A panic of the body of a 401 is logged, and the body is closed.
 func TestTransport401CrashIsLogged(t *testing.T) {
 	eachCrash(t, func(t *testing.T, w *world, crash func()) {
 		log := w.log()
@@ -320,6 +332,8 @@ func (b busy) Read([]byte) (int, error) { <-b.released; return 0, io.EOF }
 func (b busy) Close() error             { return nil }
 
 // The base still reads the body of the attempt that is over.
+//
+// Promise: If the reader of the first attempt does not stop within 1 second, the caller gets the 401.
 func TestTransportBusyBodyIsNotReplayed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)

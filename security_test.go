@@ -41,6 +41,7 @@ func everything(v any) string {
 	return b.String()
 }
 
+// Promise: No fmt verb and no JSON shows a secret.
 func TestSecretsAreNotPrintedByAnyValue(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
@@ -82,6 +83,8 @@ func TestSecretsAreNotPrintedByAnyValue(t *testing.T) {
 
 // An echoing server repeats the request in its answer: in headers, status and
 // body, in several spellings.
+//
+// Promise: A secret that the service repeats is in no error, error chain or log line, however it is escaped.
 func TestErrorHidesEchoedSecrets(t *testing.T) {
 	const (
 		key     = `made-up/key+"with\odd<chars>&~`
@@ -180,6 +183,8 @@ func chain(err error) func(func(error) bool) {
 }
 
 // If net/http cannot parse a part of an answer, its error repeats that part.
+//
+// Promise: A secret in an error of package net/http is hidden; that error has no `RetrieveError`.
 func TestErrorHidesSecretsOfNetHTTP(t *testing.T) {
 	const key = "made-up-key-0123456789"
 	echo := &url.Error{Op: "Post", URL: "x", Err: errors.New(`malformed HTTP response "` + key + strings.Repeat(" long", 100) + `"`)}
@@ -195,6 +200,9 @@ func TestErrorHidesSecretsOfNetHTTP(t *testing.T) {
 	assert.False(t, errors.As(err, &retrieve), "there was no answer")
 }
 
+// Promise: A secret that the service repeats is in no error, error chain or log line, however it is escaped.
+// Promise: Secrets of at least 8 bytes are redacted.
+// Promise: The message of an error is one line with at most 200 bytes of the service's text.
 func TestErrorMessageIsOneShortLine(t *testing.T) {
 	for body, test := range map[string]struct{ key, want string }{
 		"page\r\n\x1b[31m" + strings.Repeat("é", 500): {"made-up-key", "page [31m" + strings.Repeat("é", 95) + "…"},
@@ -210,6 +218,7 @@ func TestErrorMessageIsOneShortLine(t *testing.T) {
 	}
 }
 
+// Promise: A `RetrieveError` has at most 1 KiB of the answer.
 func TestErrorKeepsOneKiBOfTheBody(t *testing.T) {
 	_, err := tokenThrough(t, apivideo.Config{}, reply(503, "text/plain", strings.Repeat("x", 2000)))
 	var retrieve *oauth2.RetrieveError
@@ -234,6 +243,7 @@ func TestSourceLogs(t *testing.T) {
 	})
 }
 
+// Promise: Log lines show the base URL without the API key.
 func TestLogHidesTheKeyInTheBaseURL(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		log := w.log()
@@ -252,6 +262,7 @@ type unreadable string
 func (u unreadable) Read([]byte) (int, error) { panic(string(u)) }
 func (u unreadable) Close() error             { return nil }
 
+// Promise: A panic of the body of a 401 that shows the token is logged without it.
 func TestLogHidesTheTokenInAPanic(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		log := w.log()
@@ -271,6 +282,7 @@ func TestLogHidesTheTokenInAPanic(t *testing.T) {
 	})
 }
 
+// Promise: `errors.Is` distinguishes the problems of the service.
 func TestErrorTellsProblemsApart(t *testing.T) {
 	const docs = "https://docs.api.video/reference/"
 	for body, want := range map[string]error{
@@ -317,6 +329,7 @@ func TestErrorOfAnAnswerThatBreaksOff(t *testing.T) {
 	assert.False(t, asError(t, err).Timeout())
 }
 
+// Promise: No fmt verb and no JSON shows a secret.
 func TestConfigRejectedBaseURLIsNotPrinted(t *testing.T) {
 	const key = "made-up-key-0123456789"
 	for _, base := range []string{
@@ -330,6 +343,7 @@ func TestConfigRejectedBaseURLIsNotPrinted(t *testing.T) {
 	}
 }
 
+// Promise: A secret that the service repeats is in no error, error chain or log line, however it is escaped.
 func TestErrorOfARefreshHidesTheAccessToken(t *testing.T) {
 	const access = "made-up-access-token"
 	src := sourceThrough(t, apivideo.Config{}, func(r *http.Request) (*http.Response, error) {
@@ -348,6 +362,8 @@ func TestErrorOfARefreshHidesTheAccessToken(t *testing.T) {
 }
 
 // A secret at the place where the text is cut is replaced as a whole.
+//
+// Promise: No part of a secret is shown where a text was cut.
 func TestErrorHidesSecretsAtTheCut(t *testing.T) {
 	const key = "abcdefghijklmnopqrstuvwxyz0123456789"
 	for before := range 1100 {
@@ -372,6 +388,8 @@ func all(err error) string {
 }
 
 // A problem's identifier is the part of its type after the last slash.
+//
+// Promise: A secret with slashes or spaces, or with another secret in it, is hidden completely.
 func TestErrorHidesASecretWithASlash(t *testing.T) {
 	const key = "abcdefgh/made-up-ijklmnop"
 	for _, body := range []string{
@@ -387,6 +405,8 @@ func TestErrorHidesASecretWithASlash(t *testing.T) {
 }
 
 // A message is one line: what joins its words may make a secret of them.
+//
+// Promise: A secret with slashes or spaces, or with another secret in it, is hidden completely.
 func TestErrorHidesASecretWithSpaces(t *testing.T) {
 	const refresh = "made-up refresh token"
 	conf := apivideo.Config{APIKey: "made-up-key"}
@@ -397,6 +417,7 @@ func TestErrorHidesASecretWithSpaces(t *testing.T) {
 	}
 }
 
+// Promise: A secret with slashes or spaces, or with another secret in it, is hidden completely.
 func TestErrorHidesASecretInAnother(t *testing.T) {
 	for _, secrets := range [][2]string{
 		{"made-up-inner", "made-up-inner-and-outer"},
@@ -431,6 +452,7 @@ type unmasked struct{ error }
 
 func (u unmasked) Mask(func(string) string) error { return u }
 
+// Promise: An error chain has only errors of known types.
 func TestErrorChainHasOnlyKnownKinds(t *testing.T) {
 	const key = "made-up-key-0123456789"
 	echo := errors.New("sent " + key)
@@ -467,6 +489,7 @@ type circles struct{}
 func (circles) Error() string     { return "made-up" }
 func (c circles) Unwrap() []error { return []error{c, c} }
 
+// Promise: If a base's chain of errors has no end, an error has the first hundred.
 func TestErrorChainWithoutAnEnd(t *testing.T) {
 	for _, err := range []error{circle{}, circles{}} {
 		_, got := tokenThrough(t, apivideo.Config{}, breakOff(err))
@@ -475,6 +498,7 @@ func TestErrorChainWithoutAnEnd(t *testing.T) {
 	}
 }
 
+// Promise: The headers of an unusable answer show no new token.
 func TestErrorHidesANewTokenInAHeader(t *testing.T) {
 	_, err := tokenThrough(t, apivideo.Config{}, func(*http.Request) (*http.Response, error) {
 		resp := answer(200, "application/json", `{"access_token":"made-up-new-token","expires_in":-1}`)
@@ -492,6 +516,8 @@ func TestErrorHidesANewTokenInAHeader(t *testing.T) {
 }
 
 // A broken proxy may send the service's answer with another status.
+//
+// Promise: An answer that is no success shows no new token.
 func TestErrorHidesNewTokensOfARefusal(t *testing.T) {
 	for _, status := range []int{302, 400, 500} {
 		for _, problem := range []string{"", `"title":"made-up-access \u002d made-up-refresh",`} {
@@ -509,6 +535,8 @@ func TestErrorHidesNewTokensOfARefusal(t *testing.T) {
 }
 
 // A text that only looks like a long secret, again and again.
+//
+// Promise: Redaction takes time linear in the text.
 func TestErrorRedactionIsLinear(t *testing.T) {
 	long := strings.Repeat("a", 2800) + "b"
 	conf := apivideo.Config{APIKey: "made-up-key"}
@@ -524,6 +552,7 @@ func TestErrorRedactionIsLinear(t *testing.T) {
 	}
 }
 
+// Promise: XML, YAML and testify show no secret.
 func TestConfigMarshalHidesTheKey(t *testing.T) {
 	conf := apivideo.Config{APIKey: "made-up-key", Application: apivideo.Product{Name: "app", Version: "1"}}
 	_, yaml := any(conf).(encoding.TextMarshaler) // which packages for YAML use
@@ -546,6 +575,8 @@ type failure struct{ text strings.Builder }
 func (f *failure) Errorf(format string, args ...any) { fmt.Fprintf(&f.text, format, args...) }
 
 // testify looks into the fields of what it compares, at any depth.
+//
+// Promise: XML, YAML and testify show no secret.
 func TestTransportComparedHidesTheKey(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		net := http.DefaultTransport

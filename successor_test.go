@@ -55,6 +55,8 @@ func (w *world) requests(t *testing.T, n int, sources []*apivideo.Source) (faile
 
 // The service has issued the new token, and its answer is in transit. A
 // revocation then ends both tokens, at any moment of that.
+//
+// Promise: One revocation fails no request that can be replayed, at any moment of a renewal.
 func TestTransportRevocationDuringRenewal(t *testing.T) {
 	for _, sources := range []int{1, 5} {
 		for _, n := range []int{1, 50} {
@@ -81,6 +83,8 @@ func TestTransportRevocationDuringRenewal(t *testing.T) {
 
 // Another process stored a token before the revocation. The revocation ended
 // that token and the current one.
+//
+// Promise: One revocation of a stored token fails no request that can be replayed, whichever process stored it.
 func TestTransportRevocationOfAStoredToken(t *testing.T) {
 	for _, n := range []int{1, 50} {
 		bubble(t, func(t *testing.T, w *world) {
@@ -100,6 +104,8 @@ func TestTransportRevocationOfAStoredToken(t *testing.T) {
 
 // Another process has replaced a revoked token, and that one was revoked too. A
 // process that has made no request meanwhile knows of neither.
+//
+// Promise: Two revocations that this process has not seen fail no request that can be replayed.
 func TestTransportTwoRevocationsUnseen(t *testing.T) {
 	for _, n := range []int{1, 50} {
 		bubble(t, func(t *testing.T, w *world) {
@@ -119,6 +125,8 @@ func TestTransportTwoRevocationsUnseen(t *testing.T) {
 
 // The second revocation falls into a renewal of the process that saw the first. Its
 // new token was requested after somebody's refusal, but before this one.
+//
+// Promise: A request can be replayed after two revocations, even if the second is during a renewal of another process.
 func TestTransportUnseenRevocationThenRenewal(t *testing.T) {
 	for _, n := range []int{1, 50} {
 		for at := time.Duration(0); at < time.Second; at += 100 * time.Millisecond {
@@ -143,6 +151,8 @@ func TestTransportUnseenRevocationThenRenewal(t *testing.T) {
 // While the stored token is being refused, a second one from before the
 // revocation appears in the Store. Only a token that is requested afterwards
 // works.
+//
+// Promise: One revocation of a stored token fails no request that can be replayed, whichever process stored it.
 func TestTransportRevocationOfTwoStoredTokens(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		all := w.warmSources(t, 2)
@@ -166,6 +176,8 @@ func TestTransportRevocationOfTwoStoredTokens(t *testing.T) {
 }
 
 // Meanwhile a renewal is under way that began before the first 401.
+//
+// Promise: A request is sent a third time, and no more, if its second token was not requested after the 401.
 func TestTransportSendsThreeTimesAtMost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, _ := w.warm(t)
@@ -196,6 +208,8 @@ func TestTransportSendsThreeTimesAtMost(t *testing.T) {
 }
 
 // Renewals of the program and of other processes go on meanwhile.
+//
+// Promise: Renewals by the program or by other processes do not end the pauses between renewals.
 func TestTransportRefusingAPIDuringRenewals(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		all := w.warmSources(t, 3)
@@ -212,6 +226,8 @@ func TestTransportRefusingAPIDuringRenewals(t *testing.T) {
 
 // The API refuses the first two tokens. Another process has replaced the second by
 // then, and that one is refused too.
+//
+// Promise: A request is sent a third time, and no more, if its second token was not requested after the 401.
 func TestTransportSendsThreeTimesWithAStore(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		all := w.warmSources(t, 2)
@@ -237,6 +253,8 @@ func TestTransportSendsThreeTimesWithAStore(t *testing.T) {
 }
 
 // A CDN answers every third request. That says nothing about the token.
+//
+// Promise: Errors of a CDN in between do not end the pauses between renewals.
 func TestTransportRefusingAPIBehindACDN(t *testing.T) {
 	for _, status := range []int{403, 408, 429, 502, 503} {
 		bubble(t, func(t *testing.T, w *world) {

@@ -45,6 +45,7 @@ func videos() *http.Request {
 	return req
 }
 
+// Promise: A token goes only to the API's origin and path, and not to the auth operations.
 func TestTransportAuthorizesOnlyTheAPI(t *testing.T) {
 	for _, test := range []struct{ base, authorized, passed string }{
 		{
@@ -90,6 +91,7 @@ func TestTransportAuthorizesOnlyTheAPI(t *testing.T) {
 	}
 }
 
+// Promise: A request with an `Authorization` header is not changed.
 func TestTransportOwnAuthorizationPasses(t *testing.T) {
 	rec := &recorder{}
 	tr := transport(t, apivideo.Config{}, rec)
@@ -107,6 +109,7 @@ func TestTransportOwnAuthorizationPasses(t *testing.T) {
 	}
 }
 
+// Promise: Authorized requests get the origin headers, unless they have them already.
 func TestTransportSendsOriginHeaders(t *testing.T) {
 	rec := &recorder{}
 	client := &http.Client{Transport: transport(t, apivideo.Config{
@@ -130,6 +133,7 @@ func TestTransportSendsOriginHeaders(t *testing.T) {
 	assert.Empty(t, send("https://example.com/videos", http.Header{}))
 }
 
+// Promise: A token does not follow a redirect to another host.
 func TestTransportRedirectGetsNoToken(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
@@ -149,6 +153,8 @@ func TestTransportRedirectGetsNoToken(t *testing.T) {
 }
 
 // The base writes into everything that it gets.
+//
+// Promise: The caller's request is not changed, and shares no header values with the request that is sent.
 func TestTransportLeavesTheRequestAlone(t *testing.T) {
 	named := map[string]string{"Authorization": "Bearer made-up-token", "Av-Origin-App": "app:1", "Av-Origin-Sdk": "sdk:2"}
 	overwrite := tripper(func(r *http.Request) (*http.Response, error) {
@@ -193,6 +199,7 @@ type closing struct {
 
 func (c *closing) Close() error { c.closed.Add(1); return nil }
 
+// Promise: The request's body is always closed.
 func TestTransportAlwaysClosesTheBody(t *testing.T) {
 	rec := &recorder{}
 	refusing := sourceThrough(t, apivideo.Config{}, reply(401, "text/plain", `{"title":"The API key is invalid."}`))
@@ -218,6 +225,7 @@ func TestTransportAlwaysClosesTheBody(t *testing.T) {
 	assert.Len(t, rec.sent, 1)
 }
 
+// Promise: `RoundTrip` returns a response or an error, never both and never neither, whatever the base returns.
 func TestTransportResponseOrError(t *testing.T) {
 	tr := transport(t, apivideo.Config{}, nil)
 	for _, url := range []string{apivideo.ProductionURL + "/videos", "https://example.com/"} {
@@ -245,6 +253,7 @@ type idle struct {
 
 func (i *idle) CloseIdleConnections() { i.closed++ }
 
+// Promise: `Transport.CloseIdleConnections` reaches the base.
 func TestTransportCloseIdleConnections(t *testing.T) {
 	base := &idle{}
 	(&http.Client{Transport: &apivideo.Transport{Base: base}}).CloseIdleConnections()
@@ -253,6 +262,7 @@ func TestTransportCloseIdleConnections(t *testing.T) {
 	(&apivideo.Transport{Base: &recorder{}}).CloseIdleConnections()
 }
 
+// Promise: A Transport may be `http.DefaultTransport`.
 func TestTransportDefaultBase(t *testing.T) {
 	rec := &recorder{}
 	usual := http.DefaultTransport
@@ -263,6 +273,8 @@ func TestTransportDefaultBase(t *testing.T) {
 	assert.Len(t, rec.sent, 1)
 }
 
+// Promise: A request waits for a token until its context ends.
+// Promise: A request that waits for a new token after a 401 gets the error of its context when that ends.
 func TestTransportContextBoundsTheWait(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.client()
@@ -293,6 +305,7 @@ func TestTransportContextBoundsTheWait(t *testing.T) {
 	})
 }
 
+// Promise: Many concurrent 401s cause one renewal; new requests wait for it.
 func TestTransportConcurrent401sCostOneRenewal(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -313,6 +326,8 @@ func TestTransportConcurrent401sCostOneRenewal(t *testing.T) {
 	})
 }
 
+// Promise: At most 64 KiB of the body of a 401 are read; a longer body goes to the caller.
+// Promise: A 401 leads to a renewal if it is about the access token, or of an unknown kind.
 func TestTransportWhich401sRenew(t *testing.T) {
 	const docs = "https://docs.api.video/reference/"
 	for body, renews := range map[string]bool{
@@ -358,6 +373,7 @@ func (w *world) with401(body io.ReadCloser) {
 	})
 }
 
+// Promise: The body of a 401 is read and closed before the auth call.
 func TestTransport401IsClosedBeforeTheAuthCall(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -377,6 +393,7 @@ func TestTransport401IsClosedBeforeTheAuthCall(t *testing.T) {
 	})
 }
 
+// Promise: At most 64 KiB of the body of a 401 are read; a longer body goes to the caller.
 func TestTransportLong401GoesToTheCaller(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -400,6 +417,7 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
+// Promise: A refused token stays the current one until there is another; if there is none, the caller gets the 401.
 func TestTransport401WithABrokenBody(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -423,6 +441,8 @@ func TestTransport401WithABrokenBody(t *testing.T) {
 
 // The 401 comes from a firewall, and the auth service is down. The program
 // keeps its good token.
+//
+// Promise: A refused token stays the current one until there is another; if there is none, the caller gets the 401.
 func TestTransportRefusedTokenServesOn(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
@@ -453,6 +473,8 @@ func TestTransportRefusedTokenServesOn(t *testing.T) {
 
 // The caller gets the 401 at once. The next request waits for the new token,
 // whether the construction context has ended or not.
+//
+// Promise: If the request's body cannot be replayed, the caller gets the 401 at once, and the renewal starts in the background.
 func TestTransportUpload401RenewsBehind(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithCancel(w.ctx)
@@ -493,6 +515,7 @@ func TestTransportUpload401RenewsBehind(t *testing.T) {
 	})
 }
 
+// Promise: `GetBody` is called once for each replay.
 func TestTransportGetBodyIsCalledOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAPI(reply(401, "text/plain", ""))
@@ -516,6 +539,7 @@ func TestTransportGetBodyIsCalledOnce(t *testing.T) {
 	})
 }
 
+// Promise: After a 401, the request is sent again with its whole body and the new token.
 func TestTransportReplayHasTheWholeBody(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var got []string
@@ -535,6 +559,7 @@ func TestTransportReplayHasTheWholeBody(t *testing.T) {
 	})
 }
 
+// Promise: No body of a request is kept in memory.
 func TestTransportStreamsTheBody(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		begun := make(chan struct{})
@@ -612,6 +637,8 @@ func TestRefusalPauseSparesTheProgram(t *testing.T) {
 type sender func(w *world, t *testing.T, client *http.Client, want int) time.Duration
 
 // A 401 about an earlier token costs no auth call.
+//
+// Promise: A late 401 about an earlier token causes no renewal.
 func TestTransportLate401CostsNothing(t *testing.T) {
 	for name, test := range map[string]struct {
 		send sender
@@ -649,6 +676,7 @@ func TestTransportOtherStatusesPass(t *testing.T) {
 	})
 }
 
+// Promise: A Transport makes three allocations for a request of up to 7 headers.
 func TestTransportThreeAllocations(t *testing.T) {
 	resp := answer(200, "text/plain", "")
 	base := tripper(func(*http.Request) (*http.Response, error) { return resp, nil })
@@ -666,6 +694,7 @@ func TestTransportThreeAllocations(t *testing.T) {
 	}
 }
 
+// Promise: `TokenContext` makes one allocation, of at most 160 bytes.
 func TestSourceTokenContextAllocatesOnce(t *testing.T) {
 	src := sourceThrough(t, apivideo.Config{}, grant("made-up-token", ""))
 	mustToken(t, src)
@@ -706,6 +735,7 @@ func TestRefusalPausesDouble(t *testing.T) {
 	}
 }
 
+// Promise: A request is sent twice at most if this Source requested the new token after the 401.
 func TestTransportSendsTwiceAtMost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		sent := 0
@@ -800,6 +830,7 @@ func TestRefusalJoinsARenewalInAPause(t *testing.T) {
 	}
 }
 
+// Promise: There is no pause after the first 401 to a token that replaced no refused one.
 func TestTransportFirst401RenewsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, _ := w.warm(t)

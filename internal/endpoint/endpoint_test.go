@@ -81,6 +81,7 @@ func within(u *url.URL, base string) bool {
 	return true
 }
 
+// Promise: A token goes only to the API for every URL, escaped or not.
 func TestEndpointRandomURLs(t *testing.T) {
 	hosts := map[string]bool{"ws.api.video": true, "ws.api.video:443": true, "ws.api.video:0443": true, "ws.api.video:": true}
 	for at, seed := range map[string]uint64{"": 1, "/v1": 2} {

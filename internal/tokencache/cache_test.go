@@ -38,6 +38,8 @@ func hour() *Token {
 
 // The clocks of a test cannot be stopped or set, so this sets the two readings
 // of a moment instead.
+//
+// Promise: A time has passed if either the monotonic or the wall clock says so.
 func TestMomentPassedByEitherClock(t *testing.T) {
 	now := time.Now()
 	before, after := now.Add(-time.Hour), now.Add(time.Hour)
@@ -58,6 +60,7 @@ func TestMomentPassedByEitherClock(t *testing.T) {
 	}
 }
 
+// Promise: The current token ends by either clock, whether the caller takes the lock or not.
 func TestTokenUsableByEitherClock(t *testing.T) {
 	now := time.Now()
 	tok := hour()
@@ -80,6 +83,8 @@ func with(t *testing.T, i Issuer, tok *Token) *Cache {
 }
 
 // The path without the lock looks at both clocks, too.
+//
+// Promise: The current token ends by either clock, whether the caller takes the lock or not.
 func TestGetChecksBothClocks(t *testing.T) {
 	for name, over := range map[string]func(now, later time.Time) moment{
 		"the wall clock went on while the machine slept": func(now, later time.Time) moment { return moment{later, now.UnixNano()} },
@@ -96,6 +101,8 @@ func TestGetChecksBothClocks(t *testing.T) {
 }
 
 // A laptop that slept for an hour after a failure asks at once.
+//
+// Promise: A remembered failure ends when either clock says so.
 func TestFailureEndsByEitherClock(t *testing.T) {
 	now := time.Now()
 	later := now.Add(time.Hour)
@@ -137,6 +144,8 @@ func TestGetNeedsNoLockAfterFailedRenewal(t *testing.T) {
 }
 
 // Its timer may have fired before any caller got the token.
+//
+// Promise: A Source renews an adopted token if it is due.
 func TestTokenAdoptedLateIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &fails{}
@@ -192,6 +201,7 @@ func slept(t time.Time, d time.Duration) time.Time {
 	return t
 }
 
+// Promise: The time since a request is that of the clock that saw more time pass.
 func TestElapsedByTheFasterClock(t *testing.T) {
 	then := time.Now()
 	assert.Equal(t, time.Second, guard.Elapsed(then, then.Add(time.Second)))

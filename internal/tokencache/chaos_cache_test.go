@@ -20,6 +20,8 @@ import (
 // Everything that the Cache does not own misbehaves at random. A panic that
 // ends the test binary is a failure, too: -run TestCacheInChaos/17 plays one
 // schedule.
+//
+// Promise: Whatever foreign code does, nobody waits beyond their context, there is one renewal at a time, and later callers get a token.
 func TestCacheInChaos(t *testing.T) {
 	box, err := seal.New("made-up-key", "https://ws.api.video:443", "made-up")
 	require.NoError(t, err)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Promise: The time limits on the Store are exact.
 func TestPatienceIsExactInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, d := range []time.Duration{storeTime, lockTime, time.Nanosecond * 20} {
@@ -34,6 +35,8 @@ func TestPatienceIsExactInVirtualTime(t *testing.T) {
 
 // A process that is stopped for two seconds after the first tenth of its
 // patience still has the rest of it.
+//
+// Promise: The time limits on the Store are longer if the process gets no processor time.
 func TestPatienceStretchesWithoutTheProcessor(t *testing.T) {
 	const patience, pause = time.Second, 2 * time.Second
 	if os.Getenv("TEST_PATIENCE") != "" {
