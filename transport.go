@@ -1,6 +1,7 @@
 package apivideo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -142,36 +143,43 @@ func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token
 		if sends == mostSends || sends > 1 && token.RequestedSince(first) {
 			return resp, nil
 		}
-		if !whole || !replay.Possible(req) || !body.Shut(req.Context()) {
-			if req.Context().Err() != nil {
-				return drop(resp, tokencache.Left(req.Context()))
+		var err error
+		again := whole && replay.Possible(req) && body.Shut(req.Context())
+		if token, err = a.replacement(req.Context(), token, first, again); err != nil {
+			if _, ended := err.(*tokencache.WaitError); ended {
+				return drop(resp, err)
 			}
-			a.cache.ReplaceBehind(token)
-			return resp, nil
-		}
-		next, err := a.cache.Replace(req.Context(), token, first)
-		if _, ended := errors.AsType[*tokencache.WaitError](err); ended {
-			return drop(resp, err)
-		}
-		if err != nil {
 			return resp, nil
 		}
 		out, authorization := outgoing(req, a.service.origins)
 		if out == nil || !replay.Renew(out, req) {
 			return resp, nil
 		}
-		*authorization = next.Bearer
+		*authorization = token.Bearer
 		body = replay.NewGate(out)
 		a.replays.Add(1)
-		var again bool
-		if resp, again, err = t.send(a, out, req, attempt{next, time.Now(), true}); !again {
+		if resp, again, err = t.send(a, out, req, attempt{token, time.Now(), true}); !again {
 			return resp, err
 		}
 		if sends == 1 {
 			first = refused
 		}
-		token = next
 	}
+}
+
+var errNotReplayable = errors.New("apivideo: the request cannot be sent again")
+
+// replacement returns the token to send a request with again. If it cannot be sent
+// again, the renewal starts behind it. See [tokencache.Cache.Replace] for since.
+func (a *account) replacement(ctx context.Context, refused *tokencache.Token, since time.Time, again bool) (*tokencache.Token, error) {
+	switch {
+	case again:
+		return a.cache.Replace(ctx, refused, since)
+	case ctx.Err() != nil:
+		return nil, tokencache.Left(ctx)
+	}
+	a.cache.ReplaceBehind(refused)
+	return nil, errNotReplayable
 }
 
 // drop closes resp, and returns err instead. resp may be nil.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/stretchr/testify/assert"
@@ -159,4 +160,18 @@ func TestWithin(t *testing.T) {
 		assert.False(t, ok)
 		assert.Equal(t, time.Second+time.Millisecond, time.Since(start))
 	})
+}
+
+// slept is t with a monotonic reading that stood still for d.
+func slept(t time.Time, d time.Duration) time.Time {
+	*(*int64)(unsafe.Add(unsafe.Pointer(&t), 8)) -= int64(d)
+	return t
+}
+
+// Promise: The time since a request is that of the clock that saw more time pass.
+func TestElapsedByTheFasterClock(t *testing.T) {
+	then := time.Now()
+	assert.Equal(t, time.Second, guard.Elapsed(then, then.Add(time.Second)))
+	assert.Equal(t, 2*time.Hour, guard.Elapsed(then, slept(then.Add(2*time.Hour), 2*time.Hour)))
+	assert.Equal(t, time.Second, guard.Elapsed(then, slept(then.Add(-time.Hour), -time.Hour-time.Second)), "set back")
 }

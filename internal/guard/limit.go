@@ -51,3 +51,26 @@ func Cause(ctx context.Context) error {
 func Elapsed(then, now time.Time) time.Duration {
 	return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))
 }
+
+// patience is the number of ticks that make up the limit of WithPatience.
+const patience = 20
+
+// WithPatience returns a context that ends after d, counted in ticks. While the
+// machine is too busy to run this process, no ticks are counted: the limit is
+// for code that hangs, not for a busy machine.
+func WithPatience(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		part := time.NewTicker(d / patience)
+		defer part.Stop()
+		for range patience {
+			select {
+			case <-part.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+		cancel(Overdue{Limit: d})
+	}()
+	return ctx, func() { cancel(nil) }
+}

@@ -62,11 +62,16 @@ func (c *Cache) after(d time.Duration, f func(*state)) *time.Timer {
 	ref := weak.Make(c)
 	return time.AfterFunc(d, func() {
 		if c := ref.Value(); c != nil {
-			s := c.lock()
-			defer c.unlock(s)
-			f(s)
+			c.do(f)
 		}
 	})
+}
+
+// do calls f with the lock.
+func (c *Cache) do(f func(*state)) {
+	s := c.lock()
+	defer c.unlock(s)
+	f(s)
 }
 
 // lock acquires the lock. unlock must follow it.
@@ -100,33 +105,50 @@ func (c *Cache) Get(ctx context.Context) (*Token, time.Time, error) {
 		o.token.handOut()
 		return o.token, now, nil
 	}
-	t, err := c.await(ctx)
+	t, err := c.await(ctx, demand{ask: (*state).get, old: true})
 	return t, time.Now(), err
 }
 
-// await is Get without the fast path.
-func (c *Cache) await(ctx context.Context) (*Token, error) {
+// Renew returns a new token, even if the current one is usable. It returns a
+// remembered failure of this process, but ignores one of another process.
+func (c *Cache) Renew(ctx context.Context) (*Token, error) {
+	return c.await(ctx, demand{ask: (*state).renew})
+}
+
+// demand is what a caller wants.
+type demand struct {
+	ask   func(*state, *waiter) (*Token, *flight, error) // for a token, or a flight to wait for
+	suits func(*Token) bool                              // nil: every new token does
+	old   bool                                           // the old token does, if the renewal fails and it is usable
+}
+
+// await waits for the flights that d asks for, until there is a token or an error.
+func (c *Cache) await(ctx context.Context, d demand) (*Token, error) {
 	w := newWaiter(ctx)
 	for {
-		t, f, err := c.claim(w, (*state).get)
+		var t *Token
+		var f *flight
+		var err error
+		w.over = nil
+		c.do(func(s *state) { t, f, err = d.ask(s, w) })
 		if f == nil {
 			return t, w.errorOf(err)
 		}
 		switch o, err := c.wait(w, f); {
 		case err != nil:
 			return nil, w.errorOf(err)
-		case o.token != nil:
+		case o.token != nil && (d.suits == nil || d.suits(o.token)):
 			return o.token, nil
-		case o.fails():
-			// The old token may still be usable, even if the next renewal is
-			// already replacing it.
+		case o.fails() && d.old:
 			return c.serveAfter(o.failure)
+		case o.fails():
+			return nil, o.failure.err
 		}
 	}
 }
 
-// serveAfter returns the old token after a failed renewal, or the error if that
-// token is not usable.
+// serveAfter returns the old token after a failed renewal, even if the next one is
+// already replacing it, or the error if that token is not usable.
 func (c *Cache) serveAfter(f *failure) (*Token, error) {
 	s := c.lock()
 	defer c.unlock(s)
@@ -136,37 +158,7 @@ func (c *Cache) serveAfter(f *failure) (*Token, error) {
 	return nil, f.err
 }
 
-// Renew returns a new token, even if the current one is usable. It returns a
-// remembered failure of this process, but ignores one of another process.
-func (c *Cache) Renew(ctx context.Context) (*Token, error) {
-	w := newWaiter(ctx)
-	for {
-		_, f, err := c.claim(w, (*state).renew)
-		if f == nil {
-			return nil, w.errorOf(err)
-		}
-		switch o, err := c.wait(w, f); {
-		case err != nil:
-			return nil, w.errorOf(err)
-		case o.token != nil:
-			return o.token, nil
-		case o.fails():
-			return nil, o.failure.err
-		}
-	}
-}
-
-// claim asks the state for a token, or for a flight to wait for.
-func (c *Cache) claim(w *waiter, ask func(*state, *waiter) (*Token, *flight, error)) (*Token, *flight, error) {
-	s := c.lock()
-	defer c.unlock(s)
-	w.over = nil
-	return ask(s, w)
-}
-
 // Invalidate stops using the access token if it is the current one.
 func (c *Cache) Invalidate(accessToken string) {
-	s := c.lock()
-	defer c.unlock(s)
-	s.invalidate(accessToken)
+	c.do(func(s *state) { s.invalidate(accessToken) })
 }

@@ -7,9 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unsafe"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/seal"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -195,20 +193,6 @@ func TestTokenNamesTheRefusedOne(t *testing.T) {
 	})
 }
 
-// slept is t with a monotonic reading that stood still for d.
-func slept(t time.Time, d time.Duration) time.Time {
-	*(*int64)(unsafe.Add(unsafe.Pointer(&t), 8)) -= int64(d)
-	return t
-}
-
-// Promise: The time since a request is that of the clock that saw more time pass.
-func TestElapsedByTheFasterClock(t *testing.T) {
-	then := time.Now()
-	assert.Equal(t, time.Second, guard.Elapsed(then, then.Add(time.Second)))
-	assert.Equal(t, 2*time.Hour, guard.Elapsed(then, slept(then.Add(2*time.Hour), 2*time.Hour)))
-	assert.Equal(t, time.Second, guard.Elapsed(then, slept(then.Add(-time.Hour), -time.Hour-time.Second)), "set back")
-}
-
 func FuzzOpen(f *testing.F) {
 	box, err := seal.New("made-up-key", "https://ws.api.video:443", "made-up-name")
 	require.NoError(f, err)
@@ -262,6 +246,3 @@ func BenchmarkGet(b *testing.B) {
 		})
 	}
 }
-
-// causeOf is why ctx has ended.
-func causeOf(ctx context.Context) string { return context.Cause(ctx).Error() }

@@ -65,6 +65,15 @@ func (m *memory) block(now time.Time) bool {
 	return m.err != nil && !m.postponed && !m.until.passed(now)
 }
 
+// current returns the failure that blocks, or nil.
+func (m *memory) current(now time.Time) *failure {
+	if !m.block(now) {
+		return nil
+	}
+	p := m.failure
+	return &p
+}
+
 // forget makes the next flight like one without failures before it, from now on.
 func (m *memory) forget(now time.Time) { *m = memory{until: momentOf(now)} }
 

@@ -83,18 +83,14 @@ func (c *Cache) launch(f *flight) {
 	go func() {
 		select {
 		case <-c.ended:
-			s := c.lock()
-			defer c.unlock(s)
-			s.abandon(f)
+			c.do(func(s *state) { s.abandon(f) })
 		case <-f.ctx.Done():
 		}
 	}()
 	go func() {
 		defer f.cancel()
 		o := c.obtain(f)
-		s := c.lock()
-		defer c.unlock(s)
-		s.land(f, o)
+		c.do(func(s *state) { s.land(f, o) })
 	}()
 }
 
@@ -167,16 +163,7 @@ func (s *state) land(f *flight, o outcome) {
 	s.logFlight(f, p.waiters, before)
 }
 
-// awaited reports whether f has waiters.
-func (c *Cache) awaited(f *flight) bool {
-	s := c.lock()
-	defer c.unlock(s)
-	return s.of(f).waiters > 0
-}
-
 // tell sets what f waits for.
 func (c *Cache) tell(f *flight, doing string) {
-	s := c.lock()
-	defer c.unlock(s)
-	s.of(f).doing = doing
+	c.do(func(s *state) { s.of(f).doing = doing })
 }

@@ -60,7 +60,7 @@ func (c *Cache) renewShared(f *flight, seen content) (outcome, error) {
 		return o, err
 	}
 	<-u.ended // the auth calls have limits
-	ctx, stop := withPatience(f.ctx, storeTime)
+	ctx, stop := guard.WithPatience(f.ctx, storeTime)
 	defer stop()
 	select {
 	case r := <-u.returned:
@@ -73,14 +73,22 @@ func (c *Cache) renewShared(f *flight, seen content) (outcome, error) {
 
 // stored notes whether the Store has accepted the result of a flight.
 func (c *Cache) stored(f *flight, err error) {
-	s := c.lock()
-	defer c.unlock(s)
-	switch {
-	case f.ctx.Err() != nil: // an aborted flight stores nothing
-	case err != nil:
-		s.storeFails(storeErrorOf("writing to", err))
-	default:
-		s.storeWorks()
+	c.do(func(s *state) {
+		switch {
+		case f.ctx.Err() != nil: // an aborted flight stores nothing
+		case err != nil:
+			s.storeFails(storeErrorOf("writing to", err))
+		default:
+			s.storeWorks()
+		}
+	})
+}
+
+// learn continues the count of a failure in the Store, if there is one.
+func (s *state) learn(f *flight, p *failure) {
+	if p != nil && p.counts(s.now) {
+		s.failures.count = max(s.failures.count, p.count)
+		s.of(f).before = p.err
 	}
 }
 
@@ -94,17 +102,11 @@ func (c *Cache) underLock(f *flight, u *update, seen content, old []byte) ([]byt
 	close(u.began)
 	defer close(u.ended)
 	now := c.open(f.account, old, time.Now())
-	s := c.lock()
-	o, settled := s.settle(f, now, seen)
-	if p := now.failure; !settled && p != nil && p.counts(s.now) {
-		s.failures.count = max(s.failures.count, p.count)
-		s.of(f).before = p.err
-	}
-	c.unlock(s)
-	u.outcome = o
-	if settled {
+	var settled bool
+	if u.outcome, settled = c.settled(f, now, seen); settled {
 		return nil, nil
 	}
+	c.do(func(s *state) { s.learn(f, now.failure) })
 	t, err := c.issue(f, now.token)
 	if err == nil {
 		u.outcome = outcome{token: t}
@@ -121,7 +123,7 @@ func (c *Cache) underLock(f *flight, u *update, seen content, old []byte) ([]byt
 // may renew the token. decided is true if o and err are the result of renewShared:
 // the Store has it, or the lock cannot be acquired.
 func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen content) (o outcome, err error, decided bool) {
-	patient, cancel := withPatience(ctx, jittered(lockTime, jitter))
+	patient, cancel := guard.WithPatience(ctx, jittered(lockTime, jitter))
 	defer cancel()
 	again := time.NewTicker(lookInterval)
 	defer again.Stop()

@@ -88,9 +88,7 @@ func (s *state) logFlight(f *flight, waiters int, before failures) {
 
 // LogCrash logs a crash of foreign code. Its text must have no secret.
 func (c *Cache) LogCrash(crash *guard.Crash) {
-	s := c.lock()
-	defer c.unlock(s)
-	s.logCrash(crash)
+	c.do(func(s *state) { s.logCrash(crash) })
 }
 
 // levelOf returns the level of the line about a failed flight.

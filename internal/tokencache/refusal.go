@@ -50,9 +50,7 @@ func (s *state) holding() bool { return s.flight != nil && s.progress.hold != ni
 
 // Refuse notes that the API refused t, with a 401 that arrived at that time.
 func (c *Cache) Refuse(t *Token, at time.Time) {
-	s := c.lock()
-	defer c.unlock(s)
-	s.refuse(t, at)
+	c.do(func(s *state) { s.refuse(t, at) })
 }
 
 func (s *state) refuse(t *Token, at time.Time) {
@@ -105,9 +103,7 @@ func (c *Cache) Accept(t *Token, sent time.Time, replayed bool) {
 	if !replayed && !t.watched.Load() { // nearly always
 		return
 	}
-	s := c.lock()
-	defer c.unlock(s)
-	s.accept(t, sent, replayed)
+	c.do(func(s *state) { s.accept(t, sent, replayed) })
 }
 
 func (s *state) accept(t *Token, sent time.Time, replayed bool) {
@@ -130,21 +126,10 @@ func (s *state) accept(t *Token, sent time.Time, replayed bool) {
 // that time: an earlier one may have been revoked together with the refused one.
 // During a pause, Replace returns ErrHeld at once.
 func (c *Cache) Replace(ctx context.Context, refused *Token, since time.Time) (*Token, error) {
-	w := newWaiter(ctx)
-	for {
-		t, f, err := c.claim(w, func(s *state, w *waiter) (*Token, *flight, error) { return s.replace(w, refused, since) })
-		if f == nil {
-			return t, w.errorOf(err)
-		}
-		switch o, err := c.wait(w, f); {
-		case err != nil:
-			return nil, w.errorOf(err)
-		case o.token != nil && o.token.follows(refused, since):
-			return o.token, nil
-		case o.fails():
-			return nil, o.failure.err
-		}
-	}
+	return c.await(ctx, demand{
+		ask:   func(s *state, w *waiter) (*Token, *flight, error) { return s.replace(w, refused, since) },
+		suits: func(t *Token) bool { return t.follows(refused, since) },
+	})
 }
 
 func (s *state) replace(w *waiter, refused *Token, since time.Time) (*Token, *flight, error) {
@@ -167,8 +152,10 @@ func (s *state) replace(w *waiter, refused *Token, since time.Time) (*Token, *fl
 
 // ReplaceBehind starts the renewal that Replace would wait for, and returns.
 func (c *Cache) ReplaceBehind(refused *Token) {
-	s := c.lock()
-	defer c.unlock(s)
+	c.do(func(s *state) { s.replaceBehind(refused) })
+}
+
+func (s *state) replaceBehind(refused *Token) {
 	if !refused.same(s.cur) || s.paused() {
 		return
 	}

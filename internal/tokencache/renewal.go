@@ -44,32 +44,21 @@ func (c *Cache) keyChanged(f *flight, o outcome) bool {
 		return false
 	}
 	refused := f.account
-	s := c.lock()
-	s.remember(o.failure, f.start)
-	c.unlock(s)
+	c.do(func(s *state) { s.remember(o.failure, f.start) })
 	return c.identify(f) == nil && f.account.Name != refused.Name
 }
 
 // obtainFor gets a token of the account of a flight.
 func (c *Cache) obtainFor(f *flight) outcome {
-	switch p := c.remembered(f); {
-	case p != nil:
-		return outcome{failure: p}
+	var o outcome
+	c.do(func(s *state) { o.failure = s.failures.current(s.now) })
+	switch {
+	case o.failure != nil:
+		return o
 	case c.store == nil:
 		return c.issued(f, nil)
 	}
 	return c.obtainShared(f)
-}
-
-// remembered returns the failure with the API key of f that is not over, or nil.
-func (c *Cache) remembered(f *flight) *failure {
-	s := c.lock()
-	defer c.unlock(s)
-	if !s.failures.block(s.now) {
-		return nil
-	}
-	p := s.failures.failure
-	return &p
 }
 
 // identify gets the account of a flight. If that fails, the flight uses the last
@@ -88,27 +77,28 @@ func (c *Cache) identify(f *flight) error {
 	}
 	s := c.lock()
 	defer c.unlock(s)
+	f.account, err = s.useAccount(f, a, err, why)
+	return err
+}
+
+// useAccount makes a the current account, or keeps the last one if there was an
+// error.
+func (s *state) useAccount(f *flight, a *Account, err error, why Explanation) (*Account, error) {
+	before := s.account
 	switch {
 	case err == nil:
-		s.useAccount(a)
-	case f.ctx.Err() != nil || s.account == nil:
-		return err
+		s.account = a
+		if before != nil && before.Name != a.Name {
+			s.failures.change(before.Name, a.Name, s.now)
+			s.of(f).before = nil // it is of the other account
+			s.logLine(slog.LevelInfo, MessageNewKey)
+		}
+	case f.ctx.Err() != nil || before == nil:
+		return nil, err
 	default:
 		s.keyFails(err, why)
 	}
-	f.account = s.account
-	return nil
-}
-
-// useAccount makes a the current account.
-func (s *state) useAccount(a *Account) {
-	before := s.account
-	s.account = a
-	if before != nil && before.Name != a.Name {
-		s.failures.change(before.Name, a.Name, s.now)
-		s.progress.before = nil // it is of the other account
-		s.logLine(slog.LevelInfo, MessageNewKey)
-	}
+	return s.account, nil
 }
 
 // issued is the outcome of issue.
@@ -140,9 +130,7 @@ func (c *Cache) issue(f *flight, stored *Token) (*Token, error) {
 	case t == nil:
 		return nil, errNoToken
 	}
-	s := c.lock()
-	defer c.unlock(s)
-	t.Account, t.replaces, t.trial = f.account, reason.replaces, reason.trial
+	c.do(func(*state) { t.Account, t.replaces, t.trial = f.account, reason.replaces, reason.trial })
 	return t, nil
 }
 
@@ -153,37 +141,39 @@ type because struct {
 }
 
 // request makes the argument of Issuer.Issue. reason is that of the latest auth
-// call.
+// call; it is guarded by the lock.
 func (c *Cache) request(f *flight, stored *Token) (r Request, reason *because) {
-	s := c.lock()
-	defer c.unlock(s)
-	old := s.cur
+	reason = new(because)
+	c.do(func(s *state) { r.Old, r.Failure = s.before(f, stored) })
+	r.Account = f.account
+	r.Retry = func() (again bool) {
+		c.do(func(s *state) { again = r.Failure == nil && s.of(f).waiters > 0 })
+		return again
+	}
+	r.Spent = func(refreshToken string) { c.do(func(s *state) { s.of(f).spent = refreshToken }) }
+	r.Doing = func(op string) { c.do(func(s *state) { *reason = s.ask(f, op) }) }
+	return r, reason
+}
+
+// before returns the token that f replaces, and the failure before it, if the
+// service has been failing. stored is the token in the Store, or nil.
+func (s *state) before(f *flight, stored *Token) (old *Token, failure error) {
+	old, failure = s.cur, s.of(f).before
 	if stored != nil && (old == nil || !old.outlives(stored)) {
 		old = stored
 	}
-	before := s.of(f).before
-	if before == nil && s.failures.why.Op != "" { // not if only the Store or the API key was missing
-		before = s.failures.err
+	if failure == nil && s.failures.why.Op != "" { // not if only the Store or the API key was missing
+		failure = s.failures.err
 	}
-	reason = new(because)
-	return Request{
-		Account: f.account,
-		Old:     old,
-		Failure: before,
-		Retry:   func() bool { return before == nil && c.awaited(f) },
-		Spent: func(refreshToken string) {
-			s := c.lock()
-			defer c.unlock(s)
-			s.of(f).spent = refreshToken
-		},
-		Doing: func(op string) {
-			s := c.lock()
-			defer c.unlock(s)
-			p := s.of(f)
-			p.doing = op
-			if p.refused != nil {
-				*reason = because{p.refused.id, p.trial}
-			}
-		},
-	}, reason
+	return old, failure
+}
+
+// ask notes that f makes an auth call.
+func (s *state) ask(f *flight, op string) because {
+	p := s.of(f)
+	p.doing = op
+	if p.refused == nil {
+		return because{}
+	}
+	return because{p.refused.id, p.trial}
 }

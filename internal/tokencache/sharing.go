@@ -88,10 +88,9 @@ func (c *Cache) share(f *flight, seen content) (outcome, error) {
 	return c.renewShared(f, seen) // Renew needs a token from after its call
 }
 
-func (c *Cache) isForced(f *flight) bool {
-	s := c.lock()
-	defer c.unlock(s)
-	return s.of(f).forced
+func (c *Cache) isForced(f *flight) (forced bool) {
+	c.do(func(s *state) { forced = s.of(f).forced })
+	return forced
 }
 
 // settled is settle for a Store that has just been read.
@@ -124,7 +123,7 @@ func (c *Cache) withoutStore(f *flight, err error) (o outcome, postponed bool) {
 // look reads the Store. It returns after storeTime even if the Store ignores its
 // context.
 func (c *Cache) look(f *flight) (content, error) {
-	ctx, cancel := withPatience(f.ctx, storeTime)
+	ctx, cancel := guard.WithPatience(f.ctx, storeTime)
 	defer cancel()
 	a := f.account // which may change before a slow Load returns
 	reading := callStore(c, func() (content, error) {

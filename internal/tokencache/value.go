@@ -43,11 +43,11 @@ func (c *Cache) seal(f *flight, h content) ([]byte, error) {
 		v = value{t.Issued, t.Lifetime, t.AccessToken, t.RefreshToken, extra, t.replaces, nil}
 	}
 	if h.failure != nil {
-		s := c.lock()
-		if v.RefreshToken == s.of(f).spent {
-			v.RefreshToken = ""
-		}
-		c.unlock(s)
+		c.do(func(s *state) {
+			if v.RefreshToken == s.of(f).spent {
+				v.RefreshToken = ""
+			}
+		})
 		v.Failure = &record{h.failure.at, h.failure.wait, h.failure.count, prompt(nil, func() []byte { return c.issuer.Encode(h.failure.err) })}
 	}
 	plain, err := json.Marshal(v)

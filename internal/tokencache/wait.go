@@ -62,26 +62,3 @@ func (e *WaitError) Error() string {
 func (e *WaitError) Unwrap() error   { return e.err }
 func (e *WaitError) Timeout() bool   { return errors.Is(e.err, context.DeadlineExceeded) }
 func (e *WaitError) Temporary() bool { return true }
-
-// patience is the number of ticks that make up the limit of withPatience.
-const patience = 20
-
-// withPatience returns a context that ends after d, counted in ticks. While the
-// machine is too busy to run this process, no ticks are counted: the limit is
-// for code that hangs, not for a busy machine.
-func withPatience(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		part := time.NewTicker(d / patience)
-		defer part.Stop()
-		for range patience {
-			select {
-			case <-part.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-		cancel(guard.Overdue{Limit: d})
-	}()
-	return ctx, func() { cancel(nil) }
-}

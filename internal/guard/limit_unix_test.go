@@ -1,8 +1,9 @@
 //go:build unix
 
-package tokencache
+package guard_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -19,16 +21,16 @@ import (
 // Promise: The time limits on the Store are exact.
 func TestPatienceIsExactInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, d := range []time.Duration{storeTime, lockTime, time.Nanosecond * 20} {
+		for _, d := range []time.Duration{time.Second, 20 * time.Second, 20 * time.Nanosecond} {
 			start := time.Now()
-			ctx, cancel := withPatience(t.Context(), d)
+			ctx, cancel := guard.WithPatience(t.Context(), d)
 			<-ctx.Done()
 			assert.Equal(t, d, time.Since(start))
-			assert.Equal(t, "no answer within "+d.String(), causeOf(ctx))
+			assert.Equal(t, "no answer within "+d.String(), context.Cause(ctx).Error())
 			cancel()
-			ctx, cancel = withPatience(t.Context(), d)
+			ctx, cancel = guard.WithPatience(t.Context(), d)
 			cancel() // which leaves no goroutine
-			assert.Equal(t, "context canceled", causeOf(ctx))
+			assert.Equal(t, "context canceled", context.Cause(ctx).Error())
 		}
 	})
 }
@@ -41,7 +43,7 @@ func TestPatienceStretchesWithoutTheProcessor(t *testing.T) {
 	const patience, pause = time.Second, 2 * time.Second
 	if os.Getenv("TEST_PATIENCE") != "" {
 		start := time.Now()
-		ctx, cancel := withPatience(t.Context(), patience)
+		ctx, cancel := guard.WithPatience(t.Context(), patience)
 		defer cancel()
 		time.AfterFunc(patience/10, func() {
 			fmt.Println("stopping")
