@@ -149,7 +149,9 @@ func (c *Cache) look(f *flight) (content, error) {
 // the flight started.
 func (s *state) settle(f *flight, now, seen content) (o outcome, settled bool) {
 	if t := now.token; s.adoptable(f, t, seen.token) {
-		t.trial = s.of(f).trial
+		if t.replaces != "" { // another token may be from before the revocation
+			t.trial = s.of(f).trial
+		}
 		return outcome{token: t}, true
 	}
 	if s.blocks(f, now.failure, seen.failure) {
