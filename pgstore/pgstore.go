@@ -71,6 +71,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 )
 
 var (
@@ -83,25 +84,26 @@ const maxValue = 64 << 10 // bytes; a Source's values have a few thousand
 
 // This package stores no value of more than 64 KiB. octet_length finds the
 // length of a value without reading it.
-const (
-	valueQuery = `SELECT CASE WHEN octet_length(value) <= 65536 THEN value END
-	FROM apivideo_tokens WHERE key = $1 AND expires_at > statement_timestamp()`
+var (
+	valueQuery = inCatalog(`SELECT CASE WHEN pg_catalog.octet_length(value) <= 65536 THEN value END
+	FROM ONLY {table} WHERE key = $1::pg_catalog.text AND expires_at > pg_catalog.statement_timestamp()`)
 
-	loadQuery = `SELECT current_setting('transaction_read_only') = 'on', (` + valueQuery + `)`
+	loadQuery = inCatalog(`SELECT pg_catalog.current_setting('transaction_read_only') = 'on', (` + valueQuery + `)`)
 )
 
 // Store keeps values in a PostgreSQL table. It implements the Store of package
 // apivideo and is safe for concurrent use. Make one with [New]; every call on
 // a nil or zero Store is an error.
 type Store struct {
-	db    *sql.DB // nil if there is none
-	queue *queue
+	db      *sql.DB // nil if there is none
+	queue   *queue
+	checked atomic.Pointer[table] // nil until the table has passed the check
 }
 
 // New returns a Store in the database of db. The caller keeps db, and closes it
 // when the Store is no longer used. If db is nil, every call on the Store is an
 // error.
-func New(db *sql.DB) *Store { return &Store{db, newQueue()} }
+func New(db *sql.DB) *Store { return &Store{db: db, queue: newQueue()} }
 
 // Load returns the value of key, or nil if there is none, or no table. It does
 // not wait for the lock, and returns when ctx ends.
@@ -113,10 +115,15 @@ func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 }
 
 func (s *Store) get(ctx context.Context, key string) (value []byte, err error) {
+	t, err := s.table(ctx)
+	if err != nil || t.oid == 0 {
+		return nil, err
+	}
 	var readOnly bool
-	err = s.db.QueryRowContext(ctx, loadQuery, key).Scan(&readOnly, &value)
+	err = s.db.QueryRowContext(ctx, t.sql(loadQuery), key).Scan(&readOnly, &value)
 	switch {
 	case undefinedTable(err):
+		s.forget(t)
 		return nil, nil
 	case err != nil:
 		return nil, reading(err)

@@ -174,6 +174,7 @@ func TestStoreRowsExpire(t *testing.T) {
 	}
 	mustExec(t, db, "UPDATE apivideo_tokens SET expires_at = now()")
 	expect(t, s, "")
+	store(t, s, "fresh")
 	mustExec(t, db, "INSERT INTO apivideo_tokens SELECT i, 'old', now() - interval '1 day' FROM generate_series(1, 150) i")
 	mustExec(t, db, "INSERT INTO apivideo_tokens VALUES ('other', 'value', now() + interval '1 hour')")
 	store(t, s, "first")
