@@ -6,7 +6,7 @@ import "strings"
 // others in the search_path, where another role may have made one. IN, BETWEEN,
 // NULLIF, USING and the short form of CASE hide an operator: no query has them.
 func inCatalog(query string) string {
-	for _, operator := range []string{"=", "<>", ">", "<=", ">=", "+", "->>"} {
+	for _, operator := range []string{"=", "<>", ">", "<=", ">=", "->>"} {
 		query = strings.ReplaceAll(query, " "+operator+" ", " OPERATOR(pg_catalog."+operator+") ")
 	}
 	return query
