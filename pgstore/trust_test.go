@@ -35,7 +35,9 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	server, database := newDatabase(t)
 	c := &site{t: t, app: database + "_app", stranger: database + "_stranger", admin: open(t, server.url(database))}
-	as := func(role string) *sql.DB { return open(t, strings.Replace(server.url(database), "postgres@", role+"@", 1)) }
+	as := func(role string) *sql.DB {
+		return open(t, strings.Replace(server.url(database), "postgres@", role+"@", 1))
+	}
 	c.do(c.admin, "CREATE ROLE APP LOGIN; CREATE ROLE STRANGER LOGIN; GRANT CREATE ON SCHEMA public TO APP, STRANGER")
 	c.appDB, c.intern = as(c.app), as(c.stranger)
 	c.do(c.intern, strangersCode)
@@ -203,18 +205,4 @@ func TestTableReplacedByAStranger(t *testing.T) {
 			c.untouched()
 		})
 	}
-}
-
-func TestTableInQuotedSchema(t *testing.T) {
-	t.Parallel()
-	server, database := newDatabase(t)
-	admin := open(t, server.url(database))
-	mustExec(t, admin, `CREATE SCHEMA "It's ""odd"""`)
-	s := pgstore.New(open(t, server.url(database, "search_path=%22It's%20%22%22odd%22%22%22,public")))
-	store(t, s, "value")
-	expect(t, s, "value")
-	assert.Equal(t, 1, scan[int](t, admin, `SELECT count(*) FROM "It's ""odd""".apivideo_tokens`))
-
-	none := pgstore.New(open(t, server.url(database, "search_path=missing")))
-	assert.ErrorContains(t, none.Update(t.Context(), key, never(t)), "the search_path has no schema")
 }
