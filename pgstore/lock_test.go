@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -183,4 +184,37 @@ func TestLockReleasedWhateverHappens(t *testing.T) {
 		})
 	}
 	expect(t, s, "value")
+}
+
+// While another process looks whether the lock is free, it shares the lock. Then
+// the lock is free for a process that looks too, and that process tries to get it.
+func TestLockProbesDoNotBlockEachOther(t *testing.T) {
+	t.Parallel()
+	begun := make(chan struct{}, 1000)
+	s, db := traced(t, func(query string) {
+		if strings.HasPrefix(query, "begin") {
+			begun <- struct{}{}
+		}
+	})
+	var id int64
+	require.NoError(t, s.Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) {
+		id = scan[int64](t, db, "SELECT classid::bigint << 32 | objid::bigint "+holders)
+		return []byte("value"), nil
+	}))
+	<-begun
+	probe, err := db.Begin()
+	require.NoError(t, err)
+	_, err = probe.Exec("SELECT pg_advisory_xact_lock_shared($1)", id)
+	require.NoError(t, err)
+	updated := make(chan error, 1)
+	go func() { updated <- s.Update(t.Context(), key, returns([]byte("new"), nil)) }()
+	select {
+	case <-begun:
+	case <-time.After(time.Minute):
+		t.Error("the probe found no free lock")
+	}
+	assert.Empty(t, updated, "the lock is not for two")
+	require.NoError(t, probe.Rollback())
+	require.NoError(t, <-updated)
+	expect(t, s, "new")
 }
