@@ -23,14 +23,21 @@ const (
 	// and half of the longest. In a folder that everybody may read, another user
 	// can hold that lock for ever.
 	folderWait = 500 * time.Millisecond
+
+	// maxReplaced is how often one Update may find that its lock file was
+	// replaced. Only another user replaces it again and again.
+	maxReplaced = 5
 )
+
+var errReplaced = errors.New("another user keeps replacing the lock file")
 
 // lock waits for the lock on a file, and makes the file if needed. Each call
 // opens the file, so the lock also holds between goroutines of one process.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
 	l := flock.New(path, flock.SetFlag(os.O_RDWR|os.O_CREATE|openFlags)) // mode 0600
-	for {
-		if err := removeUnusable(ctx, path); err != nil {
+	for replaced := 0; replaced < maxReplaced; {
+		removed, err := removeUnusable(ctx, path)
+		if err != nil {
 			return nil, err
 		}
 		locked, err := l.TryLock()
@@ -41,12 +48,16 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 			return func() { l.Unlock() }, nil
 		}
 		l.Unlock()
+		if removed || locked {
+			replaced++
+		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-time.After(pollInterval):
 		}
 	}
+	return nil, errReplaced
 }
 
 // isAt reports whether the locked file is still the one at path. If somebody has
@@ -62,9 +73,9 @@ func isAt(l *flock.Flock, path string) bool {
 // another has just made and locked. Those that do not get it in time, because
 // another user holds it or on Windows, which has no such locks, do so at random
 // times. The worst case is two Updates at once.
-func removeUnusable(ctx context.Context, path string) error {
+func removeUnusable(ctx context.Context, path string) (removed bool, err error) {
 	if err := probe(path); !errors.Is(err, errUnusable) {
-		return err
+		return false, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, folderWait+mathrand.N(folderWait))
 	defer cancel()
@@ -72,20 +83,20 @@ func removeUnusable(ctx context.Context, path string) error {
 	folder.TryLockContext(ctx, pollInterval)
 	defer folder.Unlock()
 	if err := probe(path); !errors.Is(err, errUnusable) {
-		return err
+		return false, err
 	}
 	moved := path + "." + rand.Text()
 	switch err := os.Rename(path, moved); {
 	case errors.Is(err, fs.ErrNotExist): // another process was faster
-		return nil
+		return false, nil
 	case err != nil:
-		return fmt.Errorf("another user's lock file is in the way: %w", err)
+		return false, fmt.Errorf("another user's lock file is in the way: %w", err)
 	}
 	if err := probe(moved); !errors.Is(err, errUnusable) { // another process was faster
-		return errors.Join(err, os.Rename(moved, path))
+		return false, errors.Join(err, os.Rename(moved, path))
 	}
 	os.Remove(moved) // but not a folder with content, which may be somebody's data
-	return nil
+	return true, nil
 }
 
 // probe returns errUnusable if what is at path cannot be a lock file of this user.

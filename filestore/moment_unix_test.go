@@ -54,6 +54,27 @@ func TestLockFileReplacedMeanwhile(t *testing.T) {
 	assert.NoError(t, replace(), "it was not replaced")
 }
 
+// Somebody replaces it each time: Update does not try until its context ends.
+func TestLockFileReplacedAllTheTime(t *testing.T) {
+	dir, key := t.TempDir(), randomKey()
+	path := filepath.Join(dir, key+".lock")
+	ctx := moment{t.Context(), func() error {
+		if exists(path) {
+			require.NoError(t, os.WriteFile(path+".new", nil, 0o600))
+			require.NoError(t, os.Rename(path+".new", path))
+		}
+		return nil
+	}}
+	updated := make(chan error, 1)
+	go func() { updated <- filestore.New(dir).Update(ctx, key, nil) }()
+	select {
+	case err := <-updated:
+		assert.EqualError(t, err, "filestore: locking: another user keeps replacing the lock file")
+	case <-time.After(patience):
+		t.Fatal("Update still tries")
+	}
+}
+
 func TestLockObtainedAfterContextEnded(t *testing.T) {
 	dir, key := t.TempDir(), randomKey()
 	s, path := filestore.New(dir), filepath.Join(dir, key+".lock")

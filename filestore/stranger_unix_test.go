@@ -112,8 +112,8 @@ func TestStoreStrangerHasNoLock(t *testing.T) {
 	}
 }
 
-// Root can open the files of all users. A test that does not run as root meets a
-// lock of its own user, and waits for it.
+// Root can open the files of all users. A test that does not run as root meets
+// another lock of the same user, and waits for it.
 func TestStoreOfRootStrangerHasNoLock(t *testing.T) {
 	dir, key := filepath.Join(t.TempDir(), "store"), randomKey()
 	require.NoError(t, os.Mkdir(dir, 0o700))
