@@ -142,9 +142,9 @@ func TestStoreStickyFolder(t *testing.T) {
 	u := start(t, 1, "updater", dir, key)
 	u.begin()
 	if os.Getuid() == 0 {
-		assert.Regexp(t, "^filestore: locking: another user's lock file is in the way: rename .*: operation not permitted\n", u.line(t))
+		assert.Regexp(t, "^filestore: locking: another user's lock file is in the way: rename .*: operation not permitted", u.line(t))
 	} else {
-		assert.Equal(t, "<nil>\n", u.line(t))
+		assert.Equal(t, "<nil>", u.line(t))
 	}
 }
 
