@@ -193,6 +193,43 @@ func TestTokenNamesTheRefusedOne(t *testing.T) {
 	})
 }
 
+// frozen is an Issuer whose limits end late in the first renewals, because the
+// process did not run.
+type frozen struct {
+	fails
+	late int
+}
+
+func (i *frozen) Issue(ctx context.Context, r Request) (*Token, error) {
+	if i.calls++; i.calls <= i.late {
+		return nil, errIssue
+	}
+	return hour(), nil
+}
+
+func (*frozen) Explain(error) Explanation { return Explanation{Temporary: true, Late: true} }
+
+// Promise: What a limit ended that was more than 2 seconds late counts as not tried: callers start anew, once.
+func TestLateLimitCountsAsNotTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &frozen{late: 1}
+		c := New(t.Context(), i, nil, nil)
+		_, _, err := c.Get(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 2, i.calls)
+		assert.Equal(t, Stats{}.LastError, c.Stats().LastError)
+
+		i = &frozen{late: 3}
+		c = New(t.Context(), i, nil, nil)
+		_, _, err = c.Get(t.Context())
+		assert.ErrorIs(t, err, errIssue, "the second in a row counts")
+		assert.Equal(t, 2, i.calls)
+		time.Sleep(time.Until(c.Stats().NextAttempt))
+		_, _, err = c.Get(t.Context())
+		require.NoError(t, err, "and the next one does not")
+	})
+}
+
 func FuzzOpen(f *testing.F) {
 	box, err := seal.New("made-up-key", "https://ws.api.video:443", "made-up-name")
 	require.NoError(f, err)
