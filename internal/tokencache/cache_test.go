@@ -54,7 +54,7 @@ func TestMomentPassedByEitherClock(t *testing.T) {
 	} {
 		m := moment{test.monotonic, test.wall.UnixNano()}
 		assert.Equal(t, test.passed, m.passed(now), test.name)
-		assert.Equal(t, test.passed, m.left(now) <= 0, test.name)
+		assert.Equal(t, test.passed, m.remaining(now) <= 0, test.name)
 	}
 }
 
