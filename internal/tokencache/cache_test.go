@@ -193,6 +193,20 @@ func TestTokenNamesTheRefusedOne(t *testing.T) {
 	})
 }
 
+// A request that was sent at the instant of the 401 may have been answered before.
+func TestAcceptCountsForLaterRequests(t *testing.T) {
+	tok := hour()
+	c := with(t, &fails{}, tok)
+	at := time.Now()
+	c.Refuse(tok, at)
+	for _, sent := range []time.Time{at.Add(-time.Second), at} {
+		c.Accept(tok, sent, false)
+		assert.Equal(t, at, c.Stats().RefusedSince)
+	}
+	c.Accept(tok, at.Add(1), false)
+	assert.Zero(t, c.Stats().RefusedSince)
+}
+
 // frozen is an Issuer whose limits end late in the first renewals, because the
 // process did not run.
 type frozen struct {
