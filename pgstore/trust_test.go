@@ -198,9 +198,11 @@ func TestTableReplacedByAStranger(t *testing.T) {
 				assert.Nil(t, value)
 			}
 			c.do(c.intern, withTrigger)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			assert.ErrorContains(t, c.s.Update(ctx, key, never(t)), "is not safe to use: it belongs to the role "+c.stranger)
+			if !missed { // an update notices it before a read
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				assert.ErrorContains(t, c.s.Update(ctx, key, never(t)), "is not safe to use: it belongs to the role "+c.stranger)
+			}
 			c.refused(strangerOwns)
 			c.do(c.admin, "DROP TABLE apivideo_tokens")
 			store(t, c.s, "new")
