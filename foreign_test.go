@@ -3,6 +3,7 @@ package apivideo_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -328,6 +329,25 @@ func (p *playedStore) broken(crash func()) func(context.Context, string, updateF
 		crash()
 		return nil
 	}
+}
+
+// contained is the error of a Store that contains a crash itself.
+type contained struct{ error }
+
+func (contained) Stack() []byte { return []byte("made-up stack") }
+
+// Promise: The stack of a crash that a Store contains itself is logged, if its error has a method Stack.
+func TestStoreCrashOfItsOwnIsLogged(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		log := w.log()
+		w.conf.Store = hooks{load: func(context.Context, string) ([]byte, error) {
+			return nil, fmt.Errorf("loading: %w", contained{errors.New("the driver crashed")})
+		}}
+		mustToken(t, w.source())
+		synctest.Wait()
+		assert.Contains(t, log.String(), "made-up stack")
+		assert.Contains(t, log.String(), "level=ERROR")
+	})
 }
 
 // A Store that breaks its promise about fn makes no second auth call.

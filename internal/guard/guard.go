@@ -24,6 +24,21 @@ func (c *Crash) Error() string { return c.Text }
 // Mask returns a copy whose text went through redact.
 func (c *Crash) Mask(redact func(string) string) error { return &Crash{redact(c.Text), c.Stack} }
 
+// CrashIn returns the crash in the chain of err, or nil. An error with a method
+// Stack is one, too: that of code which contains its crashes itself.
+func CrashIn(err error) *Crash {
+	if crash, ok := errors.AsType[*Crash](err); ok {
+		return crash
+	}
+	if own, ok := errors.AsType[interface {
+		error
+		Stack() []byte
+	}](err); ok {
+		return &Crash{Text: err.Error(), Stack: own.Stack()}
+	}
+	return nil
+}
+
 // Result is what a function returned.
 type Result[T any] struct {
 	Value T

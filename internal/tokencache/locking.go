@@ -47,14 +47,10 @@ func (c *Cache) renewShared(f *flight, seen content) (outcome, error) {
 	u := &update{began: make(chan struct{}), ended: make(chan struct{})}
 	// Read now: it may change before a slow Store calls.
 	name := f.account.Name
-	u.returned = callStore(c, func() (struct{}, error) {
-		err := c.store.Update(ctx, name, func(_ context.Context, old []byte) ([]byte, error) {
+	u.returned = callStore(c, "updating", func() (struct{}, error) {
+		return struct{}{}, c.store.Update(ctx, name, func(_ context.Context, old []byte) ([]byte, error) {
 			return c.underLock(f, u, seen, bytes.Clone(old))
 		})
-		if err != nil {
-			err = &storeError{"updating", err.Error(), nil}
-		}
-		return struct{}{}, err
 	})
 	if o, err, decided := c.awaitLock(ctx, f, u, seen); decided {
 		return o, err

@@ -28,15 +28,17 @@ func (e *storeError) Error() string { return "apivideo: " + e.doing + " the stor
 
 func (e *storeError) Unwrap() error { return e.cause }
 
-// storeErrorOf makes a *storeError of an error of guard.Call.
+// storeErrorOf makes a *storeError of an error. The methods of a foreign one may
+// crash: callStore calls it first.
 func storeErrorOf(doing string, err error) error {
 	if _, ok := err.(*storeError); ok || err == nil {
 		return err
 	}
 	e := &storeError{doing: doing, text: err.Error()}
-	switch err.(type) {
-	case *guard.Crash, guard.Overdue:
-		e.cause = err
+	if crash := guard.CrashIn(err); crash != nil {
+		e.cause = crash
+	} else if o, ok := err.(guard.Overdue); ok {
+		e.cause = o
 	}
 	return e
 }
@@ -44,13 +46,14 @@ func storeErrorOf(doing string, err error) error {
 var errStoreHangs = errors.New("earlier calls have not returned")
 
 // callStore starts a call of the Store. It fails at once if too many calls have
-// not returned.
-func callStore[T any](c *Cache, f func() (T, error)) <-chan guard.Result[T] {
+// not returned. The error is a *storeError, or a *guard.Crash.
+func callStore[T any](c *Cache, doing string, f func() (T, error)) <-chan guard.Result[T] {
 	select {
 	case c.storeCalls <- struct{}{}:
 		return guard.Go(func() (T, error) {
 			defer func() { <-c.storeCalls }()
-			return f()
+			v, err := f()
+			return v, storeErrorOf(doing, err)
 		})
 	default:
 		full := make(chan guard.Result[T], 1)
@@ -125,13 +128,13 @@ func (c *Cache) look(f *flight) (content, error) {
 	ctx, cancel := guard.WithPatience(f.ctx, storeTime)
 	defer cancel()
 	a := f.account // which may change before a slow Load returns
-	reading := callStore(c, func() (content, error) {
+	reading := callStore(c, "reading", func() (content, error) {
 		sealed, err := c.store.Load(ctx, a.Name)
 		if err != nil && ctx.Err() != nil {
 			err = context.Cause(ctx) // it says more than the Store's error
 		}
 		if err != nil {
-			return content{}, storeErrorOf("reading", err)
+			return content{}, err
 		}
 		return c.open(a, bytes.Clone(sealed), time.Now()), nil
 	})
