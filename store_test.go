@@ -895,6 +895,22 @@ func TestStoreValueStaysSmall(t *testing.T) {
 	}
 }
 
+// The tokens after it live shorter, and the Store takes none of them.
+//
+// Promise: An invalidated token is not adopted again, though others came after it.
+func TestStoreInvalidatedTokenStaysOut(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		src, first := w.warm(t)
+		src.Invalidate(first)
+		w.store.SetFault(memstore.Fault{WriteErr: errStoreDown})
+		w.srv.SetLifetime(time.Minute)
+		for range 10 {
+			assert.NotEqual(t, first.AccessToken, atOnce(t, src).AccessToken)
+			time.Sleep(2 * time.Minute) // longer than that token lives
+		}
+	})
+}
+
 // Promise: At most 8 calls of a Store that never returns run at a time, whatever the time; later renewals do without it at once.
 func TestStoreThatHangsIsNotCalledAgain(t *testing.T) {
 	for name, load := range map[string]bool{"Load hangs": true, "Update hangs": false} {

@@ -1,6 +1,7 @@
 package tokencache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -67,7 +68,7 @@ func (s *state) refuse(t *Token, at time.Time) {
 		return
 	}
 	s.counters.refusals++
-	if s.retired.has(t.id) {
+	if s.retired.has(t) {
 		return
 	}
 	if r.at.IsZero() {
@@ -171,9 +172,7 @@ func (s *state) replaceBehind(refused *Token) {
 func (s *state) replaceBy(f *flight, refused *Token, since time.Time) {
 	p, own := s.of(f), refused.same(s.cur)
 	p.trial = replayTrial
-	if p.refused == nil || own || !since.IsZero() {
-		p.refused = refused
-	}
+	p.refused = cmp.Or(p.refused, refused)
 	if since.After(p.since) {
 		p.since = since
 	}

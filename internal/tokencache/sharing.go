@@ -181,7 +181,7 @@ func (s *state) blocks(f *flight, p, seen *failure) bool {
 func (s *state) adoptable(f *flight, t, seen *Token) bool {
 	p := s.of(f)
 	switch {
-	case t == nil || t.usableUntil.passed(s.now) || s.retired.has(t.id):
+	case t == nil || t.usableUntil.passed(s.now) || s.retired.has(t):
 		return false
 	case p.forced && (t.Issued.Before(f.start) || t.Issued.After(s.now) || t.same(seen)):
 		return false

@@ -50,7 +50,7 @@ func (s *state) hand() *Token {
 
 // current returns cur if it is usable, else nil.
 func (s *state) current() *Token {
-	if s.cur == nil || s.cur.usableUntil.passed(s.now) || s.retired.has(s.cur.id) {
+	if s.cur == nil || s.cur.usableUntil.passed(s.now) || s.retired.has(s.cur) {
 		return nil
 	}
 	return s.cur
@@ -69,7 +69,7 @@ func (s *state) renew(w *waiter) (*Token, *flight, error) {
 
 func (s *state) invalidate(accessToken string) {
 	if s.cur != nil && s.cur.AccessToken == accessToken {
-		s.retired.add(s.cur.id)
+		s.retired.add(s.cur)
 		s.refusals.at = time.Time{}
 	}
 }
@@ -78,9 +78,9 @@ func (s *state) invalidate(accessToken string) {
 func (s *state) publish(t *Token) {
 	if s.cur != nil {
 		// A fast clock may make it expire later than its successor.
-		s.retired.add(s.cur.id)
+		s.retired.add(s.cur)
 	}
-	s.retired.remove(t.id) // in case the service issues the same one again
+	s.retired.remove(t) // in case the service issues the same one again
 	s.cur = t
 	s.failures, s.stalled = failures{}, false
 	s.refusals.renewed(t)
