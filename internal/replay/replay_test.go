@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -111,4 +112,52 @@ func TestRenewNeedsABody(t *testing.T) {
 	}
 	assert.False(t, replay.Possible(&http.Request{Body: make(pipe)}))
 	assert.True(t, replay.Renew(out, &http.Request{}))
+}
+
+// Promise: A request with a body in memory reaches the base as it came.
+func TestGateNotBeforeMemory(t *testing.T) {
+	for _, content := range []io.Reader{strings.NewReader("x"), bytes.NewReader([]byte("x")), bytes.NewBufferString("x")} {
+		out, err := http.NewRequest("POST", "http://localhost", content)
+		require.NoError(t, err)
+		body := out.Body
+		assert.Nil(t, replay.NewGate(out))
+		assert.Equal(t, body, out.Body)
+		assert.Zero(t, testing.AllocsPerRun(10, func() { replay.NewGate(out) }))
+	}
+}
+
+// A GetBody of the program may rewind the reader of the first attempt.
+func TestGateSharesNoPosition(t *testing.T) {
+	for _, content := range []interface {
+		io.Reader
+		io.Seeker
+	}{strings.NewReader("the whole"), bytes.NewReader([]byte("the whole"))} {
+		_, err := content.Seek(4, io.SeekStart)
+		require.NoError(t, err)
+		out := &http.Request{
+			Body:    io.NopCloser(io.NopCloser(content)),
+			GetBody: func() (io.ReadCloser, error) { return io.NopCloser(content), nil },
+		}
+		gate := replay.NewGate(out)
+		assert.Equal(t, reflect.TypeOf(io.NopCloser(content)), reflect.TypeOf(out.Body), "net/http knows it")
+		late, err := out.GetBody()
+		require.NoError(t, err)
+		require.True(t, gate.Shut(t.Context()))
+		first, err := io.ReadAll(out.Body)
+		require.NoError(t, err)
+		assert.Equal(t, "whole", string(first))
+		_, err = late.Read(make([]byte, 1))
+		assert.Error(t, err)
+		left, err := io.ReadAll(content)
+		require.NoError(t, err)
+		assert.Equal(t, "whole", string(left), "nothing was taken")
+	}
+	out := &http.Request{Body: io.NopCloser(bytes.NewBufferString("x")), GetBody: func() (io.ReadCloser, error) { return nil, nil }}
+	body := out.Body
+	assert.NotNil(t, replay.NewGate(out))
+	assert.Equal(t, body, out.Body)
+	out.Body = io.NopCloser(io.MultiReader())
+	body = out.Body
+	replay.NewGate(out)
+	assert.NotEqual(t, body, out.Body, "nobody knows what it reads")
 }
