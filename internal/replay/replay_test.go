@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/replay"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,7 +22,7 @@ func TestTakeBodyLimit(t *testing.T) {
 	for size, want := range map[int]bool{0: true, replay.MaxRefusal: true, replay.MaxRefusal + 1: true, replay.MaxRefusal + 1<<20: false} {
 		content := bytes.Repeat([]byte("x"), size)
 		resp := &http.Response{ContentLength: int64(size), Body: io.NopCloser(bytes.NewReader(content))}
-		read, whole, crash := replay.TakeBody(t.Context(), resp)
+		read, whole, crash := replay.TakeBody(t.Context(), resp, new(guard.Bound))
 		assert.Nil(t, crash)
 		assert.Equal(t, want, whole, size)
 		assert.Equal(t, size > replay.MaxRefusal, len(read) > replay.MaxRefusal)
@@ -33,7 +34,7 @@ func TestTakeBodyLimit(t *testing.T) {
 }
 
 func TestTakeBodyOfNoBody(t *testing.T) {
-	read, whole, crash := replay.TakeBody(t.Context(), &http.Response{})
+	read, whole, crash := replay.TakeBody(t.Context(), &http.Response{}, new(guard.Bound))
 	assert.Empty(t, read)
 	assert.True(t, whole)
 	assert.Nil(t, crash)
@@ -58,7 +59,7 @@ func TestTakeBodyHandsOverALateOne(t *testing.T) {
 		resp := &http.Response{ContentLength: -1, Body: p}
 		go func() { p <- "early " }()
 		start := time.Now()
-		read, whole, _ := replay.TakeBody(t.Context(), resp)
+		read, whole, _ := replay.TakeBody(t.Context(), resp, new(guard.Bound))
 		assert.Equal(t, time.Second, time.Since(start))
 		assert.Equal(t, "early ", string(read))
 		assert.False(t, whole)
