@@ -95,7 +95,7 @@ func TestFreezeDuringRenewal(t *testing.T) {
 			t.Parallel()
 			s := newService(t, (*httptest.Server).Start)
 			if c.how == "ahead" {
-				s.SetLifetime(20 * time.Second)
+				s.SetLifetime(10 * time.Second)
 			}
 			reached, calls := make(chan struct{}), 0
 			s.FailFunc(func(o op) apivideotest.Fault {
