@@ -121,10 +121,12 @@ var deadBases = map[string]struct {
 		return tr
 	}, false},
 	"configured by x/net/http2": {2, func(t *testing.T, tr *http.Transport) http.RoundTripper {
+		//lint:ignore SA1019 programs still use it
 		require.NoError(t, http2.ConfigureTransport(tr))
 		return tr
 	}, false},
 	"x/net/http2": {2, func(t *testing.T, tr *http.Transport) http.RoundTripper {
+		//lint:ignore SA1019 programs still use it
 		return &http2.Transport{DialTLSContext: func(ctx context.Context, network, address string, conf *tls.Config) (net.Conn, error) {
 			conf = conf.Clone()
 			conf.RootCAs = tr.TLSClientConfig.RootCAs
