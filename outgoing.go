@@ -73,7 +73,7 @@ func closeBody(req *http.Request) {
 
 // takeBody reads the body of a 401 to token. See [replay.TakeBody].
 func (a *account) takeBody(ctx context.Context, resp *http.Response, token *tokencache.Token) (read []byte, whole bool) {
-	read, whole, crash := replay.TakeBody(ctx, resp)
+	read, whole, crash := replay.TakeBody(ctx, resp, &a.service.hung.bodies)
 	if crash != nil { // its text may show the request
 		secrets := a.issuer.accounts.Secrets(token.AccessToken, token.RefreshToken)
 		a.cache.LogCrash(&guard.Crash{Text: secrets.Redact(crash.Text), Stack: crash.Stack})

@@ -28,6 +28,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/journal"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
@@ -94,7 +95,8 @@ type Config struct {
 // one. A nil ctx is [context.Background].
 //
 // Auth calls use the values of ctx. The value under [oauth2.HTTPClient], if
-// any, is the HTTP client that makes them.
+// any, is the HTTP client that makes them. Without one, or without a base in it,
+// they use http.DefaultTransport, as it is at each call.
 func (c *Config) Source(ctx context.Context) *Source {
 	return &Source{newAccount(cmp.Or(ctx, context.Background()), *c)}
 }
@@ -146,7 +148,7 @@ type account struct {
 }
 
 func newAccount(ctx context.Context, conf Config) *account {
-	service, err := conf.service(ctx)
+	service, err := conf.service(ctx, &hung{bodies: guard.Bound{Grace: guard.Patience}})
 	if err != nil {
 		return &account{err: err}
 	}

@@ -3,7 +3,6 @@ package apivideo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -12,6 +11,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 	"github.com/apivideo/api.video-go-oauth2/internal/replay"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
 
@@ -41,8 +41,8 @@ type Transport struct {
 	// Source provides the token. It is required: if nil, every request fails.
 	Source *Source
 
-	// Base sends the requests. If nil, it is http.DefaultTransport as it was
-	// when the Source was made.
+	// Base sends the requests. If nil, it is http.DefaultTransport, as it is at
+	// each request.
 	Base http.RoundTripper
 }
 
@@ -85,35 +85,27 @@ func (t *Transport) CloseIdleConnections() {
 	if err != nil && guard.Nil(t.Base) {
 		return
 	}
-	if base, ok := t.base(a).(interface{ CloseIdleConnections() }); ok {
-		base.CloseIdleConnections()
-	}
+	roundtrip.CloseIdleConnections(t.base(a))
 }
 
 func (t *Transport) base(a *account) http.RoundTripper {
 	if guard.Nil(t.Base) {
-		return a.service.defaultBase
+		return a.service.standard
 	}
 	return t.Base
 }
 
-// forward sends req through the base. It returns either a response or an error,
-// whatever the base returns.
+// forward sends req through the base.
 func (t *Transport) forward(a *account, req *http.Request) (*http.Response, error) {
-	base := t.base(a)
-	resp, err := base.RoundTrip(req)
-	switch {
-	case err != nil:
-		return drop(resp, err)
-	case resp == nil:
-		return nil, fmt.Errorf("apivideo: the base transport (%T) returned neither a response nor an error", base)
-	}
-	return resp, nil
+	return roundtrip.Send(t.base(a), req, &a.service.hung.bodies)
 }
 
-// passedUntouched logs why a request is sent without a token. The first one to
-// the other environment is a warning.
+// passedUntouched logs why a request is sent without a token, but not a second
+// time. The first one to the other environment is a warning.
 func (a *account) passedUntouched(req *http.Request, reason string) {
+	if a.service.standard.Entered(req.Context()) {
+		return
+	}
 	level, u := slog.LevelDebug, req.URL
 	if u == nil {
 		u = &url.URL{}
@@ -147,7 +139,7 @@ func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token
 		again := whole && replay.Possible(req) && body.Shut(req.Context())
 		if token, err = a.replacement(req.Context(), token, first, again); err != nil {
 			if _, ended := err.(*tokencache.WaitError); ended {
-				return drop(resp, err)
+				return a.drop(resp, err)
 			}
 			return resp, nil
 		}
@@ -182,11 +174,9 @@ func (a *account) replacement(ctx context.Context, refused *tokencache.Token, si
 	return nil, errNotReplayable
 }
 
-// drop closes resp, and returns err instead. resp may be nil.
-func drop(resp *http.Response, err error) (*http.Response, error) {
-	if resp != nil && resp.Body != nil {
-		guard.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() }) // it may block
-	}
+// drop closes resp, and returns err instead.
+func (a *account) drop(resp *http.Response, err error) (*http.Response, error) {
+	roundtrip.Drop(resp, &a.service.hung.bodies)
 	return nil, err
 }
 
