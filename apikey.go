@@ -137,7 +137,7 @@ func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	for _, h := range x.service.origins {
-		req.Header[h.name] = []string{h.value}
+		req.Header[h.Name] = []string{h.Value}
 	}
 	return req, nil
 }

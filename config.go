@@ -13,6 +13,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
 	"github.com/apivideo/api.video-go-oauth2/internal/endpoint"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/outgoing"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"golang.org/x/oauth2"
 )
@@ -67,18 +68,15 @@ func (p Product) check(field string) error {
 	return nil
 }
 
-// originHeader is a header that identifies the program. name is canonical.
-type originHeader struct{ name, value string }
-
 // originHeaders returns the headers for c.Application and c.SDK.
-func (c *Config) originHeaders() (headers []originHeader, err error) {
+func (c *Config) originHeaders() (headers []outgoing.Origin, err error) {
 	for _, p := range []struct {
 		field, header string
 		Product
 	}{{"Application", "Av-Origin-App", c.Application}, {"SDK", "Av-Origin-Sdk", c.SDK}} {
 		err = errors.Join(err, p.check(p.field))
 		if p.Product != (Product{}) {
-			headers = append(headers, originHeader{p.header, p.Name + ":" + p.Version})
+			headers = append(headers, outgoing.Origin{Name: p.header, Value: p.Name + ":" + p.Version})
 		}
 	}
 	return headers, err
@@ -88,7 +86,7 @@ func (c *Config) originHeaders() (headers []originHeader, err error) {
 // may carry a token. It is never written to after it is made.
 type service struct {
 	base        endpoint.Endpoint
-	origins     []originHeader
+	origins     []outgoing.Origin
 	client      *http.Client      // follows no redirect
 	defaultBase http.RoundTripper // http.DefaultTransport when this was made; later it may be a Transport that uses this service
 }
