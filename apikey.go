@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/answer"
 	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
 	"github.com/apivideo/api.video-go-oauth2/internal/endpoint"
 	"github.com/apivideo/api.video-go-oauth2/internal/grant"
@@ -103,15 +104,16 @@ func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 		x.elsewhere.Store(true)
 		return nil, x.fromElsewhere(x.url())
 	}
-	data, err := grant.Read(ctx, resp)
+	data, err := answer.Read(ctx, resp, grant.MaxSize)
 	if err != nil {
 		return nil, x.noAnswer(fmt.Errorf("reading the answer: %w", err))
 	}
-	if resp.StatusCode/100 != 2 {
-		return nil, x.refusal(resp, data)
-	}
 	g, err := grant.Decode(data, tokencache.MaxLifetime)
-	if err != nil {
+	_, explained := parseProblem(data)
+	switch {
+	case resp.StatusCode/100 != 2, err != nil && explained:
+		return nil, x.refusal(resp, data)
+	case err != nil:
 		return nil, x.unusable(resp, err, later)
 	}
 	t := tokencache.NewToken(tokencache.Grant(g), issued)

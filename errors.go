@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/grant"
+	"github.com/apivideo/api.video-go-oauth2/internal/answer"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"golang.org/x/oauth2"
 )
@@ -145,35 +145,47 @@ func (r *reporter) fromElsewhere(url string) *Error {
 // no part of the body, which may have secrets.
 func (r *reporter) unusable(resp *http.Response, why error, outcome outcome) *Error {
 	plain := *resp
-	plain.Header = grant.PlainHeader(resp.Header)
+	plain.Header = answer.PlainHeader(resp.Header)
 	return &Error{
 		Op:      r.op,
 		Problem: Problem{Status: resp.StatusCode},
-		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", grant.Describe(resp, r.secrets), why),
-		err:     grant.RetrieveError(&plain, nil, r.secrets),
+		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", answer.Describe(resp, r.secrets), why),
+		err:     answer.RetrieveError(&plain, nil, r.secrets),
 		outcome: outcome,
 	}
 }
 
-// refusal is the error of an answer whose status is not a success. It may have
-// new tokens all the same.
+// refusal is the error of an answer whose status is not a success, or whose body is
+// a problem. It may have new tokens all the same.
 func (r *reporter) refusal(resp *http.Response, data []byte) *Error {
+	tokens, ok := answer.Tokens(data)
+	if !ok {
+		data = nil
+	}
+	hidden := redact.New(append(tokens, r.secrets...)...)
 	p, explained := parseProblem(data)
-	hidden := redact.New(append(grant.Tokens(data), r.secrets...)...)
+	p = p.redact(hidden)
+	said, status := cmp.Or(p.Title, p.id()), resp.StatusCode
+	if !explained {
+		said = answer.Text(data)
+	}
+	shown, success := *resp, status/100 == 2
+	if success {
+		status = p.status(status)
+	}
+	if success || len(tokens) > 0 {
+		shown.Header = answer.PlainHeader(resp.Header)
+	}
 	e := &Error{
 		Op:      r.op,
-		Problem: p.redact(hidden),
-		err:     grant.RetrieveError(resp, data, hidden),
-		outcome: outcomeOf(resp.StatusCode, explained),
+		Problem: p,
+		reason:  strings.TrimSuffix(answer.Describe(resp, hidden)+": "+hidden.Brief(said), ": "),
+		err:     answer.RetrieveError(&shown, data, hidden),
+		outcome: outcomeOf(status, explained),
 	}
-	e.Status = resp.StatusCode
-	said := cmp.Or(e.Title, e.id())
-	if !explained {
-		said = grant.Text(data)
-	}
-	e.reason = strings.TrimSuffix(grant.Describe(resp, hidden)+": "+hidden.Brief(said), ": ")
+	e.Status = status
 	if e.outcome == passing {
-		e.RetryAfter = grant.RetryAfter(resp, time.Now())
+		e.RetryAfter = answer.RetryAfter(status, resp.Header, time.Now())
 	}
 	return e
 }
@@ -215,9 +227,7 @@ func encodeError(err error) []byte {
 	}
 	data, _ := json.Marshal(s) // strings and numbers cannot fail
 	if len(data) > maxShared {
-		p := &s.Problem
-		p.Type, p.Title, p.Name = redact.Truncate(p.Type, redact.MaxText), redact.Truncate(p.Title, redact.MaxText), redact.Truncate(p.Name, redact.MaxText)
-		p.Problems = nil
+		s.Problem.Problems = nil
 		data, _ = json.Marshal(s)
 	}
 	return data
@@ -235,7 +245,7 @@ func decodeError(encoded []byte) error {
 	e := &Error{Op: s.Op, Problem: s.Problem, RetryAfter: s.RetryAfter, reason: s.Reason, outcome: s.Outcome}
 	switch {
 	case s.Body != nil:
-		e.err = &oauth2.RetrieveError{Response: grant.Response(e.Status), Body: s.Body}
+		e.err = &oauth2.RetrieveError{Response: answer.Response(e.Status), Body: s.Body}
 	case s.Timeout:
 		e.err = context.DeadlineExceeded
 	}

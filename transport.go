@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/answer"
+	"github.com/apivideo/api.video-go-oauth2/internal/grant"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/outgoing"
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
@@ -235,9 +237,10 @@ func accepts(status int) bool {
 }
 
 // refusesToken reports whether a 401 with this body may be about the access
-// token. It is not if the body names another documented problem.
+// token. It is not if the body, perhaps compressed, names another documented
+// problem.
 func refusesToken(body []byte) bool {
-	p, _ := parseProblem(body)
+	p, _ := parseProblem(answer.Plain(body, grant.MaxSize))
 	id := p.id()
 	_, documented := problems.ByID(id)
 	return p.Type == "" || id == problems.InvalidAccessToken || !documented
