@@ -28,6 +28,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/grant"
 	"github.com/apivideo/api.video-go-oauth2/internal/journal"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
@@ -240,5 +241,5 @@ func copyOf(t *tokencache.Token, err error) (*oauth2.Token, error) {
 		Expiry:       t.Expiry,
 		ExpiresIn:    int64(t.Lifetime / time.Second),
 	}
-	return tok.WithExtra(t.Extra), nil // it allocates another one: tok stays on the stack
+	return tok.WithExtra(grant.Extra(t.Extra)), nil // it allocates another one: tok stays on the stack
 }
