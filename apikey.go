@@ -149,11 +149,15 @@ func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 // a restart. The file contains the key in UTF-8. A byte order mark before the
 // key and line breaks after it are ignored.
 //
-// The errors of the function name the file, and match [ErrInvalidConfig]. The
-// function is safe for concurrent use.
+// The errors of the function name the file. They match [ErrInvalidConfig], except
+// those that may pass, for example too many open files. The function is safe for
+// concurrent use.
 func KeyFile(name string) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
 		key, err := apikey.ReadFile(name)
+		if passing, ok := err.(*apikey.Passing); ok {
+			return "", fmt.Errorf("apivideo: %w", passing)
+		}
 		return key, asConfigError(err)
 	}
 }

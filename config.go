@@ -96,6 +96,9 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 	if err := c.checkKeySource(); err != nil {
 		return nil, err
 	}
+	if err := apikey.CheckText(c.BaseURL, "Config.BaseURL", "URL"); err != nil {
+		return nil, asConfigError(err)
+	}
 	base, err := endpoint.Parse(cmp.Or(c.BaseURL, ProductionURL))
 	if err != nil {
 		return nil, asConfigError(err)
