@@ -44,7 +44,7 @@ var (
 func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
 	ctx, stop := guard.Context(cmp.Or(ctx, context.Background()))
 	defer stop()
-	s, err := c.service(ctx)
+	s, err := c.service(ctx, &loose)
 	if err != nil {
 		return nil, err
 	}
@@ -63,13 +63,15 @@ func (s *service) call(ctx context.Context, limit time.Duration, op operation, c
 	defer cancel()
 	x := &exchange{operation: op, service: s, credential: credential}
 	x.op, x.secrets = op.name, redact.New(append(others, credential)...)
-	t, err := guard.Call(ctx, func() (*tokencache.Token, error) { return x.do(ctx) })
+	t, err := guard.CallWithin(ctx, &s.hung.auth, func() (*tokencache.Token, error) { return x.do(ctx) })
 	switch failed, ok := err.(*Error); {
 	case err == nil:
 		return t, nil
-	case x.elsewhere.Load():
+	case err == guard.ErrFull:
+		return nil, x.notMade()
+	case x.Elsewhere.Load():
 		return nil, x.fromElsewhere(x.url())
-	case ctx.Err() != nil:
+	case guard.Ended(ctx):
 		return nil, x.noAnswer(guard.Cause(ctx))
 	case ok:
 		return nil, failed
@@ -88,7 +90,7 @@ type exchange struct {
 func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	req, err := x.request(x.trace(ctx, cancel, &x.service.base))
+	req, err := x.request(x.Trace(ctx, cancel, &x.service.base))
 	if err != nil {
 		return nil, x.noAnswer(err)
 	}
@@ -101,7 +103,7 @@ func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 	}
 	defer resp.Body.Close()
 	if r := resp.Request; r != nil && r.URL != nil && r.URL.String() != req.URL.String() {
-		x.elsewhere.Store(true)
+		x.Elsewhere.Store(true)
 		return nil, x.fromElsewhere(x.url())
 	}
 	data, err := answer.Read(ctx, resp, grant.MaxSize)
@@ -131,7 +133,7 @@ func (x *exchange) url() string { return x.service.base.Join(x.path) }
 func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 	// Encoding a map of strings cannot fail.
 	body, _ := json.Marshal(map[string]string{x.field: x.credential})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, x.url(), &watchedReader{bytes.NewReader(body), &x.read})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, x.url(), x.Watch(bytes.NewReader(body)))
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +182,7 @@ func newAccounts(c *Config, s *service) *accounts {
 		return a
 	}
 	get := c.APIKeyFunc
-	a.Getter = apikey.From(func(ctx context.Context) (string, error) {
+	a.Getter = apikey.From(&s.hung.keys, func(ctx context.Context) (string, error) {
 		key, err := get(ctx)
 		switch {
 		case err != nil:

@@ -9,12 +9,14 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
 	"github.com/apivideo/api.video-go-oauth2/internal/endpoint"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/outgoing"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
 	"golang.org/x/oauth2"
 )
 
@@ -85,14 +87,21 @@ func (c *Config) originHeaders() (headers []outgoing.Origin, err error) {
 // service is a validated Config. It makes auth calls and decides which requests
 // may carry a token. It is never written to after it is made.
 type service struct {
-	base        endpoint.Endpoint
-	origins     []outgoing.Origin
-	client      *http.Client      // follows no redirect
-	defaultBase http.RoundTripper // http.DefaultTransport when this was made; later it may be a Transport that uses this service
+	base     endpoint.Endpoint
+	origins  []outgoing.Origin
+	standard *roundtrip.Default // the base if there is no other
+	client   *roundtrip.Client
+	hung     *hung
 }
 
+// hung bounds the calls of the program's code that do not return.
+type hung struct{ auth, keys, bodies guard.Bound }
+
+// loose is that of Config.Token and Config.Refresh. Many calls may end at once.
+var loose = hung{auth: guard.Bound{Grace: time.Second}, keys: guard.Bound{Grace: time.Second}}
+
 // service validates c. Its errors say what to change and contain no secret.
-func (c *Config) service(ctx context.Context) (*service, error) {
+func (c *Config) service(ctx context.Context, h *hung) (*service, error) {
 	if err := c.checkKeySource(); err != nil {
 		return nil, err
 	}
@@ -110,9 +119,8 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 	if c.Store != nil && guard.Nil(c.Store) {
 		return nil, configErrorf("Config.Store is a nil %T; make one, or leave the field out", c.Store)
 	}
-	client := *contextClient(ctx)
-	client.Transport = endpoint.Confine(cmp.Or(given(client.Transport), http.DefaultTransport))
-	return &service{base, origins, &client, http.DefaultTransport}, nil
+	standard := roundtrip.NewDefault()
+	return &service{base, origins, standard, roundtrip.NewClient(contextClient(ctx), standard), h}, nil
 }
 
 // checkKeySource validates APIKey and APIKeyFunc, without a call of the latter.

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/answer"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
 	"golang.org/x/oauth2"
 )
 
@@ -102,7 +104,7 @@ func (e *Error) unspent() bool { return e.Status == http.StatusTooManyRequests |
 type reporter struct {
 	op      string
 	secrets redact.Secrets
-	progress
+	roundtrip.Progress
 }
 
 // noAnswer is the error of a call that got no answer, or not all of it.
@@ -121,13 +123,20 @@ func (r *reporter) noAnswer(err error) *Error {
 		}
 		return true
 	})
-	e.unsent = (r.dialing.Load() || dial != nil && dial.Op == "dial" && !r.read.Load()) && !r.connected.Load()
+	e.unsent = (r.Dialing.Load() || dial != nil && dial.Op == "dial" && !r.Read.Load()) && !r.Connected.Load()
 	if at != nil {
 		e.reason = r.secrets.Brief(strings.ToUpper(at.Op)+" "+at.URL) + ": "
 		err = at.Err
 	}
 	e.reason += r.secrets.Brief(err.Error())
 	return e
+}
+
+// notMade is the error of a call that was not made: earlier ones hang in the HTTP
+// client.
+func (r *reporter) notMade() *Error {
+	return &Error{Op: r.op, outcome: later, unsent: true, reason: fmt.Sprintf(
+		"%d earlier calls hang in the HTTP client; its transport must return when the request's context ends", guard.MostHanging)}
 }
 
 // fromElsewhere is the error of a call that another host or path answered: the

@@ -43,7 +43,7 @@ func (c *Config) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 	}
 	ctx, stop := guard.Context(cmp.Or(ctx, context.Background()))
 	defer stop()
-	s, err := c.service(ctx)
+	s, err := c.service(ctx, &loose)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +75,7 @@ func (i *issuer) Account(ctx context.Context) (*tokencache.Account, error) {
 // with a 429 for the refresh, it uses the API key: the service may limit only
 // refreshes.
 func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.Token, error) {
+	i.service.client.Begin()
 	key, refreshToken := r.Account.Key(), ""
 	hidden := []string{key}
 	if old := r.Old; old != nil {
@@ -128,6 +129,9 @@ func (i *issuer) logIn(ctx context.Context, r tokencache.Request, key string, hi
 func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Duration, op operation, credential string, hidden ...string) (*tokencache.Token, error) {
 	r.Doing(op.name)
 	t, err := i.service.call(ctx, limit, op, credential, i.accounts.Secrets(hidden...)...)
+	if err != nil && asError(err).Status == 0 {
+		i.service.client.Unanswered()
+	}
 	switch {
 	case err != nil:
 		i.failures.Add(1)

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/grant"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/journal"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
@@ -147,7 +148,7 @@ type account struct {
 }
 
 func newAccount(ctx context.Context, conf Config) *account {
-	service, err := conf.service(ctx)
+	service, err := conf.service(ctx, &hung{bodies: guard.Bound{Grace: time.Second}})
 	if err != nil {
 		return &account{err: err}
 	}

@@ -3,7 +3,6 @@ package apivideo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -15,6 +14,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/outgoing"
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 	"github.com/apivideo/api.video-go-oauth2/internal/replay"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
 
@@ -44,8 +44,8 @@ type Transport struct {
 	// Source provides the token. It is required: if nil, every request fails.
 	Source *Source
 
-	// Base sends the requests. If nil, it is http.DefaultTransport as it was
-	// when the Source was made.
+	// Base sends the requests. If nil, it is http.DefaultTransport, as it is at
+	// each request.
 	Base http.RoundTripper
 }
 
@@ -88,14 +88,12 @@ func (t *Transport) CloseIdleConnections() {
 	if err != nil && guard.Nil(t.Base) {
 		return
 	}
-	if base, ok := t.base(a).(interface{ CloseIdleConnections() }); ok {
-		base.CloseIdleConnections()
-	}
+	roundtrip.CloseIdleConnections(t.base(a))
 }
 
 func (t *Transport) base(a *account) http.RoundTripper {
 	if guard.Nil(t.Base) {
-		return a.service.defaultBase
+		return a.service.standard
 	}
 	return t.Base
 }
@@ -107,23 +105,17 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// forward sends req through the base. It returns either a response or an error,
-// whatever the base returns.
+// forward sends req through the base.
 func (t *Transport) forward(a *account, req *http.Request) (*http.Response, error) {
-	base := t.base(a)
-	resp, err := base.RoundTrip(req)
-	switch {
-	case err != nil:
-		return drop(resp, err)
-	case resp == nil:
-		return nil, fmt.Errorf("apivideo: the base transport (%T) returned neither a response nor an error", base)
-	}
-	return resp, nil
+	return roundtrip.Send(t.base(a), req, &a.service.hung.bodies)
 }
 
-// passedUntouched logs why a request is sent without a token. The first one to
-// the other environment is a warning.
+// passedUntouched logs why a request is sent without a token, but not a second
+// time. The first one to the other environment is a warning.
 func (a *account) passedUntouched(req *http.Request, reason string) {
+	if a.service.standard.Entered(req.Context()) {
+		return
+	}
 	level, u := slog.LevelDebug, req.URL
 	if u == nil {
 		u = &url.URL{}
@@ -155,14 +147,14 @@ func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token
 		}
 		if !whole || !replay.Possible(req) || !body.Shut(req.Context()) {
 			if req.Context().Err() != nil {
-				return drop(resp, tokencache.Left(req.Context()))
+				return a.drop(resp, tokencache.Left(req.Context()))
 			}
 			a.cache.ReplaceBehind(token)
 			return resp, nil
 		}
 		next, err := a.cache.Replace(req.Context(), token, first)
 		if _, ended := errors.AsType[*tokencache.WaitError](err); ended {
-			return drop(resp, err)
+			return a.drop(resp, err)
 		}
 		if err != nil {
 			return resp, nil
@@ -187,7 +179,7 @@ func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token
 
 // takeBody reads the body of a 401 to token. See [replay.TakeBody].
 func (a *account) takeBody(ctx context.Context, resp *http.Response, token *tokencache.Token) (read []byte, whole bool) {
-	read, whole, crash := replay.TakeBody(ctx, resp)
+	read, whole, crash := replay.TakeBody(ctx, resp, &a.service.hung.bodies)
 	if crash != nil { // its text may show the request
 		secrets := a.issuer.accounts.Secrets(token.AccessToken, token.RefreshToken)
 		a.cache.LogCrash(&guard.Crash{Text: secrets.Redact(crash.Text), Stack: crash.Stack})
@@ -195,11 +187,9 @@ func (a *account) takeBody(ctx context.Context, resp *http.Response, token *toke
 	return read, whole
 }
 
-// drop closes resp, and returns err instead. resp may be nil.
-func drop(resp *http.Response, err error) (*http.Response, error) {
-	if resp != nil && resp.Body != nil {
-		guard.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() }) // it may block
-	}
+// drop closes resp, and returns err instead.
+func (a *account) drop(resp *http.Response, err error) (*http.Response, error) {
+	roundtrip.Drop(resp, &a.service.hung.bodies)
 	return nil, err
 }
 

@@ -244,17 +244,3 @@ func below(p, base string) (rest string, ok bool) {
 	rest, ok = strings.CutPrefix(p, base)
 	return rest, ok && (rest == "" || rest[0] == '/')
 }
-
-// Confine returns a RoundTripper that removes the Location of responses, so that
-// http.Client follows no redirect: it would send the API key to another host.
-func Confine(base http.RoundTripper) http.RoundTripper { return confined{base} }
-
-type confined struct{ base http.RoundTripper }
-
-func (c confined) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := c.base.RoundTrip(req)
-	if resp != nil {
-		resp.Header.Del("Location")
-	}
-	return resp, err
-}

@@ -84,6 +84,9 @@ func Within[T any](ctx context.Context, d time.Duration, c <-chan T) (v T, ok bo
 	return v, false
 }
 
+// ends bounds the contexts that do not say why they ended.
+var ends = Bound{Grace: time.Second}
+
 // Context returns a context with the values of ctx. It ends with the cause of ctx
 // when ctx ends, or when stop is called. A child made by package context would
 // call methods of ctx in a goroutine where a panic ends the program.
@@ -99,8 +102,17 @@ func Context(ctx context.Context) (own context.Context, stop func()) {
 	go func() {
 		select {
 		case <-done:
-			r := <-Go(why)
-			cancel(r.Err)
+			results, leave, ok := Start(&ends, why)
+			if !ok {
+				cancel(context.Canceled)
+				return
+			}
+			defer leave()
+			select {
+			case r := <-results:
+				cancel(r.Err)
+			case <-own.Done():
+			}
 		case <-own.Done():
 		}
 	}()

@@ -46,6 +46,15 @@ func Cause(ctx context.Context) error {
 	return err
 }
 
+// Ended reports whether ctx has ended. A process that did not run finds a limit past
+// its time before the timer has fired: Ended then waits for that.
+func Ended(ctx context.Context) bool {
+	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+		<-ctx.Done()
+	}
+	return ctx.Err() != nil
+}
+
 // Elapsed returns the time since then, by the clock that says more. The monotonic
 // clock may stop while a machine sleeps, and the wall clock may be set back.
 func Elapsed(then, now time.Time) time.Duration {

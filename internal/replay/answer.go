@@ -23,9 +23,10 @@ const (
 
 // TakeBody reads the body of a 401, closes it, and replaces it by one with the
 // same content. If the body is too long or does not end in time, whole is false:
-// the caller of RoundTrip can then read the rest. crash is not nil if the body
+// the caller of RoundTrip can then read the rest. hung bounds the reads and Close
+// calls that do not return; if it is full, the body is not read. crash is not nil if the body
 // crashed; its text may have secrets.
-func TakeBody(ctx context.Context, resp *http.Response) (read []byte, whole bool, crash *guard.Crash) {
+func TakeBody(ctx context.Context, resp *http.Response, hung *guard.Bound) (read []byte, whole bool, crash *guard.Crash) {
 	if resp.Body == nil {
 		return nil, true, nil
 	}
@@ -34,8 +35,13 @@ func TakeBody(ctx context.Context, resp *http.Response) (read []byte, whole bool
 		b.want = -1 // not known
 	}
 	b.changed.L = &b.mu
+	results, leave, ok := guard.Start(hung, b.fill)
+	if !ok {
+		return nil, false, nil
+	}
+	defer leave()
 	resp.Body = b
-	if r, ok := guard.Within(ctx, patience, guard.Go(b.fill)); ok {
+	if r, ok := guard.Within(ctx, patience, results); ok {
 		crash, _ = r.Err.(*guard.Crash)
 	}
 	read, whole = b.handOver()

@@ -39,13 +39,18 @@ type Gate struct {
 
 // NewGate puts a gate before the body of a request that can be sent again. A base
 // gets each body of the attempt through it: package net/http calls GetBody too,
-// if a connection breaks. NewGate returns nil if there is no such body.
+// if a connection breaks. NewGate returns nil if there is no such body, or if its
+// copies share nothing.
 func NewGate(out *http.Request) *Gate {
-	if !hasBody(out) || out.GetBody == nil {
+	if !hasBody(out) || out.GetBody == nil || copiesShareNothing(out) {
 		return nil
 	}
 	g, getBody := &Gate{}, out.GetBody
-	out.Body = gated{out.Body, g}
+	if own := inMemory(out.Body); own != nil {
+		out.Body = own
+	} else {
+		out.Body = gated{out.Body, g}
+	}
 	out.GetBody = func() (io.ReadCloser, error) {
 		if !g.enter() {
 			return nil, errShut

@@ -5,11 +5,13 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/replay"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -20,7 +22,7 @@ func TestTakeBodyLimit(t *testing.T) {
 	for size, want := range map[int]bool{0: true, replay.MaxRefusal: true, replay.MaxRefusal + 1: true, replay.MaxRefusal + 1<<20: false} {
 		content := bytes.Repeat([]byte("x"), size)
 		resp := &http.Response{ContentLength: int64(size), Body: io.NopCloser(bytes.NewReader(content))}
-		read, whole, crash := replay.TakeBody(t.Context(), resp)
+		read, whole, crash := replay.TakeBody(t.Context(), resp, new(guard.Bound))
 		assert.Nil(t, crash)
 		assert.Equal(t, want, whole, size)
 		assert.Equal(t, size > replay.MaxRefusal, len(read) > replay.MaxRefusal)
@@ -32,7 +34,7 @@ func TestTakeBodyLimit(t *testing.T) {
 }
 
 func TestTakeBodyOfNoBody(t *testing.T) {
-	read, whole, crash := replay.TakeBody(t.Context(), &http.Response{})
+	read, whole, crash := replay.TakeBody(t.Context(), &http.Response{}, new(guard.Bound))
 	assert.Empty(t, read)
 	assert.True(t, whole)
 	assert.Nil(t, crash)
@@ -57,7 +59,7 @@ func TestTakeBodyHandsOverALateOne(t *testing.T) {
 		resp := &http.Response{ContentLength: -1, Body: p}
 		go func() { p <- "early " }()
 		start := time.Now()
-		read, whole, _ := replay.TakeBody(t.Context(), resp)
+		read, whole, _ := replay.TakeBody(t.Context(), resp, new(guard.Bound))
 		assert.Equal(t, time.Second, time.Since(start))
 		assert.Equal(t, "early ", string(read))
 		assert.False(t, whole)
@@ -113,11 +115,59 @@ func TestRenewNeedsABody(t *testing.T) {
 	assert.True(t, replay.Renew(out, &http.Request{}))
 }
 
+// Promise: A request with a body in memory reaches the base as it came.
+func TestGateNotBeforeMemory(t *testing.T) {
+	for _, content := range []io.Reader{strings.NewReader("x"), bytes.NewReader([]byte("x")), bytes.NewBufferString("x")} {
+		out, err := http.NewRequest("POST", "http://localhost", content)
+		require.NoError(t, err)
+		body := out.Body
+		assert.Nil(t, replay.NewGate(out))
+		assert.Equal(t, body, out.Body)
+		assert.Zero(t, testing.AllocsPerRun(10, func() { replay.NewGate(out) }))
+	}
+}
+
+// A GetBody of the program may rewind the reader of the first attempt.
+func TestGateSharesNoPosition(t *testing.T) {
+	for _, content := range []interface {
+		io.Reader
+		io.Seeker
+	}{strings.NewReader("the whole"), bytes.NewReader([]byte("the whole"))} {
+		_, err := content.Seek(4, io.SeekStart)
+		require.NoError(t, err)
+		out := &http.Request{
+			Body:    io.NopCloser(io.NopCloser(content)),
+			GetBody: func() (io.ReadCloser, error) { return io.NopCloser(content), nil },
+		}
+		gate := replay.NewGate(out)
+		assert.Equal(t, reflect.TypeOf(io.NopCloser(content)), reflect.TypeOf(out.Body), "net/http knows it")
+		late, err := out.GetBody()
+		require.NoError(t, err)
+		require.True(t, gate.Shut(t.Context()))
+		first, err := io.ReadAll(out.Body)
+		require.NoError(t, err)
+		assert.Equal(t, "whole", string(first))
+		_, err = late.Read(make([]byte, 1))
+		assert.Error(t, err)
+		left, err := io.ReadAll(content)
+		require.NoError(t, err)
+		assert.Equal(t, "whole", string(left), "nothing was taken")
+	}
+	out := &http.Request{Body: io.NopCloser(bytes.NewBufferString("x")), GetBody: func() (io.ReadCloser, error) { return nil, nil }}
+	body := out.Body
+	assert.NotNil(t, replay.NewGate(out))
+	assert.Equal(t, body, out.Body)
+	out.Body = io.NopCloser(io.MultiReader())
+	body = out.Body
+	replay.NewGate(out)
+	assert.NotEqual(t, body, out.Body, "nobody knows what it reads")
+}
+
 // Promise: The body of a 401 returns http.ErrBodyReadAfterClose after Close.
 func TestTakeBodyAfterClose(t *testing.T) {
 	for _, size := range []int{0, 5, replay.MaxRefusal + 1<<20} { // the last is not read to its end
 		resp := &http.Response{ContentLength: -1, Body: io.NopCloser(strings.NewReader(strings.Repeat("x", size)))}
-		replay.TakeBody(t.Context(), resp)
+		replay.TakeBody(t.Context(), resp, new(guard.Bound))
 		require.NoError(t, resp.Body.Close())
 		for _, p := range [][]byte{nil, make([]byte, 8)} {
 			n, err := resp.Body.Read(p)
@@ -139,7 +189,7 @@ func TestTakeBodyOfAWrongLength(t *testing.T) {
 			if length == 4096 && !known {
 				continue // nothing shows it after the first part
 			}
-			read, whole, _ := replay.TakeBody(t.Context(), resp)
+			read, whole, _ := replay.TakeBody(t.Context(), resp, new(guard.Bound))
 			assert.True(t, whole)
 			assert.Equal(t, text, string(read))
 			all, err := io.ReadAll(resp.Body)
