@@ -26,9 +26,6 @@ func ReadFile(name string) (string, error) {
 		return "", unreadable(name, err)
 	}
 	defer f.Close()
-	if at, err := f.Stat(); err == nil && at.IsDir() {
-		return "", fmt.Errorf("the key file %s is a folder; name the file in it", name)
-	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return "", unreadable(name, err)
@@ -45,17 +42,19 @@ func ReadFile(name string) (string, error) {
 }
 
 // unreadable is the error of the operating system for a file. It is a mistake in the
-// settings if it is about the name or the mode. Others may pass: too many files are
-// open, or a network file system does not answer.
+// settings if there is no such file, or if the user may not read it. Others may pass:
+// too many files are open, a disk fails, or the file is being replaced.
 func unreadable(name string, err error) error {
-	mistake := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrInvalid)
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		err = at.Err
+	at, statErr := os.Stat(name)
+	mistake := statErr != nil || at.IsDir() || errors.Is(err, fs.ErrPermission)
+	if inner, ok := errors.AsType[*fs.PathError](err); ok {
+		err = inner.Err
 	}
+	err = fmt.Errorf("the key file %s cannot be read: %w", name, err)
 	if !mistake {
-		return &Passing{fmt.Errorf("the key file %s cannot be read now: %w", name, err)}
+		return &Passing{err}
 	}
-	return fmt.Errorf("the key file %s cannot be read: %w", name, err)
+	return err
 }
 
 // Passing is an error that no change of the settings helps against.
