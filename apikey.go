@@ -17,6 +17,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/grant"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
 	"github.com/apivideo/api.video-go-oauth2/internal/seal"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
@@ -69,8 +70,8 @@ func (s *service) call(ctx context.Context, limit time.Duration, op operation, c
 		return t, nil
 	case err == guard.ErrFull:
 		return nil, x.notMade()
-	case x.Elsewhere.Load():
-		return nil, x.fromElsewhere(x.url())
+	case x.Detour() != roundtrip.NoDetour:
+		return nil, x.tookDetour(x.url())
 	case guard.Ended(ctx):
 		return nil, x.noAnswer(guard.Cause(ctx))
 	case ok:
@@ -102,9 +103,8 @@ func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 		return nil, x.noAnswer(err)
 	}
 	defer resp.Body.Close()
-	if r := resp.Request; r != nil && r.URL != nil && r.URL.String() != req.URL.String() {
-		x.Elsewhere.Store(true)
-		return nil, x.fromElsewhere(x.url())
+	if !x.Answered(resp.Request, req.URL.String()) {
+		return nil, x.tookDetour(x.url())
 	}
 	data, err := answer.Read(ctx, resp, grant.MaxSize)
 	if err != nil {

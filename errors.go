@@ -2,9 +2,7 @@ package apivideo
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -17,7 +15,6 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
-	"golang.org/x/oauth2"
 )
 
 // Reasons the service rejects an account. Test with [errors.Is].
@@ -139,15 +136,17 @@ func (r *reporter) notMade() *Error {
 		"%d earlier calls hang in the HTTP client; its transport must return when the request's context ends", guard.MostHanging)}
 }
 
-// fromElsewhere is the error of a call that another host or path answered: the
-// transport of the HTTP client follows redirects.
-func (r *reporter) fromElsewhere(url string) *Error {
-	return &Error{
-		Op:      r.op,
-		outcome: later,
-		reason: "the answer did not come from " + r.secrets.Brief(url) +
-			": the HTTP client's transport follows redirects; configure it not to",
+// tookDetour is the error of a call that the transport of the HTTP client sent, or
+// would have sent, where no credential may go.
+func (r *reporter) tookDetour(url string) *Error {
+	format := "the answer did not come from %s: the HTTP client's transport follows redirects; configure it not to"
+	switch r.Detour() {
+	case roundtrip.Rewritten:
+		format = "the answer did not come from %s: the HTTP client's transport changes the URL; set Config.BaseURL to the URL it should use"
+	case roundtrip.Unencrypted:
+		format = "the connection to %s is not encrypted: DialTLSContext of the HTTP client's transport must return a TLS connection"
 	}
+	return &Error{Op: r.op, outcome: later, reason: fmt.Sprintf(format, r.secrets.Brief(url))}
 }
 
 // unusable is the error of a successful answer without a usable token. It keeps
@@ -211,52 +210,4 @@ func outcomeOf(status int, explained bool) outcome {
 		return final
 	}
 	return passing // from the CDN, not from the service
-}
-
-// sharedError is the form of an [Error] in a Store.
-type sharedError struct {
-	Op         string
-	Problem    Problem
-	RetryAfter time.Duration
-	Reason     string
-	Outcome    outcome
-	Timeout    bool
-	Body       []byte // of the answer; nil if there was none
-}
-
-// encodeError returns an error without secrets, as JSON.
-func encodeError(err error) []byte {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		e = &Error{Op: opAuthenticate, reason: strings.TrimPrefix(err.Error(), "apivideo: "), outcome: passing}
-	}
-	s := sharedError{e.Op, e.Problem, e.RetryAfter, e.reason, e.outcome, e.Timeout(), nil}
-	if answer, ok := e.err.(*oauth2.RetrieveError); ok {
-		s.Body = append([]byte{}, answer.Body...)
-	}
-	data, _ := json.Marshal(s) // strings and numbers cannot fail
-	if len(data) > maxShared {
-		s.Problem.Problems = nil
-		data, _ = json.Marshal(s)
-	}
-	return data
-}
-
-// maxShared is how long an encoded error may be before it is cut, in bytes.
-const maxShared = 8 << 10
-
-// decodeError reads what encodeError returned, or returns nil.
-func decodeError(encoded []byte) error {
-	var s sharedError
-	if json.Unmarshal(encoded, &s) != nil {
-		return nil
-	}
-	e := &Error{Op: s.Op, Problem: s.Problem, RetryAfter: s.RetryAfter, reason: s.Reason, outcome: s.Outcome}
-	switch {
-	case s.Body != nil:
-		e.err = &oauth2.RetrieveError{Response: answer.Response(e.Status), Body: s.Body}
-	case s.Timeout:
-		e.err = context.DeadlineExceeded
-	}
-	return e
 }
