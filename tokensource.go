@@ -51,7 +51,9 @@ const (
 //
 // Package fmt and package encoding/json do not print its API key. Exception:
 // fmt prints a Config stored by value in an unexported field of another
-// struct. Store a *Config there.
+// struct. Store a *Config there. Do not embed a Config: the other struct gets
+// its methods, and its other fields are neither printed nor encoded. Use a
+// named field.
 type Config struct {
 	// APIKey is the account's API key. It is required unless APIKeyFunc is set.
 	// The API key is in the api.video dashboard; production and sandbox have
