@@ -165,7 +165,6 @@ func TestAuthCallDetoursHaveTheirCause(t *testing.T) {
 	}{
 		"a plain connection": {plain("tcp"), "the connection to https://ws.api.video/auth/api-key is not encrypted: DialTLSContext of the HTTP client's transport must return a TLS connection"},
 		"another host":       {rewrite(func(u *url.URL) { u.Scheme, u.Host = "http", to }), changes},
-		"another scheme":     {rewrite(func(u *url.URL) { u.Scheme, u.Host = "http", strings.Replace(to, "127.0.0.1", "localhost", 1) }), changes},
 		"says another host":  {said(func(u *url.URL) { u.Host = "gateway.example" }), changes},
 		"says another path":  {said(func(u *url.URL) { u.Path = "/v2/auth/api-key" }), changes},
 	} {
