@@ -382,11 +382,19 @@ func TestKeyFileErrorThatPasses(t *testing.T) {
 		t.Skip("there is no such limit")
 	}
 	if name := os.Getenv("APIVIDEO_TEST_KEY_FILE"); name != "" {
+		var open []*os.File
 		for { // until no more files may be opened
-			if _, err := os.Open(name); err != nil {
+			f, err := os.Open(name)
+			if err != nil {
 				break
 			}
+			open = append(open, f)
 		}
+		defer func() {
+			for _, f := range open {
+				f.Close()
+			}
+		}()
 		_, err := apivideo.KeyFile(name)(t.Context())
 		assert.ErrorContains(t, err, "apivideo: the key file "+name+" cannot be read: too many open files")
 		assert.NotErrorIs(t, err, apivideo.ErrInvalidConfig)
