@@ -11,11 +11,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/answer"
 	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
 	"github.com/apivideo/api.video-go-oauth2/internal/endpoint"
 	"github.com/apivideo/api.video-go-oauth2/internal/grant"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
 	"github.com/apivideo/api.video-go-oauth2/internal/seal"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
@@ -68,8 +70,8 @@ func (s *service) call(ctx context.Context, limit time.Duration, op operation, c
 		return t, nil
 	case err == guard.ErrFull:
 		return nil, x.notMade()
-	case x.Elsewhere.Load():
-		return nil, x.fromElsewhere(x.url())
+	case x.Detour() != roundtrip.NoDetour:
+		return nil, x.tookDetour(x.url())
 	case guard.Ended(ctx):
 		return nil, x.noAnswer(guard.Cause(ctx))
 	case ok:
@@ -101,19 +103,19 @@ func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 		return nil, x.noAnswer(err)
 	}
 	defer resp.Body.Close()
-	if r := resp.Request; r != nil && r.URL != nil && r.URL.String() != req.URL.String() {
-		x.Elsewhere.Store(true)
-		return nil, x.fromElsewhere(x.url())
+	if !x.Answered(resp.Request, req.URL.String()) {
+		return nil, x.tookDetour(x.url())
 	}
-	data, err := grant.Read(ctx, resp)
+	data, err := answer.Read(ctx, resp, grant.MaxSize)
 	if err != nil {
 		return nil, x.noAnswer(fmt.Errorf("reading the answer: %w", err))
 	}
-	if resp.StatusCode/100 != 2 {
-		return nil, x.refusal(resp, data)
-	}
 	g, err := grant.Decode(data, tokencache.MaxLifetime)
-	if err != nil {
+	_, explained := parseProblem(data)
+	switch {
+	case resp.StatusCode/100 != 2, err != nil && explained:
+		return nil, x.refusal(resp, data)
+	case err != nil:
 		return nil, x.unusable(resp, err, later)
 	}
 	t := tokencache.NewToken(tokencache.Grant(g), issued)
@@ -139,7 +141,7 @@ func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	for _, h := range x.service.origins {
-		req.Header[h.name] = []string{h.value}
+		req.Header[h.Name] = []string{h.Value}
 	}
 	return req, nil
 }
@@ -149,11 +151,15 @@ func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 // a restart. The file contains the key in UTF-8. A byte order mark before the
 // key and line breaks after it are ignored.
 //
-// The errors of the function name the file, and match [ErrInvalidConfig]. The
-// function is safe for concurrent use.
+// The errors of the function name the file. They match [ErrInvalidConfig], except
+// those that may pass, for example too many open files. The function is safe for
+// concurrent use.
 func KeyFile(name string) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
 		key, err := apikey.ReadFile(name)
+		if passing, ok := err.(*apikey.Passing); ok {
+			return "", fmt.Errorf("apivideo: %w", passing)
+		}
 		return key, asConfigError(err)
 	}
 }

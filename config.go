@@ -13,6 +13,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
 	"github.com/apivideo/api.video-go-oauth2/internal/endpoint"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/outgoing"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
 	"golang.org/x/oauth2"
@@ -68,18 +69,15 @@ func (p Product) check(field string) error {
 	return nil
 }
 
-// originHeader is a header that identifies the program. name is canonical.
-type originHeader struct{ name, value string }
-
 // originHeaders returns the headers for c.Application and c.SDK.
-func (c *Config) originHeaders() (headers []originHeader, err error) {
+func (c *Config) originHeaders() (headers []outgoing.Origin, err error) {
 	for _, p := range []struct {
 		field, header string
 		Product
 	}{{"Application", "Av-Origin-App", c.Application}, {"SDK", "Av-Origin-Sdk", c.SDK}} {
 		err = errors.Join(err, p.check(p.field))
 		if p.Product != (Product{}) {
-			headers = append(headers, originHeader{p.header, p.Name + ":" + p.Version})
+			headers = append(headers, outgoing.Origin{Name: p.header, Value: p.Name + ":" + p.Version})
 		}
 	}
 	return headers, err
@@ -89,7 +87,7 @@ func (c *Config) originHeaders() (headers []originHeader, err error) {
 // may carry a token. It is never written to after it is made.
 type service struct {
 	base     endpoint.Endpoint
-	origins  []originHeader
+	origins  []outgoing.Origin
 	standard *roundtrip.Default // the base if there is no other
 	client   *roundtrip.Client
 	hung     *hung
@@ -105,6 +103,9 @@ var loose = hung{auth: guard.Bound{Grace: guard.Patience}, keys: guard.Bound{Gra
 func (c *Config) service(ctx context.Context, h *hung) (*service, error) {
 	if err := c.checkKeySource(); err != nil {
 		return nil, err
+	}
+	if err := apikey.CheckText(c.BaseURL, "Config.BaseURL", "URL"); err != nil {
+		return nil, asConfigError(err)
 	}
 	base, err := endpoint.Parse(cmp.Or(c.BaseURL, ProductionURL))
 	if err != nil {

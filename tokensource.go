@@ -28,6 +28,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/grant"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/journal"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
@@ -50,7 +51,9 @@ const (
 //
 // Package fmt and package encoding/json do not print its API key. Exception:
 // fmt prints a Config stored by value in an unexported field of another
-// struct. Store a *Config there.
+// struct. Store a *Config there. Do not embed a Config: the other struct gets
+// its methods, and its other fields are neither printed nor encoded. Use a
+// named field.
 type Config struct {
 	// APIKey is the account's API key. It is required unless APIKeyFunc is set.
 	// The API key is in the api.video dashboard; production and sandbox have
@@ -242,5 +245,5 @@ func copyOf(t *tokencache.Token, err error) (*oauth2.Token, error) {
 		Expiry:       t.Expiry,
 		ExpiresIn:    int64(t.Lifetime / time.Second),
 	}
-	return tok.WithExtra(t.Extra), nil // it allocates another one: tok stays on the stack
+	return tok.WithExtra(grant.Extra(t.Extra)), nil // it allocates another one: tok stays on the stack
 }

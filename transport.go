@@ -8,7 +8,10 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/answer"
+	"github.com/apivideo/api.video-go-oauth2/internal/grant"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/outgoing"
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 	"github.com/apivideo/api.video-go-oauth2/internal/replay"
 	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
@@ -59,7 +62,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		a.passedUntouched(req, reason)
 		return t.forward(a, req)
 	}
-	out, authorization := outgoing(req, a.service.origins)
+	out := outgoing.New(req, a.service.origins)
 	if out == nil {
 		a.passedUntouched(req, "it has an Authorization header")
 		return t.forward(a, req)
@@ -69,8 +72,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	*authorization = token.Bearer
-	body := replay.NewGate(out)
+	out.Authorize(token.Bearer, token.AccessToken)
+	body := replay.NewGate(&out.Request)
 	resp, refused, err := t.send(a, out, req, attempt{token: token, at: sent})
 	if !refused {
 		return resp, err
@@ -93,6 +96,13 @@ func (t *Transport) base(a *account) http.RoundTripper {
 		return a.service.standard
 	}
 	return t.Base
+}
+
+// closeBody closes the body of a request that is not sent.
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		req.Body.Close()
+	}
 }
 
 // forward sends req through the base.
@@ -143,12 +153,12 @@ func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token
 			}
 			return resp, nil
 		}
-		out, authorization := outgoing(req, a.service.origins)
-		if out == nil || !replay.Renew(out, req) {
+		out := outgoing.New(req, a.service.origins)
+		if out == nil || !replay.Renew(&out.Request, req) {
 			return resp, nil
 		}
-		*authorization = token.Bearer
-		body = replay.NewGate(out)
+		out.Authorize(token.Bearer, token.AccessToken)
+		body = replay.NewGate(&out.Request)
 		a.replays.Add(1)
 		if resp, again, err = t.send(a, out, req, attempt{token, time.Now(), true}); !again {
 			return resp, err
@@ -174,6 +184,16 @@ func (a *account) replacement(ctx context.Context, refused *tokencache.Token, si
 	return nil, errNotReplayable
 }
 
+// takeBody reads the body of a 401 to token. See [replay.TakeBody].
+func (a *account) takeBody(ctx context.Context, resp *http.Response, token *tokencache.Token) (read []byte, whole bool) {
+	read, whole, crash := replay.TakeBody(ctx, resp, &a.service.hung.bodies)
+	if crash != nil { // its text may show the request
+		secrets := a.issuer.accounts.Secrets(token.AccessToken, token.RefreshToken)
+		a.cache.LogCrash(&guard.Crash{Text: secrets.Redact(crash.Text), Stack: crash.Stack})
+	}
+	return read, whole
+}
+
 // drop closes resp, and returns err instead.
 func (a *account) drop(resp *http.Response, err error) (*http.Response, error) {
 	roundtrip.Drop(resp, &a.service.hung.bodies)
@@ -189,30 +209,18 @@ type attempt struct {
 
 // send sends out, the copy of req that carries the token. refused reports
 // whether the answer is a 401 about that token.
-func (t *Transport) send(a *account, out, req *http.Request, n attempt) (resp *http.Response, refused bool, err error) {
-	resp, err = t.forward(a, out)
+func (t *Transport) send(a *account, out *outgoing.Request, req *http.Request, n attempt) (resp *http.Response, refused bool, err error) {
+	resp, err = t.forward(a, &out.Request)
 	if err != nil {
-		return nil, false, err
+		return nil, false, out.Error(err)
 	}
-	carried := carries(resp.Request, out)
-	resp.Request = answered(resp.Request, out, req)
+	out.Hide(resp)
+	carried := out.Carried(resp.Request)
+	resp.Request = out.Answered(resp.Request, req)
 	if carried && accepts(resp.StatusCode) {
 		a.cache.Accept(n.token, n.at, n.replayed)
 	}
 	return resp, carried && resp.StatusCode == http.StatusUnauthorized, nil
-}
-
-// carries reports whether sent, the request that was answered, had the token of
-// out. It did not if the base followed a redirect to another host. At the URL of
-// out it did, even if the base does not show it: recorders remove the header.
-func carries(sent, out *http.Request) bool {
-	return isAt(sent, out) || sent.Header.Get("Authorization") == out.Header.Get("Authorization")
-}
-
-// isAt reports whether sent, the request that was answered, has the URL of out.
-// It has if the base does not say.
-func isAt(sent, out *http.Request) bool {
-	return sent == nil || sent == out || sent.URL == nil || *sent.URL == *out.URL
 }
 
 // accepts reports whether a status shows that the API accepted the token. The
@@ -225,26 +233,11 @@ func accepts(status int) bool {
 	return status < 500
 }
 
-// answered returns the request for Response.Request. It shows no token. It is
-// the caller's request, or the redirected one if the base followed a redirect.
-func answered(sent, out, req *http.Request) *http.Request {
-	if isAt(sent, out) {
-		return req
-	}
-	shown := *sent
-	shown.Header = make(http.Header, len(sent.Header))
-	for name, values := range sent.Header {
-		if !isHeader(name, "Authorization") {
-			shown.Header[name] = values
-		}
-	}
-	return &shown
-}
-
 // refusesToken reports whether a 401 with this body may be about the access
-// token. It is not if the body names another documented problem.
+// token. It is not if the body, perhaps compressed, names another documented
+// problem.
 func refusesToken(body []byte) bool {
-	p, _ := parseProblem(body)
+	p, _ := parseProblem(answer.Plain(body, grant.MaxSize))
 	id := p.id()
 	_, documented := problems.ByID(id)
 	return p.Type == "" || id == problems.InvalidAccessToken || !documented

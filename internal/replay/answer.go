@@ -31,7 +31,7 @@ func TakeBody(ctx context.Context, resp *http.Response, hung *guard.Bound) (read
 		return nil, true, nil
 	}
 	b := &lateBody{body: resp.Body, want: resp.ContentLength}
-	if b.want == 0 && resp.Header.Get("Content-Length") != "0" {
+	if b.want == 0 && resp.Header.Get("Content-Length") != "0" || resp.Uncompressed {
 		b.want = -1 // not known
 	}
 	b.changed.L = &b.mu
@@ -95,7 +95,7 @@ func (b *lateBody) add(p []byte, err error) (more, whole bool) {
 	defer b.changed.Broadcast()
 	b.buf = append(b.buf, p...)
 	b.total += int64(len(p))
-	if b.want >= 0 && b.total >= b.want && err == nil {
+	if b.total == b.want && err == nil { // if there is more, want is wrong
 		err = io.EOF // an HTTP/2 stream may stay open after its last byte
 	}
 	b.err = err
@@ -122,10 +122,10 @@ func (b *lateBody) Read(p []byte) (int, error) {
 	b.buf = b.buf[n:]
 	b.mu.Unlock()
 	switch {
-	case n > 0 || len(p) == 0:
-		return n, nil
 	case closed:
 		return 0, http.ErrBodyReadAfterClose
+	case n > 0 || len(p) == 0:
+		return n, nil
 	case err != nil:
 		return 0, err
 	}

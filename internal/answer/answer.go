@@ -1,8 +1,10 @@
-package grant
+// Package answer reads the answer to an auth call, and describes it without
+// secrets.
+package answer
 
 import (
-	"encoding/json"
 	"html"
+	"maps"
 	"math"
 	"net/http"
 	"regexp"
@@ -14,17 +16,6 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"golang.org/x/oauth2"
 )
-
-// Tokens returns the tokens of an answer that may be an AccessToken.
-func Tokens(data []byte) (tokens []string) {
-	var fields map[string]any
-	_ = json.Unmarshal(data, &fields)
-	for _, name := range []string{"access_token", "refresh_token"} {
-		token, _ := text(fields, name)
-		tokens = append(tokens, token)
-	}
-	return tokens
-}
 
 // Describe returns the status of an answer and, unless it is JSON, its type.
 func Describe(resp *http.Response, ss redact.Secrets) string {
@@ -55,15 +46,22 @@ func Response(status int) *http.Response {
 	}
 }
 
-// header returns a redacted copy of h.
+// maxHeader is how many bytes of a header an error keeps.
+const maxHeader = 8 << 10
+
+// header returns a redacted and shortened copy of h.
 func header(h http.Header, ss redact.Secrets) http.Header {
-	h = h.Clone()
-	for _, values := range h {
-		for i, v := range values {
-			values[i] = ss.Redact(v)
+	short, left := make(http.Header), maxHeader
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		for _, v := range h[name] {
+			v = redact.Truncate(ss.Redact(v), redact.MaxText)
+			if left -= len(name) + len(v); left < 0 {
+				return short
+			}
+			short[name] = append(short[name], v)
 		}
 	}
-	return h
+	return short
 }
 
 // PlainHeader returns only the header fields that never contain a credential.
@@ -100,11 +98,11 @@ func Text(data []byte) string {
 	return ""
 }
 
-// RetryAfter returns how long the answer asks to wait, or 0.
-func RetryAfter(resp *http.Response, now time.Time) time.Duration {
-	wait := parseWait(resp.Header.Get("Retry-After"), now)
-	if resp.StatusCode == http.StatusTooManyRequests { // elsewhere it is only information
-		wait = max(wait, parseWait(resp.Header.Get("X-RateLimit-Retry-After"), now))
+// RetryAfter returns how long an answer of this status asks to wait, or 0.
+func RetryAfter(status int, h http.Header, now time.Time) time.Duration {
+	wait := parseWait(h.Get("Retry-After"), now)
+	if status == http.StatusTooManyRequests { // elsewhere it is only information
+		wait = max(wait, parseWait(h.Get("X-RateLimit-Retry-After"), now))
 	}
 	return wait
 }
