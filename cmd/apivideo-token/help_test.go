@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -124,6 +126,36 @@ func TestManPageHasAllOfTheHelp(t *testing.T) {
 	}
 }
 
+func TestHelpHasFlagsThatGo(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	flag := regexp.MustCompile(`(?m)^  (-[a-z-]+)(?:  | [A-Z0-9])`)
+	for name, want := range map[string]string{
+		"run": "-allow -sandbox -no-cache -v -h", "check": "-timeout -sandbox -no-cache -v -h", "status": "-json -sandbox -no-cache -v -h",
+		"logout": "-h", "man": "-h", "help": "-h", "completion": "-h",
+	} {
+		page, _, _ := strings.Cut(u.ok("help", name), "\n\nExamples")
+		var got []string
+		for _, f := range flag.FindAllStringSubmatch(page, -1) {
+			got = append(got, f[1])
+		}
+		assert.Equal(t, want, strings.Join(got, " "), name)
+		assert.NotContains(t, page, "`")
+	}
+}
+
+func TestFlagBeforeItsCommand(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	assert.Equal(t, u.ok("status", "-json"), u.ok("-json", "status"))
+	assert.Contains(t, u.ok("-timeout", "5m", "check"), "accepts the key\n")
+	u.fail(apivideotest.Hang)
+	assert.Contains(t, u.report(75, "-timeout", "500ms"), "key: ")
+	r := u.run("-timeout=500ms", "check")
+	assert.Equal(t, 75, r.status)
+	assert.Contains(t, r.stderr, "no answer within 500ms")
+}
+
 func TestCompletionScripts(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -131,9 +163,53 @@ func TestCompletionScripts(t *testing.T) {
 		assert.Contains(t, u.ok("completion", shell), "apivideo-token")
 	}
 	assert.Contains(t, u.ok("--generate-shell-completion"), "serve:serve the local proxy until SIGTERM\n")
-	assert.Contains(t, u.ok("run", "-al", "--generate-shell-completion"), "--allow:")
+	assert.Contains(t, u.ok("help", "--generate-shell-completion"), "serve:serve the local proxy until SIGTERM\n")
+	assert.Contains(t, u.ok("run", "-al", "--generate-shell-completion"), "-allow:allow what matches PATTERN and nothing else; repeatable\n")
 	marker := filepath.Join(t.TempDir(), "ran")
 	assert.Empty(t, u.ok("run", "--", "touch", marker, "--generate-shell-completion"))
+	assert.Empty(t, u.ok("run", "touch", marker, "-", "--generate-shell-completion"))
 	assert.NoFileExists(t, marker, "nothing is run to complete a line")
 	assert.Zero(t, u.srv.Counters().AuthCalls)
+}
+
+// tab returns what bash offers for a line, without the package bash-completion.
+func (u *user) tab(words ...string) string {
+	u.t.Helper()
+	cmd := u.command()
+	bash, err := exec.LookPath("bash")
+	require.NoError(u.t, err)
+	const script = `eval "$(apivideo-token completion bash)"
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _apivideo_token apivideo-token; echo "${COMPREPLY[*]}"`
+	cmd.Path, cmd.Args = bash, append([]string{"bash", "--norc", "-c", script, "bash"}, words...)
+	var out, failure bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &failure
+	require.NoError(u.t, cmd.Run())
+	assert.Empty(u.t, failure.String())
+	return strings.TrimSuffix(out.String(), "\n")
+}
+
+func TestCompletionInBash(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	dir := filepath.Join(u.env["HOME"], "bin")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	require.NoError(t, os.Symlink(binary, filepath.Join(dir, "apivideo-token")))
+	u.env["PATH"] = dir + ":/usr/bin:/bin"
+	marker := filepath.Join(u.env["HOME"], "ran")
+	for line, want := range map[string]string{
+		"apivideo-token st":                         "status",
+		"~/bin/apivideo-token st":                   "status",
+		"apivideo-token -no":                        "-no-cache",
+		"apivideo-token check -t":                   "-timeout",
+		"apivideo-token help ser":                   "serve",
+		"apivideo-token completion ba":              "bash",
+		"apivideo-token run -allow $(touch|MARK) -": "-allow -sandbox -no-cache -v -h",
+	} {
+		words := strings.Split(strings.ReplaceAll(line, "|MARK", "\x00"+marker), " ")
+		for i := range words {
+			words[i] = strings.ReplaceAll(words[i], "\x00", " ")
+		}
+		assert.Equal(t, want, u.tab(words...), line)
+	}
+	assert.NoFileExists(t, marker, "the line is not evaluated")
 }

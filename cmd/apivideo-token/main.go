@@ -40,6 +40,7 @@ func main() {
 
 // app is one run of the program.
 type app struct {
+	args   []string // the command line
 	stdin  io.Reader
 	stdout *os.File
 	stderr io.Writer
@@ -57,6 +58,7 @@ func newApp() *app {
 
 // run does what the arguments say and returns the exit status.
 func (a *app) run(args []string) int {
+	a.args = args
 	cmd := a.command()
 	err := cmd.Run(context.Background(), args)
 	if err == nil && a.out.Len() > 0 {
