@@ -23,8 +23,7 @@ func (a *app) newGateway() (*gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	acc.followKeyFile()
-	src := acc.conf.Source(context.Background())
+	src := acc.conf.Source(acc.follow(context.Background()))
 	if err := acc.verify(src); err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -142,18 +141,6 @@ func TestHelpHasFlagsThatGo(t *testing.T) {
 		assert.Equal(t, want, strings.Join(got, " "), name)
 		assert.NotContains(t, page, "`")
 	}
-}
-
-func TestFlagBeforeItsCommand(t *testing.T) {
-	t.Parallel()
-	u := newUser(t)
-	assert.Equal(t, u.ok("status", "-json"), u.ok("-json", "status"))
-	assert.Contains(t, u.ok("-timeout", "5m", "check"), "accepts the key\n")
-	u.fail(apivideotest.Hang)
-	assert.Contains(t, u.report(75, "-timeout", "500ms"), "key: ")
-	r := u.run("-timeout=500ms", "check")
-	assert.Equal(t, 75, r.status)
-	assert.Contains(t, r.stderr, "no answer within 500ms")
 }
 
 func TestCompletionScripts(t *testing.T) {

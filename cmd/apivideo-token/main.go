@@ -34,8 +34,12 @@ func main() {
 	// net/http writes to the standard logger if a server sends data that
 	// nobody asked for.
 	log.SetOutput(io.Discard)
-	bringRoots()
-	os.Exit(newApp().run(os.Args))
+	if status, done := supervise(); done {
+		os.Exit(status)
+	}
+	a := newApp()
+	a.ownRoots = bringRoots()
+	os.Exit(a.run(os.Args))
 }
 
 // app is one run of the program.
@@ -47,6 +51,8 @@ type app struct {
 	getenv func(string) string
 	out    bytes.Buffer // what is printed if the command succeeds
 	opts   options
+
+	ownRoots bool // the root certificates are this program's own
 }
 
 func newApp() *app {

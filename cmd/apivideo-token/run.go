@@ -120,7 +120,7 @@ func childEnvironment(env []string, url, secret string) []string {
 	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")
 		switch upper := strings.ToUpper(name); upper {
-		case keyVariable, keyFileVariable, baseURLVariable:
+		case keyVariable, keyFileVariable, keyCommandVariable, baseURLVariable:
 			continue
 		case "NO_PROXY":
 			noProxy = value

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
 
@@ -85,8 +84,8 @@ func readSecret(name string) (string, error) {
 	switch {
 	case err != nil:
 		return "", secretError("cannot be read: %v", withoutPath(err))
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return "", secretError("can be read by others; run chmod 600")
+	case exposed(info) != "":
+		return "", secretError("%s", exposed(info))
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {

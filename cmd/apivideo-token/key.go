@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"github.com/apivideo/api.video-go-oauth2"
+)
+
+// readKey finds the API key.
+func (acc *account) readKey(getenv func(string) string) (err error) {
+	key, file, command := getenv(keyVariable), getenv(keyFileVariable), getenv(keyCommandVariable)
+	var set []string
+	for _, name := range []string{keyVariable, keyFileVariable, keyCommandVariable} {
+		if getenv(name) != "" {
+			set = append(set, name)
+		}
+	}
+	switch {
+	case len(set) > 1:
+		return setting("%s are all set; unset all but one", strings.Join(set, " and "))
+	case key != "":
+		acc.conf.APIKey, acc.keyName = key, keyVariable
+		return nil
+	case file != "":
+		acc.keyName, acc.keyFile = "the file of "+keyFileVariable, file
+		acc.conf.APIKey, err = apivideo.KeyFile(acc.keyFile)(context.Background())
+	case command != "":
+		acc.keyName, acc.command = "the output of "+keyCommandVariable, &keyCommand{line: command}
+		if acc.conf.APIKey, err = acc.command.key(context.Background()); err == nil {
+			err = acc.verify(acc.conf.Source(context.Background()))
+		}
+	default:
+		return setting("there is no API key; set %s, %s to the name of a file that has it, or %s", keyVariable, keyFileVariable, keyCommandVariable)
+	}
+	if err != nil {
+		return acc.explain(err)
+	}
+	return nil
+}
+
+// follow makes long-running commands ask for the key again: a file is read at
+// each renewal, and a command runs again after the service rejected its key. The
+// Source must be made with the context that follow returns.
+func (acc *account) follow(ctx context.Context) context.Context {
+	switch {
+	case acc.command != nil:
+		acc.conf.APIKey, acc.conf.APIKeyFunc = "", acc.command.key
+		return withClient(ctx, refusals{acc.command})
+	case acc.keyFile != "":
+		acc.followKeyFile()
+	}
+	return ctx
+}
+
+// followKeyFile reads the file at each renewal, unless it is a pipe, which can be
+// read only once.
+func (acc *account) followKeyFile() {
+	info, err := os.Stat(acc.keyFile)
+	if err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	var first atomic.Pointer[string]
+	first.Store(new(acc.conf.APIKey))
+	again := apivideo.KeyFile(acc.keyFile)
+	acc.conf.APIKey = ""
+	acc.conf.APIKeyFunc = func(ctx context.Context) (string, error) {
+		if key := first.Swap(nil); key != nil {
+			return *key, nil
+		}
+		return again(ctx)
+	}
+}
