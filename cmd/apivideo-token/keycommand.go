@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -52,7 +51,7 @@ func (k *keyCommand) run(ctx context.Context) (string, error) {
 	cmd.WaitDelay = 100 * time.Millisecond // what the shell started may hold the output open
 	err := cmd.Run()
 	exit, exited := errors.AsType[*exec.ExitError](err)
-	switch key := strings.TrimRight(out.String(), "\r\n"); {
+	switch key := strings.TrimRight(string(out.text), "\r\n"); {
 	case ctx.Err() != nil:
 		return "", commandError("did not end within %v; run it by hand to see why", keyCommandTime)
 	case exited:
@@ -74,13 +73,13 @@ func commandError(format string, args ...any) error {
 
 // limited keeps what is written to it, up to a limit. left is negative beyond it.
 type limited struct {
-	bytes.Buffer
+	text []byte
 	left int
 }
 
 func (l *limited) Write(p []byte) (int, error) {
 	if l.left -= len(p); l.left >= 0 {
-		l.Buffer.Write(p)
+		l.text = append(l.text, p...)
 	}
 	return len(p), nil
 }
