@@ -31,11 +31,11 @@ func TestFailureIsOneLineWithAdvice(t *testing.T) {
 	}{
 		"no key": {
 			func(u *user) { delete(u.env, keyVariable) },
-			"there is no API key; set APIVIDEO_API_KEY, or APIVIDEO_API_KEY_FILE to the name of a file that has it", 78,
+			"there is no API key; set APIVIDEO_API_KEY, APIVIDEO_API_KEY_FILE to the name of a file that has it, or APIVIDEO_API_KEY_COMMAND", 78,
 		},
 		"an empty key": {
 			func(u *user) { u.env[keyVariable] = "" },
-			"there is no API key; set APIVIDEO_API_KEY, or APIVIDEO_API_KEY_FILE to the name of a file that has it", 78,
+			"there is no API key; set APIVIDEO_API_KEY, APIVIDEO_API_KEY_FILE to the name of a file that has it, or APIVIDEO_API_KEY_COMMAND", 78,
 		},
 		"the key of nobody": {
 			func(u *user) { u.env[keyVariable] = "made-up-key-of-nobody" },
@@ -59,7 +59,7 @@ func TestFailureIsOneLineWithAdvice(t *testing.T) {
 		},
 		"two keys": {
 			func(u *user) { u.env[keyFileVariable] = "key" },
-			"both APIVIDEO_API_KEY and APIVIDEO_API_KEY_FILE are set; unset one", 78,
+			"APIVIDEO_API_KEY and APIVIDEO_API_KEY_FILE are set; use only one of them", 78,
 		},
 		"an endless file": {
 			func(u *user) { u.keyFile(strings.Repeat("key", 5000)) },

@@ -20,7 +20,7 @@ func (acc *account) readKey(getenv func(string) string) (err error) {
 	}
 	switch {
 	case len(set) > 1:
-		return setting("%s are all set; unset all but one", strings.Join(set, " and "))
+		return setting("%s are set; use only one of them", strings.Join(set, " and "))
 	case key != "":
 		acc.conf.APIKey, acc.keyName = key, keyVariable
 		return nil

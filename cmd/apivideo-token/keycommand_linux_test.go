@@ -69,7 +69,7 @@ func TestKeyCommandFails(t *testing.T) {
 	}
 	u := newUser(t)
 	u.env[keyCommandVariable] = "true"
-	assert.Equal(t, "apivideo-token: APIVIDEO_API_KEY and APIVIDEO_API_KEY_COMMAND are all set; unset all but one", u.failure(78))
+	assert.Equal(t, "apivideo-token: APIVIDEO_API_KEY and APIVIDEO_API_KEY_COMMAND are set; use only one of them", u.failure(78))
 	u.keyCommand("echo made-up-key-of-nobody")
 	assert.Contains(t, u.failure(77), "; check the output of APIVIDEO_API_KEY_COMMAND and -sandbox")
 }
