@@ -6,23 +6,27 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/stretchr/testify/assert"
 )
 
-// ready serves /readyz. It makes no call while the Source is healthy or idle.
-// After a failure it asks for a token: a pod that is not ready gets no
-// requests, so nothing else would ask for one. The Source limits how often
-// that makes an auth call.
+// ready serves /readyz: whether a request now can be expected to be served. It
+// makes no call while the Source is healthy or idle. After a failure it asks for
+// a token: a pod that is not ready gets no requests, so nothing else would ask
+// for one. The Source limits how often that makes an auth call.
 func ready(src *apivideo.Source) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if s := src.Stats(); !s.Usable && s.LastError != nil {
-			if _, err := src.TokenContext(r.Context()); err != nil {
-				http.Error(w, err.Error(), http.StatusServiceUnavailable)
-				return
-			}
+		if src.Stats().Err() != nil {
+			src.TokenContext(r.Context())
+		}
+		if err := src.Stats().Err(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
 		}
 		fmt.Fprintln(w, "ok")
 	}
@@ -46,6 +50,35 @@ func Example_readiness() {
 	// 200 ok
 	// 503 apivideo: authenticate: 403 Forbidden: Suspended account
 	// auth calls: 1
+}
+
+// Probes cost no more auth calls than the pauses of the Source allow, and find
+// the end of the outage by themselves.
+func TestReadyInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := apivideotest.NewUnstartedServer()
+		ctx, cancel := context.WithCancel(srv.Context(t.Context()))
+		defer cancel()
+		src := srv.Config().Source(ctx)
+		probe := func() int {
+			w := httptest.NewRecorder()
+			ready(src)(w, httptest.NewRequest("GET", "/readyz", nil))
+			return w.Code
+		}
+		assert.Equal(t, http.StatusOK, probe(), "nothing is known")
+		srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return apivideotest.Status(503) })
+		_, err := src.Token()
+		assert.Error(t, err)
+		for range 600 {
+			assert.Equal(t, http.StatusServiceUnavailable, probe())
+			time.Sleep(time.Second)
+		}
+		assert.LessOrEqual(t, srv.Counters().AuthCalls, 45, "in ten minutes")
+		srv.FailFunc(nil)
+		time.Sleep(30 * time.Second)
+		probe()
+		assert.Equal(t, http.StatusOK, probe())
+	})
 }
 
 // start returns the Source of a program that starts. It fails if a person must
