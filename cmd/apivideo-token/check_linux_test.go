@@ -98,7 +98,7 @@ func TestFlagBeforeItsCommand(t *testing.T) {
 	assert.Contains(t, r.stderr, "no answer within 500ms")
 }
 
-// namespaces returns cmd as root of its own namespaces: it may mount file
+// namespaces returns cmd as root of new namespaces: it may mount file
 // systems that nobody else sees. setup is a script that runs before. The test is
 // skipped where the system allows no namespaces. It runs in the gate.
 func namespaces(t *testing.T, cmd *exec.Cmd, flags, setup string) *exec.Cmd {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asInit returns run with a script as PID 1 of its own namespace.
+// asInit returns run with a script as PID 1 of a new namespace.
 func (u *user) asInit(script string) *exec.Cmd {
 	return namespaces(u.t, u.command("run", "--", "sh", "-c", script), "-pf --mount-proc", ":")
 }

@@ -67,7 +67,7 @@ func (acc *account) environment() string {
 	return acc.conf.BaseURL
 }
 
-// inspect completes the report with what the cache has: the fingerprint of the
+// inspect completes the report from the cache: with the fingerprint of the
 // account, its token, and the failure that runs would meet. The token is nil if
 // none is usable. inspect makes no auth call and does not change the cache. The
 // error is about the settings.

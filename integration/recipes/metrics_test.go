@@ -11,7 +11,7 @@ import (
 type measure struct {
 	name, help string
 	counter    bool   // else a gauge
-	result     string // a label of its own, of auth calls
+	result     string // a further label, of auth calls
 	value      func(apivideo.Stats) float64
 }
 
