@@ -2,11 +2,7 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -55,11 +51,7 @@ func TestInitForwardsSignalOnce(t *testing.T) {
 	cmd := u.asInit(`trap 'echo term' TERM; echo ready; n=0; while [ $n -lt 40 ]; do sleep 0.05; n=$((n+1)); done; exit 5`)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	_, rest := u.start(cmd)
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", cmd.Process.Pid))
-	require.NoError(t, err)
-	init, err := strconv.Atoi(strings.TrimSpace(string(children)))
-	require.NoError(t, err)
-	require.NoError(t, syscall.Kill(init, syscall.SIGTERM))
+	require.NoError(t, syscall.Kill(childOf(t, cmd.Process.Pid), syscall.SIGTERM))
 	assert.Equal(t, "term\n", <-rest)
 	assert.Error(t, cmd.Wait())
 	assert.Equal(t, 5, cmd.ProcessState.ExitCode())

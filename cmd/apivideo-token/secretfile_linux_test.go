@@ -53,6 +53,7 @@ func TestServeSecretFileOwners(t *testing.T) {
 		"main group":         {0, nobody, 0o440, ""},
 		"foreign group":      {0, 4343, 0o440, "cannot be read: permission denied"},
 		"own, foreign group": {nobody, 4343, 0o440, "can be read by a group that this process is not in; run chmod 600"},
+		"root's group":       {nobody, 0, 0o440, ""},
 		"group may write":    {0, fsGroup, 0o660, "can be written by its group; run chmod 600"},
 		"others may read":    {0, fsGroup, 0o444, "can be read by others; run chmod 600"},
 		"another user":       {1000, fsGroup, 0o440, "belongs to another user; run chown"},

@@ -11,7 +11,8 @@ import (
 
 // exposed says who else may have read or written a secret file, or "". The file
 // belongs to this user or to root. A group of this process may read it, as with
-// fsGroup of Kubernetes.
+// fsGroup of Kubernetes, and so may root's group: that is what the mode says of a
+// credential of systemd, to which an access list admits this user.
 func exposed(info fs.FileInfo) string {
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	mode := info.Mode().Perm()
@@ -22,7 +23,7 @@ func exposed(info fs.FileInfo) string {
 		return "can be read by others; run chmod 600"
 	case mode&0o030 != 0:
 		return "can be written by its group; run chmod 600"
-	case mode&0o040 != 0 && !(ok && inGroup(int(owner.Gid))):
+	case mode&0o040 != 0 && !(ok && (owner.Gid == 0 || inGroup(int(owner.Gid)))):
 		return "can be read by a group that this process is not in; run chmod 600"
 	}
 	return ""
