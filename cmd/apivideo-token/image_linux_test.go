@@ -171,6 +171,13 @@ func TestImageIsSmallAndSafe(t *testing.T) {
 	assert.Greater(t, n, 100)
 }
 
+func TestImageCommandOfDocument(t *testing.T) {
+	t.Parallel()
+	assert.Regexp(t, `^docker build -f cmd/apivideo-token/Dockerfile -t \S+ \.\n$`, deployment(t, "An image of the command")[0])
+	_, err := os.Stat("../../cmd/apivideo-token/Dockerfile")
+	assert.NoError(t, err)
+}
+
 func TestImageContextIsClean(t *testing.T) {
 	t.Parallel()
 	ignored, err := os.ReadFile("Dockerfile.dockerignore")
