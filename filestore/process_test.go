@@ -1,15 +1,12 @@
 package filestore_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -17,6 +14,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/filestore"
+	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -46,42 +44,32 @@ func TestMain(m *testing.M) {
 }
 
 // group is a number of processes that get a token each.
-type group struct {
-	cmds  []*exec.Cmd
-	begin func() error
-	out   *bufio.Reader // what all of them print
-}
+type group []*childtest.Child
 
-// start starts n processes and waits until all are ready. They end with the
-// test.
+// start starts n processes and waits until all are ready.
 func start(t *testing.T, n int, role, dir string, conf *apivideo.Config) (g group) {
 	t.Helper()
-	exe, err1 := os.Executable()
-	stdin, begin, err2 := os.Pipe()
-	out, stdout, err3 := os.Pipe()
-	require.NoError(t, errors.Join(err1, err2, err3))
 	for range n {
-		cmd := exec.Command(exe, role, dir, conf.BaseURL, conf.APIKey)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, os.Stderr
-		require.NoError(t, cmd.Start())
-		t.Cleanup(func() {
-			cmd.Process.Kill()
-			cmd.Wait()
-		})
-		g.cmds = append(g.cmds, cmd)
+		cmd := childtest.Self()
+		cmd.Args = append(cmd.Args, role, dir, conf.BaseURL, conf.APIKey)
+		g = append(g, childtest.Start(t, cmd))
 	}
-	require.NoError(t, errors.Join(stdin.Close(), stdout.Close()))
-	g.begin, g.out = begin.Close, bufio.NewReader(out)
-	require.Equal(t, "ready\n", g.line(t))
+	require.Equal(t, "ready", g.line(t))
 	return g
+}
+
+// begin lets all processes begin.
+func (g group) begin() {
+	for _, c := range g {
+		c.Input.Close()
+	}
 }
 
 // line waits for a line of each process. All must be equal.
 func (g group) line(t *testing.T) (line string) {
 	t.Helper()
-	for i := range g.cmds {
-		next, err := g.out.ReadString('\n')
-		require.NoError(t, err, "a process failed")
+	for i, c := range g {
+		next := c.Line()
 		require.True(t, i == 0 || next == line, "%q and %q", line, next)
 		line = next
 	}
@@ -115,7 +103,7 @@ func TestStoreKilledProcessFreesTheLock(t *testing.T) {
 	require.Eventually(t, func() bool { return srv.Counters().AuthCalls == 1 }, time.Minute, time.Millisecond)
 	others.begin()
 	time.Sleep(300 * time.Millisecond) // for the others to begin their wait
-	require.NoError(t, victim.cmds[0].Process.Kill())
+	require.NoError(t, victim[0].Process.Kill())
 	others.line(t)
 	assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 1}, srv.Counters())
 }

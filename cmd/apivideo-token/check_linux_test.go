@@ -86,6 +86,7 @@ func TestCheckAsksOtherEnvironment(t *testing.T) {
 	assert.Contains(t, u.report(77), "\nfail service: production refuses the key, and so does the sandbox\n")
 }
 
+// Promise: A flag of the program works before the name of a command too; one without a meaning for the command is refused, and is not in its help.
 func TestFlagBeforeItsCommand(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -116,6 +117,7 @@ func namespaces(t *testing.T, cmd *exec.Cmd, flags, setup string) *exec.Cmd {
 	return cmd
 }
 
+// Promise: `check` stores a value as large as a token may be, and leaves nothing behind.
 func TestCheckOnFullDisk(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -132,6 +134,7 @@ func TestCheckOnFullDisk(t *testing.T) {
 	assert.Contains(t, check(":"), "\nok   cache: "+cache+" can be written\n")
 }
 
+// Promise: `check` stores a value as large as a token may be, and leaves nothing behind.
 func TestCheckLeavesOnlyTheToken(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -139,6 +142,7 @@ func TestCheckLeavesOnlyTheToken(t *testing.T) {
 	assert.Len(t, u.files(), 2, "the value and its lock")
 }
 
+// Promise: Built-in root certificates are used where the system has none, even if `/etc/ssl` exists.
 func TestRootsBuiltIn(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -155,6 +159,7 @@ func TestRootsBuiltIn(t *testing.T) {
 	assert.Contains(t, check(debianSlim+"; export SSL_CERT_FILE="+filepath.Join(t.TempDir(), "none")), "\ninfo roots: from SSL_CERT_FILE\n")
 }
 
+// Promise: An unknown certificate authority is exit status 78, and the message names `SSL_CERT_FILE`.
 func TestUnknownAuthorityIsASetting(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

@@ -119,6 +119,7 @@ func childOf(t *testing.T, pid int) int {
 }
 
 // The sidecar of the document, from the image of the Dockerfile.
+// Promise: The blocks of the deployment document work as they stand.
 func TestDeploySidecar(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
@@ -177,6 +178,7 @@ func settings(unit, name string) (values []string) {
 	return values
 }
 
+// Promise: The blocks of the deployment document work as they stand.
 func TestDeploySystemdUnit(t *testing.T) {
 	t.Parallel()
 	unit := deployment(t, "systemd")[0]
@@ -190,6 +192,7 @@ func TestDeploySystemdUnit(t *testing.T) {
 }
 
 // The command of the unit, with credentials as systemd gives them to a service.
+// Promise: The blocks of the deployment document work as they stand.
 func TestDeploySystemdService(t *testing.T) {
 	t.Parallel()
 	needRoot(t)

@@ -30,6 +30,7 @@ func (u *user) example(name string, flags ...string) result {
 	return result{cmd.ProcessState.ExitCode(), out.String(), failure.String()}
 }
 
+// Promise: The programs in `examples/` work behind `run`, and fail with the service's reason.
 func TestExamplesOfOtherLanguages(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../examples/list.*")

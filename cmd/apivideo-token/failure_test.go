@@ -131,6 +131,8 @@ func TestKeyFileUnreadableIsNotNamed(t *testing.T) {
 	assert.Contains(t, u.failure(78), "cannot be read")
 }
 
+// Promise: A flag of the program works before the name of a command too; one without a meaning for the command is refused, and is not in its help.
+// Promise: A mistyped command or flag is answered with the one that was meant.
 func TestUsageErrorsRepeatNoSecret(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

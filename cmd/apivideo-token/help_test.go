@@ -125,6 +125,7 @@ func TestManPageHasAllOfTheHelp(t *testing.T) {
 	}
 }
 
+// Promise: A flag of the program works before the name of a command too; one without a meaning for the command is refused, and is not in its help.
 func TestHelpHasFlagsThatGo(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -175,6 +176,7 @@ func (u *user) tab(words ...string) string {
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
+// Promise: Completion in bash needs no other package, and evaluates nothing in the line.
 func TestCompletionInBash(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

@@ -150,6 +150,7 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, data, info.Mode().Perm())
 }
 
+// Promise: The image has one static program, a numeric user and no shell.
 func TestImageIsSmallAndSafe(t *testing.T) {
 	t.Parallel()
 	i := newImage(t)
@@ -178,6 +179,7 @@ func TestImageCommandOfDocument(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+// Promise: The image has one static program, a numeric user and no shell.
 func TestImageContextIsClean(t *testing.T) {
 	t.Parallel()
 	ignored, err := os.ReadFile("Dockerfile.dockerignore")

@@ -16,6 +16,7 @@ func (u *user) asInit(script string) *exec.Cmd {
 }
 
 // Both a zombie and the program itself are children of PID 1.
+// Promise: As PID 1 the command waits for orphans, passes on each signal once, and ends with the status of the program.
 func TestInitReapsOrphans(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -32,6 +33,7 @@ func TestInitReapsOrphans(t *testing.T) {
 	assert.Equal(t, 7, cmd.ProcessState.ExitCode(), failure.String())
 }
 
+// Promise: As PID 1 the command waits for orphans, passes on each signal once, and ends with the status of the program.
 func TestInitStatusOfProgram(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -45,6 +47,7 @@ func TestInitStatusOfProgram(t *testing.T) {
 	assert.Contains(t, string(out), "account ")
 }
 
+// Promise: As PID 1 the command waits for orphans, passes on each signal once, and ends with the status of the program.
 func TestInitForwardsSignalOnce(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

@@ -37,6 +37,7 @@ func (u *user) job(script string, shell ...string) result {
 	return result{cmd.ProcessState.ExitCode(), out.String(), failure.String()}
 }
 
+// Promise: The blocks of the deployment document work as they stand.
 func TestDeployCron(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -54,6 +55,7 @@ func TestDeployCron(t *testing.T) {
 }
 
 // Only the line that masks the token has it, and nothing has the key.
+// Promise: The blocks of the deployment document work as they stand.
 func TestDeployGitHubActions(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -86,6 +88,7 @@ func TestDeployGitHubActions(t *testing.T) {
 	assert.NotZero(t, u.job(step.Run, "bash", "-e", "-c").status, "a job without a token fails")
 }
 
+// Promise: The blocks of the deployment document work as they stand.
 func TestDeployGitLab(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

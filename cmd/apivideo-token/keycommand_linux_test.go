@@ -34,6 +34,7 @@ func runs(t *testing.T, ran string) int {
 	return len(lines)
 }
 
+// Promise: `APIVIDEO_API_KEY_COMMAND` has 5 seconds; an error names its status, and shows neither its output nor the key.
 func TestKeyCommandGivesKey(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -44,6 +45,7 @@ func TestKeyCommandGivesKey(t *testing.T) {
 	assert.Equal(t, "the output of APIVIDEO_API_KEY_COMMAND", u.status().Key)
 }
 
+// Promise: `APIVIDEO_API_KEY_COMMAND` has 5 seconds; an error names its status, and shows neither its output nor the key.
 func TestKeyCommandFails(t *testing.T) {
 	t.Parallel()
 	const cmd, byHand = "apivideo-token: the command of APIVIDEO_API_KEY_COMMAND ", "; run it by hand to see why"
@@ -75,6 +77,7 @@ func TestKeyCommandFails(t *testing.T) {
 }
 
 // What the command started in the background does not delay the key.
+// Promise: `APIVIDEO_API_KEY_COMMAND` has 5 seconds; an error names its status, and shows neither its output nor the key.
 func TestKeyCommandLeavesDaemonBehind(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -82,6 +85,7 @@ func TestKeyCommandLeavesDaemonBehind(t *testing.T) {
 	u.token("-timeout=5m")
 }
 
+// Promise: `APIVIDEO_API_KEY_COMMAND` runs again only after the service rejected its key; the program of `run` does not get the variable.
 func TestKeyCommandAskedAgainAfterRefusal(t *testing.T) {
 	t.Parallel()
 	u, next := newUser(t), newUser(t)

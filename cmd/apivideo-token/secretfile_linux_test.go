@@ -36,6 +36,7 @@ func (u *user) asNobody(cmd *exec.Cmd, groups ...uint32) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody, Groups: groups}}
 }
 
+// Promise: A `-secret-file` of root or the user may be read by a group of the process, and by nobody else.
 func TestServeSecretFileOwners(t *testing.T) {
 	t.Parallel()
 	needRoot(t)

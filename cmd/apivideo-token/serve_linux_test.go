@@ -102,6 +102,7 @@ func TestServeUnixSocket(t *testing.T) {
 	assert.NoFileExists(t, socket)
 }
 
+// Promise: A `-secret-file` of root or the user may be read by a group of the process, and by nobody else.
 func TestServeBadSettings(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

@@ -54,6 +54,7 @@ func TestStatusMakesNoAuthCall(t *testing.T) {
 	assert.Equal(t, report{Environment: u.env[baseURLVariable], Account: other.Account, Key: keyVariable, Unused: "-no-cache is set"}, other)
 }
 
+// Promise: `status` says which failure a run now would meet, without a call.
 func TestStatusSaysWhatRunsMeet(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

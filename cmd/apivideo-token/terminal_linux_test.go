@@ -12,6 +12,7 @@ import (
 
 // In the foreground of a terminal, ^C reaches the program by itself. run cannot
 // tell it from kill -INT, so it passes on neither. kill -TERM is passed on.
+// Promise: In a terminal, Ctrl+C reaches the program of `run` once, and so does `kill -TERM`.
 func TestRunSignalsInTerminal(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

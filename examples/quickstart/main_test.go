@@ -133,6 +133,7 @@ func TestListVideosWithKey(t *testing.T) {
 	assert.NotContains(t, out, env["APIVIDEO_API_KEY"])
 }
 
+// Promise: The demo uses production unless told otherwise.
 func TestListVideosOfProduction(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // so that nothing is sent

@@ -85,6 +85,7 @@ func assertVolumes(t *testing.T, pod corev1.PodSpec) {
 	assert.Len(t, mounted, len(declared))
 }
 
+// Promise: The blocks of the deployment document work as they stand.
 func TestManifestOfGoProgram(t *testing.T) {
 	pod := podOf(t, "A Go program in Kubernetes")
 	assertRestricted(t, pod)
@@ -97,6 +98,7 @@ func TestManifestOfGoProgram(t *testing.T) {
 	assert.True(t, strings.HasPrefix(c.Env[0].Value, c.VolumeMounts[0].MountPath+"/"), "the key is in the volume")
 }
 
+// Promise: The blocks of the deployment document work as they stand.
 func TestManifestOfSidecar(t *testing.T) {
 	pod := podOf(t, "A sidecar in Kubernetes")
 	assertRestricted(t, pod)

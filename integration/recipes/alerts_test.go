@@ -50,6 +50,7 @@ func promtool(t *testing.T, input string, args ...string) {
 	require.NoError(t, err, "%s", out)
 }
 
+// Promise: Each alert of the operations document fires in its incident, and none with the metrics of a healthy Source.
 func TestAlertsNameMetricsOfScrape(t *testing.T) {
 	t.Parallel()
 	srv := apivideotest.NewServer()
@@ -79,6 +80,7 @@ var incidents = map[string]string{
 
 // Each alert fires in its incident, and no other does. None fires with the
 // values of a real, healthy Source.
+// Promise: Each alert of the operations document fires in its incident, and none with the metrics of a healthy Source.
 func TestAlertsFireInTheirIncidents(t *testing.T) {
 	t.Parallel()
 	srv := apivideotest.NewServer()

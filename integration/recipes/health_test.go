@@ -54,6 +54,7 @@ func Example_readiness() {
 
 // Probes cost no more auth calls than the pauses of the Source allow, and find
 // the end of the outage by themselves.
+// Promise: Readiness probes make no auth calls beyond the pauses after failures, and find the end of an outage.
 func TestReadyInAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := apivideotest.NewUnstartedServer()

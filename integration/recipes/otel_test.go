@@ -109,6 +109,7 @@ func Example_openTelemetry() {
 }
 
 // An exporter keeps these names: they have the units and suffixes of Prometheus.
+// Promise: The recipes for Prometheus and OpenTelemetry have the same metrics, with the account.
 func TestOTelHasWhatPrometheusHas(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()

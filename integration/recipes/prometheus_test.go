@@ -105,6 +105,7 @@ func TestPrometheusReady(t *testing.T) {
 }
 
 // A token is there, and no request is served.
+// Promise: A token that is there but refused is not ready.
 func TestMeasuresOfRefusedToken(t *testing.T) {
 	ago := time.Now().Add(-time.Minute)
 	s := apivideo.Stats{Usable: true, Expiry: time.Now().Add(time.Hour), RefusedSince: ago, FailingSince: ago, LastError: errors.New("made-up")}
