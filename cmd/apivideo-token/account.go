@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 
 	"github.com/apivideo/api.video-go-oauth2"
@@ -20,6 +21,9 @@ type account struct {
 	keyName string // where the key comes from, for errors
 	keyFile string // "" if the key comes from the environment
 	cache   cacheFolder
+
+	stdin     io.Reader
+	usedStdin bool // the key came from there
 }
 
 // account reads the environment. It makes no call.
@@ -27,6 +31,7 @@ func (a *app) account() (*account, error) {
 	acc := &account{
 		conf:  &apivideo.Config{BaseURL: a.getenv(baseURLVariable), Application: apivideo.Product{Name: "apivideo-token", Version: "1"}},
 		cache: a.findCache(),
+		stdin: a.stdin,
 	}
 	if a.opts.sandbox && acc.conf.BaseURL != "" {
 		return nil, usage("use only one of -sandbox and %s", baseURLVariable)
@@ -54,6 +59,9 @@ func (acc *account) readKey(getenv func(string) string) (err error) {
 	case key != "":
 		acc.conf.APIKey, acc.keyName = key, keyVariable
 		return nil
+	case isStdin(file):
+		acc.keyName, acc.usedStdin = "standard input", true
+		return acc.readStdin()
 	case file != "":
 		acc.keyName, acc.keyFile = "the file of "+keyFileVariable, file
 		return acc.useKeyFile()

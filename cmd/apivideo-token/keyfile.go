@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/apivideo/api.video-go-oauth2"
@@ -14,6 +17,30 @@ func (acc *account) useKeyFile() (err error) {
 	if err != nil {
 		return acc.explain(err)
 	}
+	return nil
+}
+
+// isStdin reports whether the name of a key file means standard input.
+func isStdin(name string) bool {
+	return slices.Contains([]string{"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, name)
+}
+
+// maxKey is how much of standard input is read, in bytes. API keys are shorter.
+const maxKey = 4 << 10
+
+// readStdin reads the API key from standard input.
+func (acc *account) readStdin() error {
+	data, err := io.ReadAll(io.LimitReader(acc.stdin, maxKey+1))
+	key := strings.TrimRight(strings.TrimPrefix(string(data), "\xef\xbb\xbf"), "\r\n")
+	switch {
+	case err != nil:
+		return setting("standard input cannot be read: %v", withoutPath(err))
+	case len(data) > maxKey:
+		return setting("standard input is too long for an API key; it must have only the key")
+	case key == "":
+		return setting("standard input is empty; pipe the API key into it")
+	}
+	acc.conf.APIKey = key // the library checks it
 	return nil
 }
 

@@ -5,12 +5,13 @@ import (
 	"net/http"
 
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/audit"
 )
 
 // known are the service's own problems that the proxy answers with, so that
 // clients handle them as usual.
 var known = map[string]apivideo.Problem{
-	"authentication-invalid-api-key":                    {Status: 401, Title: "The API key is invalid."},
+	"authentication-invalid-api-key":                    {Status: 401, Title: "The API key is invalid: this is apivideo-token, which takes its secret as the key. Under run it is in APIVIDEO_API_KEY."},
 	"authentication-invalid-refresh-token":              {Status: 401, Title: "The refresh token is invalid."},
 	"authentication-invalid-access-token":               {Status: 401, Title: "The access token is invalid or expired."},
 	"authentication-invalid-authorization-header-value": {Status: 401, Title: `The "Authorization" header value is invalid.`},
@@ -21,11 +22,13 @@ var known = map[string]apivideo.Problem{
 func writeKnown(w http.ResponseWriter, id string) {
 	p := known[id]
 	p.Type = "https://docs.api.video/reference/" + id
+	audit.Refused(w, id)
 	writeProblem(w, p)
 }
 
-// writeOwn answers with a problem that the service does not have.
-func writeOwn(w http.ResponseWriter, status int, id, title string) {
+// WriteOwn answers with a problem that the service does not have.
+func WriteOwn(w http.ResponseWriter, status int, id, title string) {
+	audit.Refused(w, id)
 	writeProblem(w, apivideo.Problem{Type: "urn:apivideo-token:" + id, Title: title, Status: status})
 }
 
