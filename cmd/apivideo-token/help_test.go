@@ -31,7 +31,7 @@ func TestHelpNeedsNoKey(t *testing.T) {
 	u := newUser(t)
 	delete(u.env, keyVariable)
 	pages := u.pages()
-	assert.Len(t, pages, 9)
+	assert.Len(t, pages, 10)
 	for name, page := range pages {
 		assert.Equal(t, page, u.ok(strings.Fields(name+" -h")...))
 		assert.Equal(t, page, u.ok(strings.Fields(name+" --help")...))

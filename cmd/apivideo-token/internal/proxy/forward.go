@@ -27,7 +27,8 @@ func (p *Proxy) forwarder(t http.RoundTripper) *httputil.ReverseProxy {
 			r.SetURL(p.target)
 			r.Out.URL.RawQuery = r.In.URL.RawQuery // with what net/url cannot read
 			maps.DeleteFunc(r.Out.Header, func(name string, _ []string) bool { return !p.allow.passes(name) })
-			r.Out.Trailer = nil // some servers read it as a header
+			r.Out.Header.Set("Accept-Encoding", "identity") // answers are searched for secrets
+			r.Out.Trailer = nil                             // some servers read it as a header
 		},
 	}
 }

@@ -8,9 +8,8 @@ import (
 
 // dropped are the request headers that always end here. The client's credential
 // is for this proxy only, and so are cookies, which a browser sends to every
-// port of a host. The replayer sets Expect. Answers come without compression, so
-// that they can be searched for secrets.
-var dropped = []string{"Authorization", "Proxy-Authorization", "Cookie", "Connection", "Upgrade", "Expect", "Accept-Encoding"}
+// port of a host. The replayer sets Expect.
+var dropped = []string{"Authorization", "Proxy-Authorization", "Cookie", "Connection", "Upgrade", "Expect"}
 
 // needed are the request headers that clients of the API need, and families the
 // beginnings of such. With -allow no other passes: it may change the method, the

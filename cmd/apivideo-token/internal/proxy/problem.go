@@ -3,6 +3,7 @@ package proxy
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/audit"
@@ -11,7 +12,7 @@ import (
 // known are the service's own problems that the proxy answers with, so that
 // clients handle them as usual.
 var known = map[string]apivideo.Problem{
-	"authentication-invalid-api-key":                    {Status: 401, Title: "The API key is invalid: this is apivideo-token, which takes its secret as the key. Under run it is in APIVIDEO_API_KEY."},
+	"authentication-invalid-api-key":                    {Status: 401, Title: "The API key is invalid."},
 	"authentication-invalid-refresh-token":              {Status: 401, Title: "The refresh token is invalid."},
 	"authentication-invalid-access-token":               {Status: 401, Title: "The access token is invalid or expired."},
 	"authentication-invalid-authorization-header-value": {Status: 401, Title: `The "Authorization" header value is invalid.`},
@@ -32,8 +33,17 @@ func WriteOwn(w http.ResponseWriter, status int, id, title string) {
 	writeProblem(w, apivideo.Problem{Type: "urn:apivideo-token:" + id, Title: title, Status: status})
 }
 
+// details say more about a problem of the service than it says itself.
+var details = map[string]string{
+	"authentication-invalid-api-key": "This is apivideo-token, which takes its secret as the API key. " +
+		"Under run it is in APIVIDEO_API_KEY, under serve in the file of -secret-file. A key of the account is not accepted.",
+}
+
 func writeProblem(w http.ResponseWriter, p apivideo.Problem) {
-	writeJSON(w, "application/problem+json", p.Status, p)
+	writeJSON(w, "application/problem+json", p.Status, struct {
+		apivideo.Problem
+		Detail string `json:"detail,omitempty"`
+	}{p, details[p.Type[strings.LastIndex(p.Type, "/")+1:]]})
 }
 
 func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {

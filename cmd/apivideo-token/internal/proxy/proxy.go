@@ -107,13 +107,11 @@ func (p *Proxy) SetSecret(secret string) error {
 // Requests returns how many requests came, also such that were refused.
 func (p *Proxy) Requests() int64 { return p.requests.Load() }
 
-// newTransport returns http.DefaultTransport for many requests to one host. It
-// asks for no compression, so that answers can be searched.
+// newTransport returns http.DefaultTransport for many requests to one host.
 func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = t.MaxIdleConns
 	t.ExpectContinueTimeout = 2 * time.Second // see replayer
-	t.DisableCompression = true
 	return t
 }
 
