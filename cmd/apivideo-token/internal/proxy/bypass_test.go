@@ -44,7 +44,9 @@ func TestAllowPassesOnlyListedHeaders(t *testing.T) {
 
 func TestAllowRefusesOtherMethodInTheRequest(t *testing.T) {
 	r := newRig(t, "POST /videos")
-	r.open.HandleFunc("/videos", func(_ http.ResponseWriter, req *http.Request) { assert.Equal(t, "title=a&metadata[method]=b", req.URL.RawQuery) })
+	r.open.HandleFunc("/videos", func(_ http.ResponseWriter, req *http.Request) {
+		assert.Equal(t, "title=a&metadata[method]=b", req.URL.RawQuery)
+	})
 	for _, query := range []string{
 		"_method=DELETE", "title=a&_METHOD=DELETE", "%5Fmethod=DELETE", "a;_method=DELETE", "_method[]=DELETE", ".method=DELETE",
 		"+_method=DELETE", "X-HTTP-Method-Override=DELETE", "x_http_method=DELETE", "%zz=1", "_method",
