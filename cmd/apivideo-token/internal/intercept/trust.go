@@ -1,6 +1,7 @@
 package intercept
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -45,12 +46,14 @@ const javaPassword = "changeit"
 func (a *authority) trust(dir string, getenv func(string) string) (map[string]string, error) {
 	f := files{dir: dir, roots: systemRoots(), authority: a.pem()}
 	vars := map[string]string{}
+	before := "" // each looks at the variables before its own, too
 	for _, name := range []string{"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"} {
-		vars[name] = f.write(name+".pem", f.or(getenv(name)))
+		before = cmp.Or(getenv(name), before)
+		vars[name] = f.write(name+".pem", f.or(before))
 	}
 	vars["NODE_EXTRA_CA_CERTS"] = f.write("node.pem", f.own(getenv("NODE_EXTRA_CA_CERTS"))) // beside Node's own roots
 	vars["NODE_USE_ENV_PROXY"] = "1"
-	vars["PHP_INI_SCAN_DIR"] = f.php(getenv("PHP_INI_SCAN_DIR"), vars["SSL_CERT_FILE"])
+	vars["PHP_INI_SCAN_DIR"] = f.php(getenv("PHP_INI_SCAN_DIR"), vars["CURL_CA_BUNDLE"])
 	vars["JAVA_TOOL_OPTIONS"] = f.java(getenv("JAVA_TOOL_OPTIONS"), f.or(getenv("SSL_CERT_FILE")))
 	return vars, f.err
 }
