@@ -44,7 +44,7 @@ type Log struct {
 	lost   int // lines since the last one that was written
 
 	file   *os.File // of the writer's goroutine only, as is the next
-	broken bool     // the last line was written in part
+	broken bool     // the last line is there in part
 }
 
 // Open opens the file, which is made if it does not exist, with mode 0600. When a
@@ -142,8 +142,16 @@ func (l *Log) put(line []byte) error {
 		line = append([]byte{'\n'}, line...)
 	}
 	n, err := l.file.Write(line)
-	l.broken = l.broken && n == 0 || 0 < n && n < len(line)
+	if n > 0 {
+		l.broken = n < len(line) && !l.cut(n)
+	}
 	return err
+}
+
+// cut removes the last n bytes of the file, and reports whether they are gone.
+func (l *Log) cut(n int) bool {
+	info, err := l.file.Stat()
+	return err == nil && info.Mode().IsRegular() && l.file.Truncate(info.Size()-int64(n)) == nil
 }
 
 func (l *Log) reopen() error {
