@@ -53,7 +53,7 @@ func (a *app) runProgram(_ context.Context, cmd *cli.Command) error {
 		remove, err := g.intercept((*environment)(&child.Env))
 		defer remove()
 		if err != nil {
-			return setting("the files of -intercept cannot be written: %v", withoutPath(err))
+			return setting("%v", err)
 		}
 	}
 	if !g.account.usedStdin { // else the program could rewind it, or read a key that is not whole

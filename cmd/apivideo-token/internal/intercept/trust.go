@@ -1,8 +1,9 @@
 package intercept
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -44,45 +45,58 @@ const javaPassword = "changeit"
 // trust writes files for runtimes to trust the authority beside the roots that
 // they trust already. It returns the variables that name the files.
 func (a *authority) trust(dir string, getenv func(string) string) (map[string]string, error) {
-	f := files{dir: dir, roots: systemRoots(), authority: a.pem()}
+	f := files{dir: dir, getenv: getenv, roots: systemRoots(), authority: a.pem()}
 	vars := map[string]string{}
-	before := "" // each looks at the variables before its own, too
+	roots := f.roots // each runtime looks at the variables before its own, too
 	for _, name := range []string{"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"} {
-		before = cmp.Or(getenv(name), before)
-		vars[name] = f.write(name+".pem", f.or(before))
+		if own := f.own(name); own != nil {
+			roots = own
+		}
+		vars[name] = f.write(name+".pem", roots)
 	}
-	vars["NODE_EXTRA_CA_CERTS"] = f.write("node.pem", f.own(getenv("NODE_EXTRA_CA_CERTS"))) // beside Node's own roots
+	vars["NODE_EXTRA_CA_CERTS"] = f.write("node.pem", f.own("NODE_EXTRA_CA_CERTS")) // beside Node's own roots
 	vars["NODE_USE_ENV_PROXY"] = "1"
 	vars["PHP_INI_SCAN_DIR"] = f.php(getenv("PHP_INI_SCAN_DIR"), vars["CURL_CA_BUNDLE"])
-	vars["JAVA_TOOL_OPTIONS"] = f.java(getenv("JAVA_TOOL_OPTIONS"), f.or(getenv("SSL_CERT_FILE")))
+	// Java has roots of its own, which a trust store replaces.
+	vars["JAVA_TOOL_OPTIONS"] = f.java(getenv("JAVA_TOOL_OPTIONS"), append(f.own("SSL_CERT_FILE"), f.roots...))
 	return vars, f.err
 }
 
-// files writes files until one fails.
+// files writes files until something fails.
 type files struct {
 	dir              string
+	getenv           func(string) string
 	roots, authority []byte
 	err              error // the first
 }
 
-// own is the content of a file of the user's, empty if there is no name.
-func (f *files) own(name string) []byte {
-	if name == "" || f.err != nil {
+// fail keeps the first error.
+func (f *files) fail(format string, args ...any) {
+	if f.err == nil {
+		f.err = fmt.Errorf(format, args...)
+	}
+}
+
+// own is the content of the file that a variable of the user's names, nil if
+// there is none.
+func (f *files) own(variable string) []byte {
+	name := f.getenv(variable)
+	if name == "" {
 		return nil
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {
-		f.err = err
+		f.fail("the file of %s cannot be read: %w", variable, cause(err))
 	}
 	return append(text, '\n')
 }
 
-// or is the content of a file of the user's, or the system's roots.
-func (f *files) or(name string) []byte {
-	if name == "" {
-		return f.roots
+// cause is err without the name of the file.
+func cause(err error) error {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		return at.Err
 	}
-	return f.own(name)
+	return err
 }
 
 // write writes certificates and the authority's, and returns the file's name.
@@ -92,8 +106,8 @@ func (f *files) write(name string, certs []byte) string {
 
 func (f *files) put(name string, content []byte) string {
 	path := filepath.Join(f.dir, name)
-	if f.err == nil {
-		f.err = os.WriteFile(path, content, 0o600)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		f.fail("a file of -intercept cannot be written: %w", cause(err))
 	}
 	return path
 }
@@ -102,8 +116,8 @@ func (f *files) put(name string, content []byte) string {
 // that names the bundle.
 func (f *files) php(before, bundle string) string {
 	dir := filepath.Join(f.dir, "php")
-	if f.err == nil {
-		f.err = os.Mkdir(dir, 0o700)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		f.fail("a folder of -intercept cannot be made: %w", cause(err))
 	}
 	f.put(filepath.Join("php", "apivideo.ini"), fmt.Appendf(nil, "curl.cainfo = \"%s\"\nopenssl.cafile = \"%[1]s\"\n", bundle))
 	return before + string(os.PathListSeparator) + dir // an empty name is PHP's own folder
@@ -113,8 +127,8 @@ func (f *files) php(before, bundle string) string {
 func (f *files) java(before string, roots []byte) string {
 	all := certificates(append(append([]byte{}, roots...), f.authority...))
 	store, err := pkcs12.LegacyDES.EncodeTrustStore(all, javaPassword) // which every Java reads
-	if err != nil && f.err == nil {
-		f.err = err
+	if err != nil {
+		f.fail("the trust store cannot be made: %w", err)
 	}
 	path := f.put("java.p12", store)
 	if strings.Contains(path, " ") {
