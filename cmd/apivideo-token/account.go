@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 
 	"github.com/apivideo/api.video-go-oauth2"
@@ -23,6 +24,9 @@ type account struct {
 	keyFile string      // "" if the key is not from a file
 	command *keyCommand // nil if the key is not from a command
 	cache   cacheFolder
+
+	stdin     io.Reader
+	usedStdin bool // the key came from there
 }
 
 // account reads the environment. It makes no call.
@@ -30,6 +34,7 @@ func (a *app) account() (*account, error) {
 	acc := &account{
 		conf:  &apivideo.Config{BaseURL: a.getenv(baseURLVariable), Application: apivideo.Product{Name: "apivideo-token", Version: "1"}},
 		cache: a.findCache(),
+		stdin: a.stdin,
 	}
 	if a.opts.sandbox && acc.conf.BaseURL != "" {
 		return nil, usage("use only one of -sandbox and %s", baseURLVariable)

@@ -20,7 +20,8 @@ type options struct {
 	header, json, refresh, reject, version bool
 	minTTL, timeout                        time.Duration
 	allow                                  []string
-	listen, secretFile                     string
+	listen, secretFile, audit              string
+	intercept                              bool
 }
 
 // The library's help repeats arguments, which may be secrets. The variable is
@@ -72,18 +73,29 @@ func (a *app) proxyCommands() []*cli.Command {
 		{
 			Name: "run", Usage: "run a program behind a local proxy that holds the API key",
 			UsageText: "apivideo-token run [flags] [--] PROGRAM [ARGUMENTS]", ArgsUsage: "PROGRAM",
-			Flags:  []cli.Flag{allowFlag(o)},
+			Flags: []cli.Flag{
+				allowFlag(o), auditFlag(o),
+				&cli.BoolFlag{Name: "intercept", Usage: "serve clients that use their default URL, too", Destination: &o.intercept, Local: true},
+			},
 			Action: a.action(a.runProgram), StopOnNthArg: new(1),
 		},
 		{
 			Name: "serve", Usage: "serve the local proxy until SIGTERM",
 			UsageText: "apivideo-token serve -secret-file FILE [flags]",
 			Flags: []cli.Flag{
-				&cli.StringFlag{Name: "listen", Usage: "listen at `ADDRESS`: 127.0.0.1:8787 (default) or unix:/path", Value: "127.0.0.1:8787", Destination: &o.listen, Local: true},
+				listenFlag(o, "listen at `ADDRESS`: 127.0.0.1:8787 (default) or unix:/path"),
 				&cli.StringFlag{Name: "secret-file", Usage: "`FILE` with the clients' secret; made if it does not exist", Destination: &o.secretFile, Local: true},
-				allowFlag(o),
+				allowFlag(o), auditFlag(o),
 			},
 			Action: a.action(a.serve),
+		},
+		{
+			Name: "ready", Usage: "ask serve whether the API would serve a request now",
+			UsageText: "apivideo-token ready [-listen ADDRESS]",
+			Flags: []cli.Flag{
+				listenFlag(o, "the `ADDRESS` of serve: 127.0.0.1:8787 (default) or unix:/path"),
+			},
+			Action: a.action(a.ready),
 		},
 	}
 }
@@ -126,6 +138,7 @@ var ofAccount = []string{"sandbox", "no-cache", "v"}
 var taken = map[string][]string{
 	"run":    ofAccount,
 	"serve":  ofAccount,
+	"ready":  {"timeout"},
 	"status": append([]string{"json"}, ofAccount...),
 	"check":  append([]string{"timeout"}, ofAccount...),
 }
@@ -174,4 +187,12 @@ func duration(name, usage string, to *time.Duration, value time.Duration) cli.Fl
 
 func allowFlag(o *options) cli.Flag {
 	return &cli.StringSliceFlag{Name: "allow", Usage: "allow what matches `PATTERN` and nothing else; repeatable", Destination: &o.allow, Local: true}
+}
+
+func auditFlag(o *options) cli.Flag {
+	return &cli.StringFlag{Name: "audit", Usage: "write a line of JSON to `FILE` for each request", Destination: &o.audit, Local: true}
+}
+
+func listenFlag(o *options, usage string) cli.Flag {
+	return &cli.StringFlag{Name: "listen", Usage: usage, Value: "127.0.0.1:8787", Destination: &o.listen, Local: true}
 }

@@ -161,11 +161,9 @@ func TestDeploySidecar(t *testing.T) {
 	kept, err := os.ReadDir(filepath.Join(cache, "apivideo"))
 	require.NoError(t, err)
 	assert.NotEmpty(t, kept, "the cache is used")
-	if newApp().command().Command("ready") != nil {
-		probe := withPort(s.ReadinessProbe.Exec.Command)
-		out, err := u.container(image, group, nil, probe[1:]...).CombinedOutput()
-		assert.NoError(t, err, string(out))
-	}
+	probe := withPort(s.ReadinessProbe.Exec.Command)
+	out, err := u.container(image, group, nil, probe[1:]...).CombinedOutput()
+	assert.NoError(t, err, string(out))
 	require.NoError(t, syscall.Kill(childOf(t, cmd.Process.Pid), syscall.SIGTERM))
 	assert.NoError(t, cmd.Wait(), "PID 1 ends with status 0")
 }

@@ -11,8 +11,12 @@ require (
 	golang.org/x/oauth2 v0.37.0
 	golang.org/x/sys v0.50.0
 	golang.org/x/term v0.48.0
+	software.sslmate.com/src/go-pkcs12 v0.7.4
 )
 
-require github.com/gofrs/flock v0.13.1 // indirect
+require (
+	github.com/gofrs/flock v0.13.1 // indirect
+	golang.org/x/crypto v0.59.0 // indirect
+)
 
 replace github.com/apivideo/api.video-go-oauth2 => ../..

@@ -32,7 +32,7 @@ func TestHelpNeedsNoKey(t *testing.T) {
 	u := newUser(t)
 	delete(u.env, keyVariable)
 	pages := u.pages()
-	assert.Len(t, pages, 9)
+	assert.Len(t, pages, 10)
 	for name, page := range pages {
 		assert.Equal(t, page, u.ok(strings.Fields(name+" -h")...))
 		assert.Equal(t, page, u.ok(strings.Fields(name+" --help")...))
@@ -131,8 +131,8 @@ func TestHelpHasFlagsThatGo(t *testing.T) {
 	u := newUser(t)
 	flag := regexp.MustCompile(`(?m)^  (-[a-z-]+)(?:  | [A-Z0-9])`)
 	for name, want := range map[string]string{
-		"run": "-allow -sandbox -no-cache -v -h", "check": "-timeout -sandbox -no-cache -v -h", "status": "-json -sandbox -no-cache -v -h",
-		"logout": "-h", "man": "-h", "help": "-h", "completion": "-h",
+		"run": "-allow -audit -intercept -sandbox -no-cache -v -h", "check": "-timeout -sandbox -no-cache -v -h", "status": "-json -sandbox -no-cache -v -h",
+		"ready": "-listen -timeout -h", "logout": "-h", "man": "-h", "help": "-h", "completion": "-h",
 	} {
 		page, _, _ := strings.Cut(u.ok("help", name), "\n\nExamples")
 		var got []string
@@ -192,7 +192,7 @@ func TestCompletionInBash(t *testing.T) {
 		"apivideo-token check -t":                   "-timeout",
 		"apivideo-token help ser":                   "serve",
 		"apivideo-token completion ba":              "bash",
-		"apivideo-token run -allow $(touch|MARK) -": "-allow -sandbox -no-cache -v -h",
+		"apivideo-token run -allow $(touch|MARK) -": "-allow -audit -intercept -sandbox -no-cache -v -h",
 	} {
 		words := strings.Split(strings.ReplaceAll(line, "|MARK", "\x00"+marker), " ")
 		for i := range words {

@@ -2,12 +2,18 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 
 	"github.com/apivideo/api.video-go-oauth2"
 )
+
+// maxKey is how much of standard input, or of a command's output, is read, in
+// bytes. API keys are shorter.
+const maxKey = 4 << 10
 
 // readKey finds the API key.
 func (acc *account) readKey(getenv func(string) string) (err error) {
@@ -24,6 +30,9 @@ func (acc *account) readKey(getenv func(string) string) (err error) {
 	case key != "":
 		acc.conf.APIKey, acc.keyName = key, keyVariable
 		return nil
+	case isStdin(file):
+		acc.keyName, acc.usedStdin = "standard input", true
+		err = acc.readStdin()
 	case file != "":
 		acc.keyName, acc.keyFile = "the file of "+keyFileVariable, file
 		acc.conf.APIKey, err = apivideo.KeyFile(acc.keyFile)(context.Background())
@@ -53,6 +62,27 @@ func (acc *account) follow(ctx context.Context) context.Context {
 		acc.followKeyFile()
 	}
 	return ctx
+}
+
+// isStdin reports whether the name of a key file means standard input.
+func isStdin(name string) bool {
+	return slices.Contains([]string{"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, name)
+}
+
+// readStdin reads the API key from standard input.
+func (acc *account) readStdin() error {
+	data, err := io.ReadAll(io.LimitReader(acc.stdin, maxKey+1))
+	key := strings.TrimRight(strings.TrimPrefix(string(data), "\xef\xbb\xbf"), "\r\n")
+	switch {
+	case err != nil:
+		return setting("standard input cannot be read: %v", withoutPath(err))
+	case len(data) > maxKey:
+		return setting("standard input is too long for an API key; it must have only the key")
+	case key == "":
+		return setting("standard input is empty; pipe the API key into it")
+	}
+	acc.conf.APIKey = key // the library checks it
+	return nil
 }
 
 // followKeyFile reads the file at each renewal, unless it is a pipe, which can be

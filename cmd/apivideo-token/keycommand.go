@@ -13,10 +13,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-const (
-	keyCommandTime = 5 * time.Second
-	maxKeyOutput   = 4 << 10 // bytes
-)
+const keyCommandTime = 5 * time.Second
 
 // keyCommand gets the API key from the output of a command, such as a password
 // manager. It keeps the key until the service rejects it: a person may have to
@@ -45,7 +42,7 @@ func (k *keyCommand) key(ctx context.Context) (string, error) {
 func (k *keyCommand) run(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, keyCommandTime)
 	defer cancel()
-	out := limited{left: maxKeyOutput}
+	out := limited{left: maxKey}
 	cmd := exec.CommandContext(ctx, "sh", "-c", k.line) // reads from the null device
 	cmd.Stdout = &out
 	cmd.WaitDelay = 100 * time.Millisecond // what the shell started may hold the output open
@@ -59,7 +56,7 @@ func (k *keyCommand) run(ctx context.Context) (string, error) {
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
 		return "", commandError("cannot be started: there is no shell sh")
 	case out.left < 0:
-		return "", commandError("printed more than %d bytes; it must print only the API key", maxKeyOutput)
+		return "", commandError("printed more than %d bytes; it must print only the API key", maxKey)
 	case key == "":
 		return "", commandError("printed nothing; it must print the API key")
 	default:

@@ -28,6 +28,7 @@ import (
 )
 
 func main() {
+	hide()
 	// Without this, SIGPIPE would end the program without a message if nobody
 	// reads its output. Not signal.Ignore: a child would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

@@ -128,7 +128,7 @@ func TestRunRefusesWhatIsNotAllowed(t *testing.T) {
 		call /videos -H 'Origin: http://evil.example' || echo " $?"`, "-allow", "GET /videos")
 	assert.Equal(t, 0, got.status)
 	assert.Regexp(t, `(?s)^.*"title":"No -allow pattern matches DELETE /videos/vi1\.","status":403.* 22\n`+
-		`.*"status":421.* 22\n.*"title":"The API key is invalid\.","status":401.* 22\n.*"status":403.* 22\n$`, got.stdout)
+		`.*"status":421.* 22\n.*"title":"The API key is invalid\.","status":401,"detail":"This is apivideo-token, .* 22\n.*"status":403.* 22\n$`, got.stdout)
 	assert.Equal(t, 1, u.srv.Counters().Authorized)
 }
 
@@ -146,12 +146,14 @@ func TestRunServiceDown(t *testing.T) {
 func TestRunEndsWithStatusOfProgram(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
+	const hint = "apivideo-token: hint: the program made no request through run; a client that uses its default URL goes past it; " +
+		"set its base URL to APIVIDEO_BASE_URL, or try run -intercept\n"
 	for script, want := range map[string]result{
 		"true":            {0, "", ""},
-		"exit 7":          {7, "", ""},
+		"exit 7":          {7, "", hint},
 		"kill -KILL $$":   {137, "", ""},
 		"kill -TERM $$":   {143, "", ""},
-		"echo out; false": {1, "out\n", ""},
+		"echo out; false": {1, "out\n", hint},
 		"echo err >&2":    {0, "", "err\n"},
 	} {
 		assert.Equal(t, want, u.runScript(script), script)

@@ -53,7 +53,7 @@ func (r *rig) start(conf *apivideo.Config, allow []string) {
 	host := r.proxy.Listener.Addr().String()
 	p, err := proxy.New(proxy.Config{
 		Source: conf.Source(r.t.Context()), BaseURL: conf.BaseURL, Secret: secret,
-		Hosts: []string{host}, Allow: allow, Base: r.base,
+		Hosts: []string{host}, Allow: allow, Base: r.base, Key: func() string { return conf.APIKey },
 	})
 	require.NoError(r.t, err)
 	r.proxy.Config.Handler = p
