@@ -52,6 +52,46 @@ func Example_readiness() {
 	// auth calls: 1
 }
 
+// Promise: While the API refuses the token and there is no new one, a process is not ready; it becomes ready by itself.
+func TestReadyWhileTokenIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := apivideotest.NewUnstartedServer()
+		ctx, cancel := context.WithCancel(srv.Context(t.Context()))
+		defer cancel()
+		src := srv.Config().Source(ctx)
+		client := src.Client(ctx)
+		list := func() int {
+			resp, err := client.Get(srv.URL + "/videos")
+			if !assert.NoError(t, err) {
+				return 0
+			}
+			resp.Body.Close()
+			return resp.StatusCode
+		}
+		probe := func() int {
+			w := httptest.NewRecorder()
+			ready(src)(w, httptest.NewRequest("GET", "/readyz", nil))
+			return w.Code
+		}
+		assert.Equal(t, http.StatusOK, list())
+		srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return apivideotest.Status(503) })
+		srv.RevokeAccessTokens()
+		assert.Equal(t, http.StatusUnauthorized, list())
+		time.Sleep(10 * time.Second) // see Stats.Err
+		for range 40 {
+			assert.Equal(t, http.StatusUnauthorized, list())
+			assert.Equal(t, http.StatusServiceUnavailable, probe(), "a token is there, and of no use")
+			time.Sleep(time.Second)
+		}
+		assert.LessOrEqual(t, srv.Counters().AuthCalls, 30)
+		srv.FailFunc(nil)
+		time.Sleep(2 * time.Minute) // without a request: it is not ready
+		probe()
+		assert.Equal(t, http.StatusOK, probe())
+		assert.Equal(t, http.StatusOK, list())
+	})
+}
+
 // Probes cost no more auth calls than the pauses of the Source allow, and find
 // the end of the outage by themselves.
 // Promise: Readiness probes make no auth calls beyond the pauses after failures, and find the end of an outage.
