@@ -108,12 +108,20 @@ func (u *user) container(i *image, group int, volumes map[string]string, args ..
 	return cmd
 }
 
-// childOf is the PID of the only child of a process.
+// childOf is the PID of the only child of a process, whichever of its threads
+// started it.
 func childOf(t *testing.T, pid int) int {
 	t.Helper()
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", pid))
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	require.NoError(t, err)
-	child, err := strconv.Atoi(strings.TrimSpace(string(children)))
+	var children []string
+	for _, thread := range threads {
+		some, err := os.ReadFile(thread)
+		require.NoError(t, err)
+		children = append(children, strings.Fields(string(some))...)
+	}
+	require.Len(t, children, 1)
+	child, err := strconv.Atoi(children[0])
 	require.NoError(t, err)
 	return child
 }
@@ -164,7 +172,9 @@ func TestDeploySidecar(t *testing.T) {
 	probe := withPort(s.ReadinessProbe.Exec.Command)
 	out, err := u.container(image, group, nil, probe[1:]...).CombinedOutput()
 	assert.NoError(t, err, string(out))
-	require.NoError(t, syscall.Kill(childOf(t, cmd.Process.Pid), syscall.SIGTERM))
+	init := childOf(t, cmd.Process.Pid)
+	assert.Positive(t, childOf(t, init), "PID 1 only supervises")
+	require.NoError(t, syscall.Kill(init, syscall.SIGTERM))
 	assert.NoError(t, cmd.Wait(), "PID 1 ends with status 0")
 }
 
