@@ -304,8 +304,7 @@ func (m *model) mayPause(p *process) bool {
 	if m.strict() {
 		return p.unhelpful >= 2
 	}
-	n := len(m.revoked)
-	return n >= 2 && time.Since(m.revoked[n-2]) < 10*time.Minute
+	return len(m.revoked) >= 2
 }
 
 // endedBy returns how many revocations ended the tokens that c was sent with.

@@ -468,6 +468,26 @@ func TestTransportRevocationOfTwoStoredTokens(t *testing.T) {
 	})
 }
 
+// A process takes two stored tokens in a row that were issued before the revocation.
+// That does not show that the API refuses all tokens.
+func TestRefusalOfOldStoredTokensHeals(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		all := w.warmSources(t, 2)
+		mustRenew(t, all[1])
+		second := w.store.Values()
+		mustRenew(t, all[1])
+		third := w.store.Values()
+		w.store.SetValues(second)
+		w.srv.RevokeAccessTokens()
+		client := all[0].Client(w.ctx)
+		w.stream(t, client, 401)
+		synctest.Wait()
+		w.store.SetValues(third)
+		w.get(t, client, 200)
+		assert.EqualValues(t, 2, all[0].Stats().Adopted)
+	})
+}
+
 // Meanwhile a renewal is under way that began before the first 401.
 //
 // Promise: A request is sent a third time, and no more, if its second token was not requested after the 401.

@@ -176,7 +176,7 @@ func (a *account) replacement(ctx context.Context, refused *tokencache.Token, si
 	case again:
 		return a.cache.Replace(ctx, refused, since)
 	case ctx.Err() != nil:
-		return nil, tokencache.Left(ctx)
+		return nil, tokencache.Ended(ctx)
 	}
 	a.cache.ReplaceBehind(refused)
 	return nil, errNotReplayable

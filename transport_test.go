@@ -598,6 +598,7 @@ func (w *world) hammer(t *testing.T, n int, d, every time.Duration, clients ...*
 	return w.authCalls() - before
 }
 
+// Promise: An API that rejects every token costs few auth calls and no waiting.
 func TestTransportRefusingAPICostsFewAuthCalls(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(10 * time.Millisecond)

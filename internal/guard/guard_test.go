@@ -175,3 +175,23 @@ func TestElapsedByTheFasterClock(t *testing.T) {
 	assert.Equal(t, 2*time.Hour, guard.Elapsed(then, slept(then.Add(2*time.Hour), 2*time.Hour)))
 	assert.Equal(t, time.Second, guard.Elapsed(then, slept(then.Add(-time.Hour), -time.Hour-time.Second)), "set back")
 }
+
+// Promise: A limit that ends more than 2 seconds late, by either clock, is known to be late.
+func TestLimitKnowsThatItIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, after := range []time.Duration{0, time.Second, 2 * time.Second, 2*time.Second + 1, time.Hour} {
+			ctx, cancel := guard.WithGrace(t.Context(), time.Second, time.Minute)
+			<-ctx.Done()
+			time.Sleep(after)
+			assert.Equal(t, "no answer within 1s", guard.Cause(ctx).Error())
+			assert.ErrorIs(t, guard.Cause(ctx), context.DeadlineExceeded)
+			overdue, ok := guard.Cause(ctx).(guard.Overdue)
+			assert.True(t, ok)
+			assert.Equal(t, after > 2*time.Second, overdue.Late, after)
+			cancel()
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		assert.Equal(t, context.Canceled, guard.Cause(ctx))
+	})
+}

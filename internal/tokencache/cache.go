@@ -105,24 +105,24 @@ func (c *Cache) Get(ctx context.Context) (*Token, time.Time, error) {
 		o.token.handOut()
 		return o.token, now, nil
 	}
-	t, err := c.await(ctx, demand{ask: (*state).get, old: true})
+	t, err := c.await(ctx, demand{claim: (*state).get, old: true})
 	return t, time.Now(), err
 }
 
 // Renew returns a new token, even if the current one is usable. It returns a
 // remembered failure of this process, but ignores one of another process.
 func (c *Cache) Renew(ctx context.Context) (*Token, error) {
-	return c.await(ctx, demand{ask: (*state).renew})
+	return c.await(ctx, demand{claim: (*state).renew})
 }
 
 // demand is what a caller wants.
 type demand struct {
-	ask   func(*state, *waiter) (*Token, *flight, error) // for a token, or a flight to wait for
+	claim func(*state, *waiter) (*Token, *flight, error) // for a token, or a flight to wait for
 	suits func(*Token) bool                              // nil: every new token does
 	old   bool                                           // the old token does, if the renewal fails and it is usable
 }
 
-// await waits for the flights that d asks for, until there is a token or an error.
+// await waits for the flights that d names, until there is a token or an error.
 func (c *Cache) await(ctx context.Context, d demand) (*Token, error) {
 	w := newWaiter(ctx)
 	for {
@@ -130,7 +130,7 @@ func (c *Cache) await(ctx context.Context, d demand) (*Token, error) {
 		var f *flight
 		var err error
 		w.over = nil
-		c.do(func(s *state) { t, f, err = d.ask(s, w) })
+		c.do(func(s *state) { t, f, err = d.claim(s, w) })
 		if f == nil {
 			return t, w.errorOf(err)
 		}

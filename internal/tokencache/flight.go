@@ -53,8 +53,8 @@ type progress struct {
 // error says why no flight may start.
 func (s *state) join(w *waiter, reason string) (*flight, error) {
 	switch {
-	case w.left:
-		return nil, errLeft
+	case w.ended:
+		return nil, errEnded
 	case s.flight == nil && s.failures.block(s.now):
 		return nil, s.failures.err
 	case s.flight == nil:
@@ -105,14 +105,14 @@ func (c *Cache) wait(w *waiter, f *flight) (outcome, error) {
 		return f.outcome, nil
 	case <-w.over:
 	case <-w.done:
-		w.left = true
+		w.ended = true
 	}
 	s := c.lock()
 	defer c.unlock(s)
 	w.doing = s.leave(f)
 	switch {
-	case w.left:
-		return outcome{}, errLeft
+	case w.ended:
+		return outcome{}, errEnded
 	case s.flight != f: // it ended its hold, and then itself
 		return f.outcome, nil
 	}

@@ -21,9 +21,9 @@ const (
 	quietTime = 10 * time.Minute
 )
 
-// ErrHeld reports that the API refuses new tokens too: another renewal would not
+// ErrPaused reports that the API refuses new tokens too: another renewal would not
 // help now.
-var ErrHeld = errors.New("apivideo: the API refuses new access tokens too")
+var ErrPaused = errors.New("apivideo: the API refuses new access tokens too")
 
 // refusals is what is known of 401s.
 type refusals struct {
@@ -124,10 +124,10 @@ func (s *state) accept(t *Token, sent time.Time, replayed bool) {
 // Replace returns a token to use instead of one that the API refused. Without
 // since, any other token will do. With since, it is one that was requested after
 // that time: an earlier one may have been revoked together with the refused one.
-// During a pause, Replace returns ErrHeld at once.
+// During a pause, Replace returns ErrPaused at once.
 func (c *Cache) Replace(ctx context.Context, refused *Token, since time.Time) (*Token, error) {
 	return c.await(ctx, demand{
-		ask:   func(s *state, w *waiter) (*Token, *flight, error) { return s.replace(w, refused, since) },
+		claim: func(s *state, w *waiter) (*Token, *flight, error) { return s.replace(w, refused, since) },
 		suits: func(t *Token) bool { return t.follows(refused, since) },
 	})
 }
@@ -141,7 +141,7 @@ func (s *state) replace(w *waiter, refused *Token, since time.Time) (*Token, *fl
 		w.over = s.progress.hold
 	}
 	if s.paused() {
-		return nil, nil, ErrHeld
+		return nil, nil, ErrPaused
 	}
 	f, err := s.join(w, reasonRefused)
 	if err == nil && w.over == nil {
@@ -177,20 +177,20 @@ func (s *state) replaceBy(f *flight, refused *Token, since time.Time) {
 	if since.After(p.since) {
 		p.since = since
 	}
-	left := holdTime - s.now.Sub(s.refusals.at)
-	if !own || !s.refused() || left <= 0 || s.failures.last != nil || s.refusals.unhelpful >= freeRenewals || p.held() {
+	rest := holdTime - s.now.Sub(s.refusals.at)
+	if !own || !s.refused() || rest <= 0 || s.failures.last != nil || s.refusals.unhelpful >= freeRenewals || p.wasHeld() {
 		return
 	}
 	p.hold = make(chan struct{})
-	p.holdTimer = s.cache.after(left, func(s *state) {
+	p.holdTimer = s.cache.after(rest, func(s *state) {
 		if s.flight == f {
 			s.endHold()
 		}
 	})
 }
 
-// held reports whether requests have waited for the flight.
-func (p *progress) held() bool { return p.holdTimer != nil }
+// wasHeld reports whether requests have waited for the flight.
+func (p *progress) wasHeld() bool { return p.holdTimer != nil }
 
 // endHold lets the requests that wait use the current token.
 func (s *state) endHold() {

@@ -115,10 +115,10 @@ func (c *Cache) issued(f *flight, stored *Token) outcome {
 func (c *Cache) issue(f *flight, stored *Token) (*Token, error) {
 	start := time.Now()
 	defer func() { f.issuing += time.Since(start) }()
-	left := issueTime - f.issuing
-	ctx, cancel := guard.WithLimit(f.ctx, left)
+	rest := issueTime - f.issuing
+	ctx, cancel := guard.WithLimit(f.ctx, rest)
 	defer cancel()
-	limit, stop := guard.WithGrace(f.ctx, left, grace)
+	limit, stop := guard.WithGrace(f.ctx, rest, grace)
 	defer stop()
 	r, reason := c.request(f, stored)
 	t, err := guard.Call(limit, func() (*Token, error) { return c.issuer.Issue(ctx, r) })
@@ -151,7 +151,7 @@ func (c *Cache) request(f *flight, stored *Token) (r Request, reason *because) {
 		return again
 	}
 	r.Spent = func(refreshToken string) { c.do(func(s *state) { s.of(f).spent = refreshToken }) }
-	r.Doing = func(op string) { c.do(func(s *state) { *reason = s.ask(f, op) }) }
+	r.Doing = func(op string) { c.do(func(s *state) { *reason = s.noteCall(f, op) }) }
 	return r, reason
 }
 
@@ -168,8 +168,8 @@ func (s *state) before(f *flight, stored *Token) (old *Token, failure error) {
 	return old, failure
 }
 
-// ask notes that f makes an auth call.
-func (s *state) ask(f *flight, op string) because {
+// noteCall notes that f makes an auth call.
+func (s *state) noteCall(f *flight, op string) because {
 	p := s.of(f)
 	p.doing = op
 	if p.refused == nil {

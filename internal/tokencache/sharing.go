@@ -74,8 +74,8 @@ func (c *Cache) obtainShared(f *flight) outcome {
 	if f.ctx.Err() != nil {
 		return outcome{}
 	}
-	if o, postponed := c.withoutStore(f, err); postponed {
-		return o
+	if p := c.postponed(f, err); p != nil {
+		return outcome{failure: p}
 	}
 	return c.issued(f, seen.token)
 }
@@ -103,21 +103,20 @@ func (c *Cache) settled(f *flight, now, seen content) (o outcome, settled bool) 
 	return o, settled
 }
 
-// withoutStore notes a failure of the Store. It reports whether to retry later
-// instead of renewing without the Store: nobody waits for the flight, and the
+// postponed notes a failure of the Store. It returns nil if the flight should renew
+// without the Store. It may wait for a later one if nobody waits for it, and the
 // current token is not yet in the last part of the renewal window.
-func (c *Cache) withoutStore(f *flight, err error) (o outcome, postponed bool) {
-	s := c.lock()
-	defer c.unlock(s)
-	s.storeFails(err)
-	cur := s.current()
-	if s.of(f).waiters > 0 || cur == nil ||
-		cur.usableUntil.left(s.now) <= cur.usableUntil.t.Sub(cur.renewAt.t)/lastPart {
-		return outcome{}, false
-	}
-	p := s.fail(err, Explanation{Temporary: true})
-	p.postponed = true
-	return outcome{failure: p}, true
+func (c *Cache) postponed(f *flight, err error) (p *failure) {
+	c.do(func(s *state) {
+		s.storeFails(err)
+		t := s.current()
+		if s.of(f).waiters > 0 || t == nil || t.usableUntil.remaining(s.now) <= t.usableUntil.t.Sub(t.renewAt.t)/lastPart {
+			return
+		}
+		p = s.fail(err, Explanation{Temporary: true})
+		p.postponed = true
+	})
+	return p
 }
 
 // look reads the Store. It returns after storeTime even if the Store ignores its
@@ -149,7 +148,9 @@ func (c *Cache) look(f *flight) (content, error) {
 // the flight started.
 func (s *state) settle(f *flight, now, seen content) (o outcome, settled bool) {
 	if t := now.token; s.adoptable(f, t, seen.token) {
-		t.trial = s.of(f).trial
+		if t.replaces != "" { // another token may be from before the revocation
+			t.trial = s.of(f).trial
+		}
 		return outcome{token: t}, true
 	}
 	if s.blocks(f, now.failure, seen.failure) {
@@ -160,7 +161,7 @@ func (s *state) settle(f *flight, now, seen content) (o outcome, settled bool) {
 
 // blocks reports whether p, a failure in the Store, ends a flight. It does until
 // its wait has passed. One that the flight has seen before, or whose wait this
-// process has kept, does not: the clock that it is from may be ahead.
+// process has kept, does not: it may come from a fast clock.
 func (s *state) blocks(f *flight, p, seen *failure) bool {
 	switch {
 	case p == nil || p.err == nil, p.same(seen), p.same(&s.failures.failure):

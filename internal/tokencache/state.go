@@ -57,7 +57,7 @@ func (s *state) current() *Token {
 }
 
 func (s *state) renew(w *waiter) (*Token, *flight, error) {
-	if s.failures.other && !w.left {
+	if s.failures.other && !w.ended {
 		s.failures.until = momentOf(s.now)
 	}
 	f, err := s.join(w, reasonRenew)
@@ -77,7 +77,7 @@ func (s *state) invalidate(accessToken string) {
 // publish makes t the current token.
 func (s *state) publish(t *Token) {
 	if s.cur != nil {
-		// A clock that was ahead may make it expire later than its successor.
+		// A fast clock may make it expire later than its successor.
 		s.retired.add(s.cur.id)
 	}
 	s.retired.remove(t.id) // in case the service issues the same one again
@@ -160,7 +160,7 @@ func (s *state) schedule(due moment) {
 		return
 	}
 	s.timerAt = due
-	d := max(due.left(s.now), 0)
+	d := max(due.remaining(s.now), 0)
 	if s.timer == nil {
 		s.timer = s.cache.after(d, (*state).tick)
 	} else {
