@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf16"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/stretchr/testify/assert"
@@ -29,6 +32,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Promise: An answer to an auth call without a usable token is an error.
 func TestAuthCallUnusableAnswer(t *testing.T) {
 	const access, refreshed = "made-up-access-token-of-the-answer", "made-up-refresh-token-of-the-answer"
 	field := func(name, value string) string {
@@ -93,6 +97,7 @@ func TestAuthCallUnusableAnswer(t *testing.T) {
 	}
 }
 
+// Promise: At most 1 MiB of the answer to an auth call is read.
 func TestAuthCallReadsOneMiBAtMost(t *testing.T) {
 	for _, status := range []int{200, 400} {
 		body := &endless{}
@@ -109,6 +114,7 @@ func TestAuthCallReadsOneMiBAtMost(t *testing.T) {
 	}
 }
 
+// Promise: An answer is accepted with a token type in any case or none, and a lifetime as a string, of at most a day, or none.
 func TestAuthCallAcceptedAnswers(t *testing.T) {
 	for body, want := range map[string]struct {
 		lifetime time.Duration
@@ -140,6 +146,7 @@ func TestAuthCallAcceptedAnswers(t *testing.T) {
 	}
 }
 
+// Promise: Auth calls follow no redirect.
 func TestAuthCallFollowsNoRedirect(t *testing.T) {
 	location, calls := "", 0
 	redirect := func(status int) tripper {
@@ -169,6 +176,8 @@ func TestAuthCallFollowsNoRedirect(t *testing.T) {
 	assert.ErrorContains(t, err, "far enough", "the program's own client follows on")
 }
 
+// Promise: A mistake in the Config is an error of the first call, which says what to do and sends nothing.
+// Promise: A BaseURL is https, or http on a loopback host.
 func TestConfigMistakeFailsBeforeSending(t *testing.T) {
 	for want, conf := range map[string]apivideo.Config{
 		"APIKey is empty":                 {},
@@ -222,6 +231,7 @@ func TestConfigMistakeFailsBeforeSending(t *testing.T) {
 	}
 }
 
+// Promise: A BaseURL is https, or http on a loopback host.
 func TestConfigAcceptedBaseURLs(t *testing.T) {
 	for base, want := range map[string]string{
 		"":                             "https://ws.api.video/auth/api-key",
@@ -247,6 +257,7 @@ func TestConfigAcceptedBaseURLs(t *testing.T) {
 	}
 }
 
+// Promise: A token that expired before its answer arrived is an error.
 func TestAuthCallTokenExpiredInTransit(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAuth(func(*http.Request) (*http.Response, error) {
@@ -263,6 +274,7 @@ func TestAuthCallTokenExpiredInTransit(t *testing.T) {
 	})
 }
 
+// Promise: An answer that never ends leaves no goroutine and no connection behind.
 func TestAuthCallClosesTheBody(t *testing.T) {
 	for _, status := range []int{200, 302, 401, 503} {
 		body := &closing{Reader: strings.NewReader("{}")}
@@ -274,4 +286,118 @@ func TestAuthCallClosesTheBody(t *testing.T) {
 		require.Error(t, err)
 		assert.EqualValues(t, 1, body.closed.Load(), status)
 	}
+}
+
+const fileKey = "aMadeUpKeyOfAFile0123456789"
+
+// utf16le is how PowerShell's > writes a file.
+func utf16le(s string) string {
+	b := []byte("\xff\xfe")
+	for _, u := range utf16.Encode([]rune(s)) {
+		b = append(b, byte(u), byte(u>>8))
+	}
+	return string(b)
+}
+
+func newKeyFile(t *testing.T, content string) string {
+	name := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
+	return name
+}
+
+// Promise: The byte order mark and the line ends of a key file are ignored.
+func TestKeyFileAsPeopleHaveThem(t *testing.T) {
+	for _, content := range []string{fileKey, fileKey + "\n", fileKey + "\r\n", fileKey + "\n\n", "\xef\xbb\xbf" + fileKey + "\r\n"} {
+		key, err := apivideo.KeyFile(newKeyFile(t, content))(t.Context())
+		require.NoError(t, err, "%q", content)
+		assert.Equal(t, fileKey, key)
+	}
+}
+
+// eachMistake are the mistakes that people make with API keys, by what the
+// error says of them.
+var eachMistake = map[string][]string{
+	"has an invisible character (U+200B); copy the key again":   {fileKey + "\u200b", "\u200b" + fileKey, fileKey[:5] + "\u200b" + fileKey[5:]},
+	"has an invisible character (U+FEFF)":                       {fileKey[:5] + "\ufeff" + fileKey[5:]},
+	"has quotes around it; remove them":                         {`"` + fileKey + `"`, "'" + fileKey + "'", "“" + fileKey + "”", "`" + fileKey + "`"},
+	"has the name of a variable before the key; remove all":     {"APIVIDEO_API_KEY=" + fileKey, "export API_KEY=" + fileKey, "apiKey=" + fileKey, `APIVIDEO_API_KEY="` + fileKey + `"`},
+	"has spaces around it; remove them":                         {" " + fileKey, fileKey + " ", "\u00a0" + fileKey},
+	"has a space in it; an API key has none":                    {fileKey[:5] + " " + fileKey[5:], fileKey[:5] + "\u00a0" + fileKey[5:]},
+	"has a character that no API key has (U+00E9)":              {fileKey + "é"},
+	"is UTF-16; write it as plain text (UTF-8)":                 {utf16le(fileKey), utf16le(fileKey)[2:]},
+	"has control characters, perhaps a line break; remove them": {fileKey + "\n" + fileKey, fileKey + "\x00", "\x1b[1m" + fileKey, fileKey + "\xff"},
+}
+
+// The messages say where the key is from and show no part of it. Nothing is
+// sent.
+//
+// Promise: Each common mistake in a key or key file has its own message, which does not show the key.
+func TestAPIKeyMistakes(t *testing.T) {
+	ctx := through(t.Context(), func(*http.Request) (*http.Response, error) {
+		t.Error("something was sent")
+		return answer(500, "", ""), nil
+	})
+	for want, keys := range eachMistake {
+		for _, key := range keys {
+			name := newKeyFile(t, key+"\n")
+			for place, conf := range map[string]apivideo.Config{
+				"Config.APIKey":                 {APIKey: key},
+				"Config.APIKeyFunc":             {APIKeyFunc: func(context.Context) (string, error) { return key, nil }},
+				"of the key file " + name + " ": {APIKeyFunc: apivideo.KeyFile(name)},
+			} {
+				for call, f := range map[string]func() error{
+					"Config": func() error { _, err := conf.Token(ctx); return err },
+					"Source": func() error { _, err := conf.Source(ctx).Token(); return err },
+				} {
+					err := f()
+					assert.ErrorIs(t, err, apivideo.ErrInvalidConfig, "%q: %s", key, call)
+					require.ErrorContains(t, err, want, "%q", key)
+					assert.ErrorContains(t, err, place)
+					assert.NotContains(t, err.Error(), fileKey[:5])
+				}
+			}
+		}
+	}
+}
+
+// Promise: A key file that cannot be read is an `ErrInvalidConfig` that names the file.
+func TestKeyFileThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	for name, want := range map[string]string{
+		filepath.Join(dir, "missing"):     "cannot be read: no such file",
+		dir:                               "cannot be read: is a directory",
+		newKeyFile(t, ""):                 "is empty; put the API key into it",
+		newKeyFile(t, "\xef\xbb\xbf\r\n"): "is empty",
+		newKeyFile(t, strings.Repeat("x", 4<<10+1)):      "is too long for an API key",
+		newKeyFile(t, strings.Repeat("x", 4<<10)+"\n\n"): "is too long for an API key",
+	} {
+		_, err := apivideo.KeyFile(name)(t.Context())
+		assert.ErrorIs(t, err, apivideo.ErrInvalidConfig)
+		assert.ErrorContains(t, err, "the key file "+name+" "+want)
+	}
+}
+
+// A pipe that nobody writes to, or a network file system that hangs.
+//
+// Promise: `APIKeyFunc`, and the methods of its error, can neither block nor panic a Source.
+func TestKeyFileThatBlocks(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		key := w.conf.APIKey
+		released, blocked := make(chan struct{}), false
+		defer close(released)
+		w.conf.APIKey, w.conf.APIKeyFunc = "", func(context.Context) (string, error) {
+			if blocked {
+				<-released
+			}
+			return key, nil
+		}
+		src, _ := w.warm(t)
+		blocked = true
+		_, took := mustRenew(t, src)
+		assert.Equal(t, 5*time.Second, took, "then the last key is used")
+		start := time.Now()
+		_, err := w.conf.Token(w.ctx)
+		assert.EqualError(t, err, "apivideo: getting the API key: no answer within 5s")
+		assert.Equal(t, 5*time.Second, time.Since(start))
+	})
 }

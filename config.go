@@ -10,7 +10,11 @@ import (
 	"net/http"
 	"regexp"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
+	"github.com/apivideo/api.video-go-oauth2/internal/endpoint"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/redact"
+	"golang.org/x/oauth2"
 )
 
 // ErrInvalidConfig reports a mistake in a [Config], or a key file that cannot
@@ -22,11 +26,20 @@ var ErrInvalidConfig = errors.New("apivideo: invalid configuration")
 type configError struct{ error }
 
 func configErrorf(format string, args ...any) error {
-	return &configError{fmt.Errorf("apivideo: "+format, args...)}
+	return asConfigError(fmt.Errorf(format, args...))
 }
 
+// asConfigError returns a configError of err, or nil if err is nil.
+func asConfigError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &configError{err}
+}
+
+func (e *configError) Error() string        { return "apivideo: " + e.error.Error() }
 func (e *configError) Is(target error) bool { return target == ErrInvalidConfig }
-func (e *configError) Unwrap() error        { return errors.Unwrap(e.error) }
+func (e *configError) Unwrap() error        { return e.error }
 
 var errNoSource = errors.New("apivideo: there is no Source; make one with Config.Source")
 
@@ -58,26 +71,23 @@ func (p Product) check(field string) error {
 type originHeader struct{ name, value string }
 
 // originHeaders returns the headers for c.Application and c.SDK.
-func (c *Config) originHeaders() ([]originHeader, error) {
-	if err := errors.Join(c.Application.check("Application"), c.SDK.check("SDK")); err != nil {
-		return nil, err
-	}
-	var headers []originHeader
-	for _, h := range []originHeader{
-		{"Av-Origin-App", c.Application.Name + ":" + c.Application.Version},
-		{"Av-Origin-Sdk", c.SDK.Name + ":" + c.SDK.Version},
-	} {
-		if h.value != ":" {
-			headers = append(headers, h)
+func (c *Config) originHeaders() (headers []originHeader, err error) {
+	for _, p := range []struct {
+		field, header string
+		Product
+	}{{"Application", "Av-Origin-App", c.Application}, {"SDK", "Av-Origin-Sdk", c.SDK}} {
+		err = errors.Join(err, p.check(p.field))
+		if p.Product != (Product{}) {
+			headers = append(headers, originHeader{p.header, p.Name + ":" + p.Version})
 		}
 	}
-	return headers, nil
+	return headers, err
 }
 
 // service is a validated Config. It makes auth calls and decides which requests
 // may carry a token. It is never written to after it is made.
 type service struct {
-	base        endpoint
+	base        endpoint.Endpoint
 	origins     []originHeader
 	client      *http.Client      // follows no redirect
 	defaultBase http.RoundTripper // http.DefaultTransport when this was made; later it may be a Transport that uses this service
@@ -88,9 +98,9 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 	if err := c.checkKeySource(); err != nil {
 		return nil, err
 	}
-	base, err := parseEndpoint(cmp.Or(c.BaseURL, ProductionURL))
+	base, err := endpoint.Parse(cmp.Or(c.BaseURL, ProductionURL))
 	if err != nil {
-		return nil, err
+		return nil, asConfigError(err)
 	}
 	origins, err := c.originHeaders()
 	if err != nil {
@@ -100,8 +110,27 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 		return nil, configErrorf("Config.Store is a nil %T; make one, or leave the field out", c.Store)
 	}
 	client := *contextClient(ctx)
-	client.Transport = unredirected{cmp.Or(given(client.Transport), http.DefaultTransport)}
+	client.Transport = endpoint.Confine(cmp.Or(given(client.Transport), http.DefaultTransport))
 	return &service{base, origins, &client, http.DefaultTransport}, nil
+}
+
+// checkKeySource validates APIKey and APIKeyFunc, without a call of the latter.
+func (c *Config) checkKeySource() error {
+	switch {
+	case c.APIKey != "" && c.APIKeyFunc != nil:
+		return configErrorf("Config.APIKey and Config.APIKeyFunc are both set; use only one of them")
+	case c.APIKeyFunc != nil:
+		return nil
+	case c.APIKey == "":
+		return configErrorf("Config.APIKey is empty; set it to the API key from the api.video dashboard")
+	}
+	return asConfigError(apikey.Check(c.APIKey, "Config.APIKey"))
+}
+
+// contextClient returns the client that oauth2 would use under ctx.
+func contextClient(ctx context.Context) *http.Client {
+	c, _ := cmp.Or(ctx, context.Background()).Value(oauth2.HTTPClient).(*http.Client)
+	return cmp.Or(c, http.DefaultClient)
 }
 
 // given returns base, or nil if base is a nil pointer in an interface.
@@ -112,28 +141,16 @@ func given(base http.RoundTripper) http.RoundTripper {
 	return base
 }
 
-// unredirected removes the Location of responses, so that http.Client follows no
-// redirect: it would send the API key to another host.
-type unredirected struct{ base http.RoundTripper }
-
-func (u unredirected) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := u.base.RoundTrip(req)
-	if resp != nil {
-		resp.Header.Del("Location")
-	}
-	return resp, err
-}
-
 // String describes c without its API key.
 func (c Config) String() string {
 	key := "unset"
 	switch {
 	case c.APIKey != "":
-		key = redacted
+		key = redact.Mark
 	case c.APIKeyFunc != nil:
 		key = "from APIKeyFunc"
 	}
-	return newSecrets(c.APIKey).redact(fmt.Sprintf("apivideo.Config{APIKey:%s BaseURL:%s Application:%s SDK:%s}",
+	return redact.New(c.APIKey).Redact(fmt.Sprintf("apivideo.Config{APIKey:%s BaseURL:%s Application:%s SDK:%s}",
 		key, c.printableURL(), c.Application, c.SDK))
 }
 
@@ -141,10 +158,10 @@ func (c Config) String() string {
 // contain a password or the API key.
 func (c Config) printableURL() string {
 	base := cmp.Or(c.BaseURL, ProductionURL)
-	if _, err := parseEndpoint(base); err != nil {
+	if _, err := endpoint.Parse(base); err != nil {
 		return "invalid"
 	}
-	return newSecrets(c.APIKey).redact(base)
+	return redact.New(c.APIKey).Redact(base)
 }
 
 // Format implements [fmt.Formatter]: every verb prints what String returns,

@@ -2,19 +2,19 @@ package apivideo
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/grant"
+	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"golang.org/x/oauth2"
 )
 
@@ -28,6 +28,12 @@ var (
 	ErrInvalidRefreshToken = errors.New("apivideo: the refresh token is invalid")
 	// ErrAccountSuspended: every call of the account fails.
 	ErrAccountSuspended = errors.New("apivideo: the account is suspended")
+)
+
+// The values of Error.Op.
+const (
+	opAuthenticate = "authenticate"
+	opRefresh      = "refresh"
 )
 
 // Error is a failed auth call. Neither it nor its chain contains a secret.
@@ -49,9 +55,8 @@ type Error struct {
 	RetryAfter time.Duration
 
 	reason  string // the text after the operation
-	err     error  // nil if there was an answer
-	answer  *oauth2.RetrieveError
-	unsent  bool // the credential was not sent: there was no connection
+	err     error  // the cause, or the answer as an *oauth2.RetrieveError; may be nil
+	unsent  bool   // the credential was not sent: there was no connection
 	outcome outcome
 }
 
@@ -83,25 +88,29 @@ func (e *Error) Is(target error) bool { return target != nil && target == sentin
 // Unwrap returns the cause of the error, or the answer of the service as an
 // [*oauth2.RetrieveError].
 func (e *Error) Unwrap() []error {
-	switch {
-	case e.answer != nil:
-		return []error{e.answer}
-	case e.err != nil:
-		return []error{e.err}
+	if e.err == nil {
+		return nil
 	}
-	return nil
+	return []error{e.err}
 }
 
 // unspent reports whether the refresh token is certainly still valid: it was not
 // sent, or the service did not process it.
 func (e *Error) unspent() bool { return e.Status == http.StatusTooManyRequests || e.unsent }
 
+// reporter makes the errors of an auth call.
+type reporter struct {
+	op      string
+	secrets redact.Secrets
+	progress
+}
+
 // noAnswer is the error of a call that got no answer, or not all of it.
-func (x *exchange) noAnswer(err error) *Error {
-	e := &Error{Op: x.op.name, outcome: passing, err: x.secrets.known(err)}
+func (r *reporter) noAnswer(err error) *Error {
+	e := &Error{Op: r.op, outcome: passing, err: r.secrets.Error(err)}
 	var dial *net.OpError // only so do clients other than net/http's report a failed dial
 	var at *url.Error
-	walk(err, func(err error) bool {
+	redact.Walk(err, func(err error) bool {
 		switch known := err.(type) {
 		case *net.OpError:
 			dial = cmp.Or(dial, known)
@@ -112,81 +121,61 @@ func (x *exchange) noAnswer(err error) *Error {
 		}
 		return true
 	})
-	failed := x.dialing.Load() || dial != nil && dial.Op == "dial" && !x.read.Load()
-	e.unsent = failed && !x.connected.Load()
+	e.unsent = (r.dialing.Load() || dial != nil && dial.Op == "dial" && !r.read.Load()) && !r.connected.Load()
 	if at != nil {
-		e.reason = x.secrets.brief(strings.ToUpper(at.Op)+" "+at.URL) + ": "
+		e.reason = r.secrets.Brief(strings.ToUpper(at.Op)+" "+at.URL) + ": "
 		err = at.Err
 	}
-	e.reason += x.secrets.brief(err.Error())
+	e.reason += r.secrets.Brief(err.Error())
 	return e
 }
 
 // fromElsewhere is the error of a call that another host or path answered: the
 // transport of the HTTP client follows redirects.
-func (x *exchange) fromElsewhere() *Error {
+func (r *reporter) fromElsewhere(url string) *Error {
 	return &Error{
-		Op:      x.op.name,
+		Op:      r.op,
 		outcome: later,
-		reason: "the answer did not come from " + x.secrets.brief(x.service.base.join(x.op.path)) +
+		reason: "the answer did not come from " + r.secrets.Brief(url) +
 			": the HTTP client's transport follows redirects; configure it not to",
 	}
 }
 
 // unusable is the error of a successful answer without a usable token. It keeps
 // no part of the body, which may have secrets.
-func (x *exchange) unusable(resp *http.Response, why error, outcome outcome) *Error {
-	answer := x.secrets.retrieveError(resp, nil)
-	answer.Response.Header = x.secrets.header(plainHeader(resp.Header))
+func (r *reporter) unusable(resp *http.Response, why error, outcome outcome) *Error {
+	plain := *resp
+	plain.Header = grant.PlainHeader(resp.Header)
 	return &Error{
-		Op:      x.op.name,
+		Op:      r.op,
 		Problem: Problem{Status: resp.StatusCode},
-		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", x.secrets.describe(resp), why),
-		answer:  answer,
+		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", grant.Describe(resp, r.secrets), why),
+		err:     grant.RetrieveError(&plain, nil, r.secrets),
 		outcome: outcome,
 	}
 }
 
 // refusal is the error of an answer whose status is not a success. It may have
 // new tokens all the same.
-func (x *exchange) refusal(resp *http.Response, data []byte) *Error {
+func (r *reporter) refusal(resp *http.Response, data []byte) *Error {
 	p, explained := parseProblem(data)
-	hidden := newSecrets(append(tokensIn(data), x.secrets...)...)
+	hidden := redact.New(append(grant.Tokens(data), r.secrets...)...)
 	e := &Error{
-		Op:      x.op.name,
-		Problem: hidden.problem(p),
-		answer:  hidden.retrieveError(resp, data),
+		Op:      r.op,
+		Problem: p.redact(hidden),
+		err:     grant.RetrieveError(resp, data, hidden),
 		outcome: outcomeOf(resp.StatusCode, explained),
 	}
 	e.Status = resp.StatusCode
 	said := cmp.Or(e.Title, e.id())
 	if !explained {
-		said = textOf(data)
+		said = grant.Text(data)
 	}
-	e.reason = strings.TrimSuffix(hidden.describe(resp)+": "+hidden.brief(said), ": ")
+	e.reason = strings.TrimSuffix(grant.Describe(resp, hidden)+": "+hidden.Brief(said), ": ")
 	if e.outcome == passing {
-		e.RetryAfter = retryAfter(resp, time.Now())
+		e.RetryAfter = grant.RetryAfter(resp, time.Now())
 	}
 	return e
-}
-
-var (
-	page      = regexp.MustCompile(`(?i)^\s*<|<(!doctype|html|head|body|title)\b`)
-	pageTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
-	tag       = regexp.MustCompile(`(?s)<[^>]*>`)
-)
-
-// textOf returns the text of an answer that is not a problem. For an HTML page,
-// which comes from the CDN, it returns the title.
-func textOf(data []byte) string {
-	data = data[:min(len(data), 64<<10)]
-	if !page.Match(data) {
-		return string(data)
-	}
-	if m := pageTitle.FindSubmatch(data); m != nil {
-		return html.UnescapeString(string(tag.ReplaceAll(m[1], nil)))
-	}
-	return ""
 }
 
 // outcomeOf classifies an answer whose status is not a success. explained means
@@ -203,52 +192,52 @@ func outcomeOf(status int, explained bool) outcome {
 	return passing // from the CDN, not from the service
 }
 
-// describe returns the status of an answer and, unless it is JSON, its type.
-func (ss secrets) describe(resp *http.Response) string {
-	s := strings.TrimSpace(strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode))
-	if kind := resp.Header.Get("Content-Type"); kind != "" && !strings.Contains(kind, "json") {
-		s += ", " + truncate(ss.brief(kind), 40)
-	}
-	return s
+// sharedError is the form of an [Error] in a Store.
+type sharedError struct {
+	Op         string
+	Problem    Problem
+	RetryAfter time.Duration
+	Reason     string
+	Outcome    outcome
+	Timeout    bool
+	Body       []byte // of the answer; nil if there was none
 }
 
-// retrieveError returns the answer as users of oauth2 expect it. It is redacted,
-// and the body is cut to 1 KiB. The request is left out: it has the credential.
-func (ss secrets) retrieveError(resp *http.Response, data []byte) *oauth2.RetrieveError {
-	body := ss.redact(string(data))
-	answer := responseOf(resp.StatusCode)
-	answer.Proto, answer.ProtoMajor, answer.ProtoMinor = resp.Proto, resp.ProtoMajor, resp.ProtoMinor
-	answer.Header = ss.header(resp.Header)
-	return &oauth2.RetrieveError{Response: answer, Body: []byte(body[:min(len(body), 1<<10)])}
+// encodeError returns an error without secrets, as JSON.
+func encodeError(err error) []byte {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		e = &Error{Op: opAuthenticate, reason: strings.TrimPrefix(err.Error(), "apivideo: "), outcome: passing}
+	}
+	s := sharedError{e.Op, e.Problem, e.RetryAfter, e.reason, e.outcome, e.Timeout(), nil}
+	if answer, ok := e.err.(*oauth2.RetrieveError); ok {
+		s.Body = append([]byte{}, answer.Body...)
+	}
+	data, _ := json.Marshal(s) // strings and numbers cannot fail
+	if len(data) > maxShared {
+		p := &s.Problem
+		p.Type, p.Title, p.Name = redact.Truncate(p.Type, redact.MaxText), redact.Truncate(p.Title, redact.MaxText), redact.Truncate(p.Name, redact.MaxText)
+		p.Problems = nil
+		data, _ = json.Marshal(s)
+	}
+	return data
 }
 
-// responseOf returns a response with only a status.
-func responseOf(status int) *http.Response {
-	return &http.Response{
-		Status:     strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status)),
-		StatusCode: status,
-		Header:     make(http.Header),
-		Body:       http.NoBody,
-	}
-}
+// maxShared is how long an encoded error may be before it is cut, in bytes.
+const maxShared = 8 << 10
 
-// retryAfter returns how long the answer asks to wait, or 0.
-func retryAfter(resp *http.Response, now time.Time) time.Duration {
-	wait := parseWait(resp.Header.Get("Retry-After"), now)
-	if resp.StatusCode == http.StatusTooManyRequests { // elsewhere it is only information
-		wait = max(wait, parseWait(resp.Header.Get("X-RateLimit-Retry-After"), now))
+// decodeError reads what encodeError returned, or returns nil.
+func decodeError(encoded []byte) error {
+	var s sharedError
+	if json.Unmarshal(encoded, &s) != nil {
+		return nil
 	}
-	return wait
-}
-
-// parseWait reads seconds or an HTTP date.
-func parseWait(value string, now time.Time) time.Duration {
-	value = strings.TrimSpace(value)
-	if s, err := strconv.ParseFloat(value, 64); err == nil && s > 0 {
-		return time.Duration(min(s, math.MaxInt64/2e9) * float64(time.Second))
+	e := &Error{Op: s.Op, Problem: s.Problem, RetryAfter: s.RetryAfter, reason: s.Reason, outcome: s.Outcome}
+	switch {
+	case s.Body != nil:
+		e.err = &oauth2.RetrieveError{Response: grant.Response(e.Status), Body: s.Body}
+	case s.Timeout:
+		e.err = context.DeadlineExceeded
 	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now), 0)
-	}
-	return 0
+	return e
 }

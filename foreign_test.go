@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -70,6 +71,7 @@ func (s strange) Value(key any) any {
 	return s.value(key)
 }
 
+// Promise: A nil context is `context.Background()`.
 func TestSourceNilContext(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
@@ -84,6 +86,8 @@ func TestSourceNilContext(t *testing.T) {
 }
 
 // A strange context harms only the caller that passed it.
+//
+// Promise: A context that panics or blocks harms only its caller.
 func TestSourceStrangeContext(t *testing.T) {
 	for name, play := range map[string]func(s *strange, block func()){
 		"Done panics": func(s *strange, _ func()) { s.done = func() <-chan struct{} { panic("made-up") } },
@@ -124,6 +128,8 @@ func TestSourceStrangeContext(t *testing.T) {
 }
 
 // It ends after a call began, where no caller could recover a panic.
+//
+// Promise: A context that panics or blocks harms only its caller.
 func TestConfigTokenStrangeContext(t *testing.T) {
 	for name, end := range map[string]func() error{
 		"panics": func() error { panic("made-up") },
@@ -153,6 +159,8 @@ func TestConfigTokenStrangeContext(t *testing.T) {
 }
 
 // A fake that calls require.Equal ends the goroutine that it runs in.
+//
+// Promise: A panic of an HTTP client is an error of that renewal, and is logged with its stack.
 func TestSourceBaseCrash(t *testing.T) {
 	eachCrash(t, func(t *testing.T, w *world, crash func()) {
 		log := w.log()
@@ -173,6 +181,8 @@ func TestSourceBaseCrash(t *testing.T) {
 }
 
 // A panic in the goroutine of the caller goes to the caller.
+//
+// Promise: A panic of an HTTP client in the goroutine of a caller goes to that caller.
 func TestTransportBaseCrash(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -192,6 +202,8 @@ type played struct {
 func (p played) Handle(context.Context, slog.Record) error { p.handle(); return nil }
 
 // The Store fails too, so that there is much to log.
+//
+// Promise: A Logger that blocks or panics delays nobody.
 func TestSourceLoggerDelaysNobody(t *testing.T) {
 	var released chan struct{}
 	for name, handle := range map[string]func(){
@@ -219,6 +231,7 @@ func TestSourceLoggerDelaysNobody(t *testing.T) {
 	}
 }
 
+// Promise: A nil pointer as the Store is a mistake in the settings; as a transport it counts as nil.
 func TestConfigNilPointers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.conf.Store = (*memstore.Store)(nil)
@@ -240,6 +253,7 @@ func TestConfigNilPointers(t *testing.T) {
 	}
 }
 
+// Promise: A Transport may be `http.DefaultTransport`.
 func TestTransportAsDefaultTransport(t *testing.T) {
 	old := http.DefaultTransport
 	defer func() { http.DefaultTransport = old }()
@@ -257,4 +271,254 @@ func TestTransportAsDefaultTransport(t *testing.T) {
 	http.DefaultTransport = plain
 	_, err = http.Get(apivideo.ProductionURL + "/videos")
 	assert.ErrorContains(t, err, "the answer (200 OK, text/plain) is unusable")
+}
+
+// playedStore is a Store whose calls a test can replace. The other calls reach
+// a memstore.
+type playedStore struct {
+	*memstore.Store
+	load   func() ([]byte, error)
+	update func(ctx context.Context, key string, fn updateFunc) error
+}
+
+func (p *playedStore) Load(ctx context.Context, key string) ([]byte, error) {
+	if p.load != nil {
+		return p.load()
+	}
+	return p.Store.Load(ctx, key)
+}
+
+func (p *playedStore) Update(ctx context.Context, key string, fn updateFunc) error {
+	if p.update != nil {
+		return p.update(ctx, key, fn)
+	}
+	return p.Store.Update(ctx, key, fn)
+}
+
+// Whatever the Store does, a request is served without it.
+//
+// Promise: A panic of a Store is a failure of the Store.
+func TestStoreCrashIsAFailureOfIt(t *testing.T) {
+	eachCrash(t, func(t *testing.T, w *world, crash func()) {
+		store := &playedStore{Store: memstore.New()}
+		w.conf.Store = store
+		log := w.log()
+		client := w.client()
+		for name, play := range map[string]func(){
+			"Load":       func() { store.load = func() ([]byte, error) { crash(); return nil, nil } },
+			"Update":     func() { store.update = func(context.Context, string, updateFunc) error { crash(); return nil } },
+			"after fn":   func() { store.update = store.broken(crash) },
+			"at nothing": func() {},
+		} {
+			store.load, store.update = nil, nil
+			play()
+			w.get(t, client, 200)
+			w.srv.RevokeAccessTokens()
+			synctest.Wait()
+			assert.Equal(t, name != "at nothing", strings.Contains(log.String(), "code called by the library crashed"), name)
+			log.Reset()
+		}
+	})
+}
+
+// broken calls fn and then crash.
+func (p *playedStore) broken(crash func()) func(context.Context, string, updateFunc) error {
+	return func(ctx context.Context, key string, fn updateFunc) error {
+		_, _ = fn(ctx, p.Value(key))
+		crash()
+		return nil
+	}
+}
+
+// A Store that breaks its promise about fn makes no second auth call.
+//
+// Promise: A Store that calls `fn` twice, late or never causes no second auth call.
+func TestStoreUpdateLies(t *testing.T) {
+	for name, update := range map[string]func(ctx context.Context, fn updateFunc) error{
+		"calls fn twice": func(ctx context.Context, fn updateFunc) error {
+			_, _ = fn(ctx, []byte("made-up"))
+			_, err := fn(ctx, nil)
+			return err
+		},
+		"calls fn at once in two goroutines": func(ctx context.Context, fn updateFunc) error {
+			together(2, func(int) { _, _ = fn(ctx, nil) })
+			return nil
+		},
+		"does not call fn": func(context.Context, updateFunc) error { return nil },
+		"calls fn after it returned": func(ctx context.Context, fn updateFunc) error {
+			time.AfterFunc(5*time.Second, func() { _, _ = fn(ctx, nil) })
+			return nil
+		},
+		"hides the error of fn": func(ctx context.Context, fn updateFunc) error {
+			_, _ = fn(ctx, nil)
+			return nil
+		},
+		"has a nil context": func(_ context.Context, fn updateFunc) error {
+			_, err := fn(nil, nil)
+			return err
+		},
+	} {
+		t.Run(name, inBubble(func(t *testing.T, w *world) {
+			store := &playedStore{Store: memstore.New()}
+			store.update = func(ctx context.Context, _ string, fn updateFunc) error { return update(ctx, fn) }
+			w.conf.Store = store
+			src := w.source()
+			_, took := mustToken(t, src)
+			assert.LessOrEqual(t, took, 2*time.Second)
+			time.Sleep(10 * time.Second)
+			assert.Equal(t, 1, w.authCalls())
+			atOnce(t, src)
+		}))
+	}
+}
+
+// strangeError is an error whose methods a test replaces.
+type strangeError struct{ text, unwrap, as func() }
+
+func (e *strangeError) Error() string { e.text(); return "made-up" }
+func (e *strangeError) Unwrap() error { e.unwrap(); return nil }
+func (e *strangeError) As(any) bool   { e.as(); return false }
+
+// Such a panic shows what the function was working on.
+//
+// Promise: A panic of `APIKeyFunc` that shows a known key is logged without the key.
+func TestAPIKeyFuncPanicWithAKnownKey(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		log, key, calls := w.log(), w.conf.APIKey, 0
+		w.conf.APIKey, w.conf.APIKeyFunc = "", func(context.Context) (string, error) {
+			if calls++; calls > 1 {
+				panic("cannot decode " + key)
+			}
+			return key, nil
+		}
+		src, _ := w.warm(t)
+		mustRenew(t, src)
+		synctest.Wait()
+		assert.Contains(t, log.String(), "code called by the library crashed")
+		assert.Contains(t, log.String(), "panic: cannot decode [redacted]")
+		assert.NotContains(t, log.String(), key)
+	})
+}
+
+// Promise: `APIKeyFunc`, and the methods of its error, can neither block nor panic a Source.
+func TestAPIKeyFuncIsForeign(t *testing.T) {
+	none := func() {}
+	var block func()
+	const key = "a-made-up-key-of-nobody"
+	for name, get := range map[string]func() (string, error){
+		"panics":              func() (string, error) { panic("made-up") },
+		"ends":                func() (string, error) { runtime.Goexit(); return "", nil },
+		"blocks":              func() (string, error) { block(); return key, nil },
+		"error's text panics": func() (string, error) { return "", &strangeError{crashes["panic"], none, none} },
+		"error's text blocks": func() (string, error) { return "", &strangeError{func() { block() }, none, none} },
+		"Unwrap panics":       func() (string, error) { return "", &strangeError{none, crashes["panic"], none} },
+		"Unwrap ends":         func() (string, error) { return "", &strangeError{none, runtime.Goexit, none} },
+		"As blocks":           func() (string, error) { return "", &strangeError{none, none, func() { block() }} },
+		"As panics":           func() (string, error) { return "", &strangeError{none, none, crashes["panic"]} },
+	} {
+		t.Run(name, inBubble(func(t *testing.T, w *world) {
+			first, second := make(chan struct{}), make(chan struct{})
+			defer close(second)
+			var calls atomic.Int64
+			block = func() {
+				if calls.Load() == 1 {
+					<-first
+				} else {
+					<-second
+				}
+			}
+			log, real := w.log(), w.conf.APIKey
+			w.conf.APIKey, w.conf.APIKeyFunc = "", func(context.Context) (string, error) {
+				if calls.Add(1) == 2 {
+					return real, nil
+				}
+				return get()
+			}
+			src := w.source()
+			start := time.Now()
+			_, err := src.Token()
+			assert.Error(t, err)
+			assert.LessOrEqual(t, time.Since(start), 6*time.Second)
+			assert.Equal(t, 1, strings.Count(err.Error(), "apivideo: "), err)
+			close(first) // calls do not overlap: one that blocks holds back the next
+			time.Sleep(time.Minute)
+			mustToken(t, src)
+			mustRenew(t, src) // an earlier key is known now
+			synctest.Wait()
+			crashed := strings.Count(log.String(), "code called by the library crashed")
+			assert.Equal(t, map[string]int{"panics": 2, "ends": 2, "error's text panics": 2}[name], crashed)
+		}))
+	}
+}
+
+// stuck is a body that yields nothing, whatever its context, until it is
+// closed.
+type stuck struct{ closed chan struct{} }
+
+func newStuck() *stuck                    { return &stuck{make(chan struct{})} }
+func (s *stuck) Read([]byte) (int, error) { <-s.closed; return 0, io.ErrClosedPipe }
+func (s *stuck) Close() error             { close(s.closed); return nil }
+
+// If anything is left behind, the bubble fails at its end.
+//
+// Promise: An answer that never ends leaves no goroutine and no connection behind.
+func TestAuthCallLeavesNothingBehind(t *testing.T) {
+	for name, test := range map[string]struct {
+		status int
+		took   time.Duration
+	}{"an upgrade": {101, 0}, "a body without an end": {200, 30 * time.Second}} {
+		t.Run(name, inBubble(func(t *testing.T, w *world) {
+			w.setAuth(func(*http.Request) (*http.Response, error) {
+				resp := answer(test.status, "", "")
+				resp.Body = newStuck()
+				return resp, nil
+			})
+			start := time.Now()
+			_, err := w.conf.Token(w.ctx)
+			assert.Equal(t, test.took, time.Since(start))
+			assert.True(t, asError(t, err).Temporary())
+			_, err = w.source().Token()
+			assert.Error(t, err)
+			time.Sleep(time.Minute)
+		}))
+	}
+}
+
+// Promise: Odd responses to auth calls are errors.
+func TestAuthCallOddAnswers(t *testing.T) {
+	for name, resp := range map[string]*http.Response{
+		"none":       nil,
+		"no header":  {StatusCode: 500, Body: http.NoBody},
+		"no body":    {StatusCode: 200},
+		"redirect":   {StatusCode: 307},
+		"no status":  {Body: http.NoBody},
+		"a bad body": {StatusCode: 200, Body: io.NopCloser(failing{errors.New("made-up")})},
+	} {
+		_, err := tokenThrough(t, apivideo.Config{}, func(*http.Request) (*http.Response, error) { return resp, nil })
+		assert.Error(t, err, name)
+	}
+}
+
+// Promise: The error of a caller whose context ended says what it waited for, and how long.
+func TestSourceWaitErrorSaysWhatFor(t *testing.T) {
+	for want, play := range map[string]func(w *world){
+		"authenticate":     func(w *world) { w.fail(apivideotest.Hang) },
+		"the store's lock": func(w *world) { w.source().Token(); w.store.Seize() },
+		"the store":        func(w *world) { w.store.SetFault(memstore.Fault{Delay: 800 * time.Millisecond}) },
+		"the API key": func(w *world) {
+			w.conf.APIKey, w.conf.APIKeyFunc = "", func(ctx context.Context) (string, error) {
+				<-ctx.Done()
+				return "", ctx.Err()
+			}
+		},
+	} {
+		fleet(t, func(t *testing.T, w *world) {
+			play(w)
+			ctx, cancel := context.WithTimeout(w.ctx, 700*time.Millisecond)
+			defer cancel()
+			_, err := w.source().TokenContext(ctx)
+			assert.EqualError(t, err, "apivideo: waiting for an access token ("+want+", for 700ms): context deadline exceeded")
+			time.Sleep(time.Minute) // until the renewal has ended
+		})
+	}
 }

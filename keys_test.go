@@ -57,6 +57,7 @@ func (w *world) serveFor(t *testing.T, d, interval time.Duration, clients ...*ht
 	}
 }
 
+// Promise: A change of the API key fails no request, whether its tokens end with it or not.
 func TestKeyFileChangeFailsNoRequest(t *testing.T) {
 	for name, remove := range deletions {
 		for _, later := range []time.Duration{0, time.Second, time.Hour, 24 * time.Hour} {
@@ -83,6 +84,8 @@ func TestKeyFileChangeFailsNoRequest(t *testing.T) {
 }
 
 // While the file is wrong for an hour, the last key stays in use.
+//
+// Promise: While the key file is unusable, the last key is used.
 func TestKeyFileMistakeFailsNoRequest(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, f keyFile, key string){
 		"empty":       func(t *testing.T, f keyFile, _ string) { f.write(t, "") },
@@ -124,6 +127,8 @@ func TestKeyFileMistakeFailsNoRequest(t *testing.T) {
 
 // Half a key is a wrong key. The token is used until its end, and the refresh
 // token still works when the key is right again.
+//
+// Promise: A wrong key in the key file fails no request while the token is usable.
 func TestKeyFileHalfWritten(t *testing.T) {
 	for _, wrong := range []time.Duration{time.Second, 10 * time.Minute} {
 		bubble(t, func(t *testing.T, w *world) {
@@ -142,6 +147,8 @@ func TestKeyFileHalfWritten(t *testing.T) {
 
 // While the file is wrong and no token is left, requests fail with the reason.
 // When it is right again they are served within one pause.
+//
+// Promise: After a wrong key is corrected, requests succeed within one pause.
 func TestKeyFileWrongThenRight(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		key := w.conf.APIKey
@@ -168,6 +175,8 @@ func TestKeyFileWrongThenRight(t *testing.T) {
 }
 
 // For an hour one replica reads the old key and one the new.
+//
+// Promise: A change of the API key fails no request while some replicas still read the old key.
 func TestKeyReplicasReadOldAndNew(t *testing.T) {
 	for name, remove := range deletions {
 		t.Run(name, inFleet(func(t *testing.T, w *world) {
@@ -194,6 +203,8 @@ func TestKeyReplicasReadOldAndNew(t *testing.T) {
 
 // The key changes during a flight with the old one, before or after the auth
 // call reaches the service.
+//
+// Promise: A change of the API key during a renewal with the old key fails no request.
 func TestKeyChangesDuringARenewal(t *testing.T) {
 	for name, remove := range deletions {
 		for _, after := range []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, 500 * time.Millisecond} {
@@ -216,6 +227,8 @@ func TestKeyChangesDuringARenewal(t *testing.T) {
 }
 
 // The auth calls with both keys have 30 seconds together.
+//
+// Promise: If the API key changes during a renewal, its auth calls still have 30 seconds together.
 func TestKeyChangeLeavesARenewal30Seconds(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		old := w.conf.APIKey
@@ -246,6 +259,8 @@ func TestKeyChangeLeavesARenewal30Seconds(t *testing.T) {
 
 // The failures of the old key do not count against the new one, which has all
 // its attempts.
+//
+// Promise: If the API key changes during a renewal, it has all its attempts with the new key.
 func TestKeyChangeStartsTheAttemptsAnew(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		old := w.conf.APIKey
@@ -273,6 +288,8 @@ func TestKeyChangeStartsTheAttemptsAnew(t *testing.T) {
 }
 
 // The failure of a refused key does not delay the next key.
+//
+// Promise: Another API key ends the memory of failures.
 func TestKeyChangeEndsTheMemoryOfFailures(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		log := w.lines()
@@ -299,6 +316,8 @@ func TestKeyChangeEndsTheMemoryOfFailures(t *testing.T) {
 }
 
 // A refresh token of one account is not sent for another.
+//
+// Promise: The refresh token of one key is not sent for another.
 func TestKeyOfAnotherAccount(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		var refreshed int
@@ -334,6 +353,7 @@ func (w *world) keyFunc(f func(context.Context) (string, error)) (key string) {
 	return key
 }
 
+// Promise: `APIKeyFunc` has 5 seconds; its error, panic or Goexit is remembered like a temporary failure.
 func TestKeyFuncFailsAtFirst(t *testing.T) {
 	sealed := errors.New("the vault is sealed")
 	for name, test := range map[string]struct {
@@ -377,6 +397,8 @@ func TestKeyFuncFailsAtFirst(t *testing.T) {
 }
 
 // If an earlier key is known, a failure of the function fails no request.
+//
+// Promise: If an earlier key is known, a failing `APIKeyFunc` fails no request.
 func TestKeyFuncFailsLater(t *testing.T) {
 	for name, bad := range map[string]func(context.Context) (string, error){
 		"an error": func(context.Context) (string, error) { return "", errors.New("the vault is sealed") },
@@ -415,6 +437,8 @@ func TestKeyFuncFailsLater(t *testing.T) {
 
 // The function is asked once for each renewal, never for a request that has a
 // token. Calls that do not return do not pile up.
+//
+// Promise: `APIKeyFunc` is called once for each renewal, once more if the service rejects the key, and never for a request with a token.
 func TestKeyFuncIsAskedOncePerRenewal(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var calls, running, most atomic.Int32
@@ -447,6 +471,7 @@ func TestKeyFuncIsAskedOncePerRenewal(t *testing.T) {
 	})
 }
 
+// Promise: Neither the current nor the last key is in an error, a log line or a printed value.
 func TestKeysAreRedactedEverywhere(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		log := w.log()
@@ -506,6 +531,8 @@ func TestKeysAreRedactedEverywhere(t *testing.T) {
 	})
 }
 
+// Promise: Setting both `APIKey` and `APIKeyFunc`, or neither, is an `ErrInvalidConfig` that names the field, and nothing is sent.
+// Promise: A key file that cannot be read is an `ErrInvalidConfig` that names the file.
 func TestKeySourceMistakes(t *testing.T) {
 	fine := func(context.Context) (string, error) { return "made-up-key", nil }
 	missing := filepath.Join(t.TempDir(), "no-such-file")
@@ -537,6 +564,8 @@ func TestKeySourceMistakes(t *testing.T) {
 }
 
 // The mistakes that people make with key files each have their own message.
+//
+// Promise: Each common mistake in a key or key file has its own message, which does not show the key.
 func TestKeyFileMistakeMessages(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "api-key")
 	for content, want := range map[string]string{

@@ -41,6 +41,7 @@ func (w *world) sources(n int) []*apivideo.Source {
 	return all
 }
 
+// Promise: In an outage one process makes at most 60 auth calls in the 15 minutes before expiry, and at most 6 in the last 5 seconds.
 func TestOutageOfOneProcessStaysSmall(t *testing.T) {
 	var most, last, used []int
 	for range 30 {
@@ -73,6 +74,7 @@ func TestOutageOfOneProcessStaysSmall(t *testing.T) {
 	assert.LessOrEqual(t, slices.Max(used), 10, "half a second apart at least")
 }
 
+// Promise: In an outage of an hour 30 processes with a Store make at most 250 auth calls, requests fail at once, and a minute later all have a token.
 func TestOutageOfAFleetStaysSmall(t *testing.T) {
 	for name, test := range map[string]struct {
 		fault    apivideotest.Fault
@@ -123,6 +125,7 @@ func TestOutageOfAFleetStaysSmall(t *testing.T) {
 	}
 }
 
+// Promise: In an outage 50 processes that start make at most 5 auth calls, and end within 3 seconds with the service's reason.
 func TestOutageColdStartsShareTheFailure(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(20 * time.Millisecond)
@@ -141,6 +144,8 @@ func TestOutageColdStartsShareTheFailure(t *testing.T) {
 
 // While the service fails, a renewal makes one attempt, also if another process
 // has met the failure.
+//
+// Promise: While the service fails, a renewal makes one attempt, also if another process met the failure.
 func TestOutageFailureOfAnotherLeavesOneAttempt(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.fail(apivideotest.Status(503))
@@ -155,6 +160,7 @@ func TestOutageFailureOfAnotherLeavesOneAttempt(t *testing.T) {
 	})
 }
 
+// Promise: 20 processes with a wrong key make at most 2 auth calls.
 func TestOutageOfAWrongKeyIsShared(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(20 * time.Millisecond)
@@ -171,6 +177,8 @@ func TestOutageOfAWrongKeyIsShared(t *testing.T) {
 }
 
 // The error of another process has all that the service said.
+//
+// Promise: A process that starts during an outage fails at once, with all that the service said.
 func TestOutageErrorTravels(t *testing.T) {
 	for name, fault := range map[string]apivideotest.Fault{
 		"503":       apivideotest.Status(503).RetryAfter("40"),
@@ -207,6 +215,8 @@ func TestOutageErrorTravels(t *testing.T) {
 
 // A usable token is used although another process has failed. The process
 // learns of that failure.
+//
+// Promise: A process with a token does not notice the failures of others.
 func TestOutageIsNotFeltWithAToken(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)
@@ -221,6 +231,7 @@ func TestOutageIsNotFeltWithAToken(t *testing.T) {
 	})
 }
 
+// Promise: `Renew` asks the service, whatever another process's failure was.
 func TestOutageRenewAsksAnew(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.fail(apivideotest.Status(503))
@@ -250,6 +261,8 @@ func TestOutageRenewAsksAnew(t *testing.T) {
 
 // A failure from a machine with a wrong clock delays no process longer than
 // the intended wait. It also does not reduce the number of attempts.
+//
+// Promise: A failure from a machine with a wrong clock delays nobody longer than intended.
 func TestOutageFailureFromAWrongClock(t *testing.T) {
 	at := func(t *testing.T, clock time.Duration, f func(t *testing.T, w *world)) {
 		t.Helper()
@@ -306,6 +319,8 @@ func TestOutageFailureFromAWrongClock(t *testing.T) {
 
 // A Store reads at most 64 KiB. A long answer of the service must not push the
 // token out of the value.
+//
+// Promise: A failure fits into the Store, whatever the service said.
 func TestOutageFailureFitsTheStore(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		first, tok := w.warm(t)
@@ -320,6 +335,7 @@ func TestOutageFailureFitsTheStore(t *testing.T) {
 	})
 }
 
+// Promise: A failing Store is one Warn line for each Source, and one line when it works again.
 func TestStoreOutageIsLoggedOnce(t *testing.T) {
 	for name, fault := range map[string]memstore.Fault{
 		"every call fails": {Err: errStoreDown},
@@ -357,6 +373,8 @@ func TestStoreOutageIsLoggedOnce(t *testing.T) {
 
 // A caller waits at most one second for a Store that does not answer. In
 // virtual time this is exact.
+//
+// Promise: The time limits on the Store are exact.
 func TestStoreHasExactlyOneSecond(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		hang := make(chan struct{})
@@ -369,6 +387,8 @@ func TestStoreHasExactlyOneSecond(t *testing.T) {
 
 // The earlier failures were not those of the service, so the service is asked
 // three times.
+//
+// Promise: After a failure of the Store or the key, a renewal still makes its three attempts.
 func TestOutageOfTheStoreLeavesAllAttempts(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)
@@ -384,6 +404,8 @@ func TestOutageOfTheStoreLeavesAllAttempts(t *testing.T) {
 
 // A process without a token waits as long as the service asks. The failure
 // that it stores does not delay processes that have a token.
+//
+// Promise: A process with a token renews it in time, however long the others wait.
 func TestOutageFailureDelaysNoRenewal(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)
@@ -409,6 +431,8 @@ func TestOutageFailureDelaysNoRenewal(t *testing.T) {
 
 // Nobody has asked for a token since the outage. One broken connection is not the
 // outage any more.
+//
+// Promise: A failure that ended more than 5 minutes ago changes neither the attempts nor the pause of the next renewal.
 func TestOutageOfLongAgoIsForgotten(t *testing.T) {
 	for idle, attempts := range map[time.Duration]int{5*time.Minute - time.Second: 1, 5*time.Minute + time.Second: 3, 7 * time.Hour: 3} {
 		fleet(t, func(t *testing.T, w *world) {
@@ -438,6 +462,8 @@ func TestOutageOfLongAgoIsForgotten(t *testing.T) {
 
 // The machine whose renewal failed has a clock that is ahead. The wait that it
 // stored counts once, and not for Renew.
+//
+// Promise: A failure from a machine with a wrong clock delays nobody longer than intended.
 func TestOutageFailureFromAClockAhead(t *testing.T) {
 	for _, ahead := range []time.Duration{10 * time.Millisecond, 10 * time.Second, 50 * time.Second} {
 		var values map[string][]byte
@@ -481,6 +507,8 @@ func TestOutageFailureFromAClockAhead(t *testing.T) {
 
 // The wait is a quarter of what was left of the token when the call failed. The
 // time to store the failure does not shorten it further.
+//
+// Promise: The pauses of retries before expiry are exact even if the Store is slow.
 func TestOutageWaitsAreExactWithASlowStore(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		store := memstore.New()
@@ -508,6 +536,8 @@ func TestOutageWaitsAreExactWithASlowStore(t *testing.T) {
 
 // Requests that waited for a renewal that failed are all sent with the old token,
 // though the first of them starts the next renewal at once.
+//
+// Promise: All requests that waited for a failed renewal are sent with the old token, if it is still usable.
 func TestOutageFailedRenewalServesAllWaiters(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		store := memstore.New()
@@ -532,10 +562,13 @@ func TestOutageFailedRenewalServesAllWaiters(t *testing.T) {
 			synctest.Wait() // the first starts a renewal, and the others wait for it
 		}
 		requests.Wait()
+		time.Sleep(5 * time.Second) // until the token has expired, and is not renewed any more
 	})
 }
 
 // Renew with an ended context starts no auth call, and does not end the wait.
+//
+// Promise: `Renew` with a context that has ended does not change when a retry is due.
 func TestOutageRenewAfterLeavingKeepsTheWait(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.fail(apivideotest.Status(503).RetryAfter("60"))

@@ -1,8 +1,13 @@
 package apivideo
 
 import (
+	"context"
 	"net/http"
 	"strings"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/replay"
+	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
 
 // outgoing returns a copy of req with the origin headers, and the place for the
@@ -66,19 +71,12 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// hasBody reports whether the request has a body with bytes in it.
-func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
-
-// replayable reports whether the request can be sent again.
-func replayable(req *http.Request) bool { return !hasBody(req) || req.GetBody != nil }
-
-// renewBody gives out a new copy of the body of req. It reports false if GetBody
-// returns none.
-func renewBody(out, req *http.Request) bool {
-	if !hasBody(req) {
-		return true
+// takeBody reads the body of a 401 to token. See [replay.TakeBody].
+func (a *account) takeBody(ctx context.Context, resp *http.Response, token *tokencache.Token) (read []byte, whole bool) {
+	read, whole, crash := replay.TakeBody(ctx, resp)
+	if crash != nil { // its text may show the request
+		secrets := a.issuer.accounts.Secrets(token.AccessToken, token.RefreshToken)
+		a.cache.LogCrash(&guard.Crash{Text: secrets.Redact(crash.Text), Stack: crash.Stack})
 	}
-	body, err := req.GetBody()
-	out.Body = body
-	return err == nil && body != nil
+	return read, whole
 }

@@ -2,9 +2,9 @@ package apivideo
 
 import (
 	"encoding/json"
-	"strings"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
+	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 )
 
 // Problem is the service's description of an error. Its fields contain the
@@ -44,15 +44,15 @@ func problemOf(fields map[string]any) (p Problem, ok bool) {
 	return p, hasType || hasTitle
 }
 
-// id returns the identifier of the problem: the last part of the type's URL. If
-// there is no type, it looks up the title.
-func (p *Problem) id() string {
-	if p.Type == "" {
-		documented, _ := problems.ByTitle(p.Title)
-		return documented.ID
+func (p *Problem) id() string { return problems.ID(p.Type, p.Title) }
+
+// redact returns p with every text in it redacted.
+func (p Problem) redact(ss redact.Secrets) Problem {
+	p.Type, p.Title, p.Name = ss.Redact(p.Type), ss.Redact(p.Title), ss.Redact(p.Name)
+	for i := range p.Problems {
+		p.Problems[i] = p.Problems[i].redact(ss)
 	}
-	t := strings.TrimRight(p.Type, "/")
-	return t[strings.LastIndexByte(t, '/')+1:]
+	return p
 }
 
 // sentinel returns the error for a problem of this operation, or nil if there is
@@ -66,7 +66,7 @@ func sentinel(id, op string) error {
 	case problems.SuspendedAccount:
 		return ErrAccountSuspended
 	case problems.InvalidUserCredentials, problems.LegacyCredentials: // the credential that was sent
-		if op == refresh.name {
+		if op == opRefresh {
 			return ErrInvalidRefreshToken
 		}
 		return ErrInvalidAPIKey

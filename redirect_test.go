@@ -79,6 +79,8 @@ func redirecting(t *testing.T, status int, to string) string {
 	return srv.URL
 }
 
+// Promise: An auth call refuses an answer from another URL, as of an HTTP client that follows redirects.
+// Promise: The API key reaches no other host, and none without TLS.
 func TestAuthCallRedirectedByTheBase(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		other := newStranger(t)
@@ -97,6 +99,8 @@ func TestAuthCallRedirectedByTheBase(t *testing.T) {
 }
 
 // The other host has the name of the service, but no TLS.
+//
+// Promise: The API key reaches no other host, and none without TLS.
 func TestAuthCallRedirectedToPlainHTTP(t *testing.T) {
 	other := newStranger(t)
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -120,6 +124,8 @@ func TestAuthCallRedirectedToPlainHTTP(t *testing.T) {
 }
 
 // A base may set the request of the response.
+//
+// Promise: An auth call refuses an answer from another URL, as of an HTTP client that follows redirects.
 func TestAuthCallAnswerOfAnotherURL(t *testing.T) {
 	for _, u := range []string{"https://example.com/auth/api-key", "https://ws.api.video/other"} {
 		_, err := tokenThrough(t, apivideo.Config{}, func(r *http.Request) (*http.Response, error) {
@@ -132,6 +138,8 @@ func TestAuthCallAnswerOfAnotherURL(t *testing.T) {
 }
 
 // package net/http writes a Host header in other forms than its URL has.
+//
+// Promise: An auth call works in whatever form net/http sends the host.
 func TestAuthCallOfAnyHostForm(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
@@ -150,6 +158,7 @@ func TestAuthCallOfAnyHostForm(t *testing.T) {
 // wrapped is a connection of a type that nobody knows.
 type wrapped struct{ net.Conn }
 
+// Promise: `resp.Request` has the URL that was answered.
 func TestTransportShowsTheAnsweredURL(t *testing.T) {
 	other := newStranger(t)
 	base := redirecting(t, 302, other.URL)
@@ -169,6 +178,8 @@ func TestTransportShowsTheAnsweredURL(t *testing.T) {
 }
 
 // A 401 is about the token if its request carried it, whatever its URL.
+//
+// Promise: A 401 causes a renewal only if its request carried the token.
 func TestTransport401OfAnotherURL(t *testing.T) {
 	for name, test := range map[string]struct {
 		authorization string
@@ -190,6 +201,8 @@ func TestTransport401OfAnotherURL(t *testing.T) {
 }
 
 // A recorder's response refers to a copy of the request that shows no token.
+//
+// Promise: A base need not show in `resp.Request` that the request carried the token.
 func TestTransport401OfARecorder(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.warmClient(t)
@@ -207,6 +220,8 @@ func TestTransport401OfARecorder(t *testing.T) {
 }
 
 // A reverse proxy sends the caller's Host, who may name any virtual host.
+//
+// Promise: A request whose `Host` is another one gets no token.
 func TestTransportForeignHostGetsNoToken(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
@@ -226,6 +241,8 @@ func TestTransportForeignHostGetsNoToken(t *testing.T) {
 }
 
 // Its answer would have the program delete or create what it names.
+//
+// Promise: A request gets no token if a redirect from elsewhere led to the API.
 func TestTransportForeignRedirectGetsNoToken(t *testing.T) {
 	var sent []string
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -245,6 +262,8 @@ func TestTransportForeignRedirectGetsNoToken(t *testing.T) {
 
 // Each answer is the same response, which http.Client makes a part of the next
 // request.
+//
+// Promise: A chain of redirects without an end, from a base that answers with one response, blocks no request.
 func TestTransportSharedRedirectEnds(t *testing.T) {
 	resp := answer(302, "text/plain", "")
 	resp.Header.Set("Location", "/videos")

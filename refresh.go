@@ -3,13 +3,14 @@ package apivideo
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"math/rand/v2"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
@@ -21,16 +22,11 @@ const (
 	maxAttempts  = 3                // with the API key, in one renewal
 )
 
-// pauses are the ranges of the random waits between two attempts. They are
+// The waits between two attempts are random, from leastPause to these. They are
 // short: callers are waiting.
-var pauses = [maxAttempts - 1]pause{
-	{200 * time.Millisecond, 600 * time.Millisecond},
-	{200 * time.Millisecond, 2 * time.Second},
-}
+var mostPauses = [maxAttempts - 1]time.Duration{600 * time.Millisecond, 2 * time.Second}
 
-type pause struct{ least, most time.Duration }
-
-func (p pause) draw() time.Duration { return p.least + rand.N(p.most-p.least) }
+const leastPause = 200 * time.Millisecond
 
 // Refresh exchanges a refresh token for a new access token. It makes one auth
 // call, of at most 30 seconds, and caches nothing. The call makes the refresh
@@ -51,23 +47,27 @@ func (c *Config) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 	if err != nil {
 		return nil, err
 	}
-	return handOut(s.call(ctx, callTime, refresh, refreshToken, c.APIKey))
+	return copyOf(s.call(ctx, callTime, refresh, refreshToken, c.APIKey))
 }
 
 // issuer gets the tokens of a Source. It uses the refresh token if there is one,
 // else the API key.
 type issuer struct {
-	keys *keys
+	service  *service
+	accounts *accounts
 
 	exchanges, refreshes, failures atomic.Uint64 // auth calls
 
-	mu    sync.Mutex
-	spent string // a refresh token that must not be sent again
+	spent atomic.Value // the refresh token that must not be sent again, or ""
+}
+
+func newIssuer(c *Config, s *service) *issuer {
+	return &issuer{service: s, accounts: newAccounts(c, s)}
 }
 
 // Account implements [tokencache.Issuer].
 func (i *issuer) Account(ctx context.Context) (*tokencache.Account, error) {
-	return i.keys.account(ctx)
+	return i.accounts.current(ctx)
 }
 
 // Issue implements [tokencache.Issuer]. It sends no refresh token that belongs
@@ -88,12 +88,12 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 	if refreshToken != "" && !limited {
 		t, err := i.call(ctx, r, refreshTime, refresh, refreshToken, hidden...)
 		if err == nil {
-			i.spend("") // the service may issue the same refresh token again
+			i.spent.Store("") // the service may issue the same refresh token again
 			return t, nil
 		}
 		failure := asError(err)
 		if !failure.unspent() {
-			i.spend(refreshToken)
+			i.spent.Store(refreshToken)
 			r.Spent(refreshToken)
 		}
 		wait := failure.RetryAfter
@@ -104,14 +104,20 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 			return nil, err // one auth call is enough to see that the service still fails
 		}
 	}
+	return i.logIn(ctx, r, key, hidden)
+}
+
+// logIn gets a token with the API key.
+func (i *issuer) logIn(ctx context.Context, r tokencache.Request, key string, hidden []string) (*tokencache.Token, error) {
 	for attempt := 1; ; attempt++ {
 		t, err := i.call(ctx, r, exchangeTime, authenticate, key, hidden...)
 		if err == nil {
-			i.spend("")
+			i.spent.Store("")
 			return t, nil
 		}
 		failure := asError(err)
-		wait := max(pauses[min(attempt, len(pauses))-1].draw(), failure.RetryAfter)
+		most := mostPauses[min(attempt, len(mostPauses))-1]
+		wait := max(leastPause+rand.N(most-leastPause), failure.RetryAfter)
 		if attempt == maxAttempts || failure.outcome != passing || !sleep(ctx, wait, r.Retry) {
 			return nil, err
 		}
@@ -121,7 +127,7 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 // call makes one auth call and counts it.
 func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Duration, op operation, credential string, hidden ...string) (*tokencache.Token, error) {
 	r.Doing(op.name)
-	t, err := i.keys.service.call(ctx, limit, op, credential, append(i.keys.secrets(), hidden...)...)
+	t, err := i.service.call(ctx, limit, op, credential, i.accounts.Secrets(hidden...)...)
 	switch {
 	case err != nil:
 		i.failures.Add(1)
@@ -135,38 +141,41 @@ func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Dura
 
 // Explain implements [tokencache.Issuer].
 func (i *issuer) Explain(err error) tokencache.Explanation {
-	if k, ok := err.(*keyError); ok { // may wrap a foreign error
-		crash, _ := k.err.(*guard.Crash)
-		return tokencache.Explanation{Temporary: true, Crash: crash}
+	if k, ok := err.(*apikey.Error); ok { // may wrap a foreign error
+		crash, _ := k.Unwrap().(*guard.Crash)
+		overdue, _ := k.Unwrap().(guard.Overdue)
+		return tokencache.Explanation{Temporary: true, Local: true, Late: overdue.Late, Crash: crash}
 	}
+	overdue, _ := errors.AsType[guard.Overdue](err)
 	crash, _ := errors.AsType[*guard.Crash](err)
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		return tokencache.Explanation{Temporary: true, Crash: crash}
+		return tokencache.Explanation{Temporary: true, Late: overdue.Late, Crash: crash}
 	}
+	_, untrusted := errors.AsType[x509.UnknownAuthorityError](err)
 	return tokencache.Explanation{
 		Op:        e.Op,
 		Temporary: e.Temporary(),
 		Wait:      e.RetryAfter,
 		Refused:   e.Is(ErrInvalidAPIKey) || e.Is(ErrAccountSuspended),
+		Local:     untrusted,
+		Late:      overdue.Late,
 		Crash:     crash,
 	}
 }
 
+// Encode implements [tokencache.Issuer].
+func (i *issuer) Encode(err error) []byte { return encodeError(err) }
+
+// Decode implements [tokencache.Issuer].
+func (i *issuer) Decode(encoded []byte) error { return decodeError(encoded) }
+
 // unspent returns the refresh token, or "" if it must not be sent again.
 func (i *issuer) unspent(refreshToken string) string {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if refreshToken == i.spent {
+	if i.spent.Load() == refreshToken {
 		return ""
 	}
 	return refreshToken
-}
-
-func (i *issuer) spend(refreshToken string) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.spent = refreshToken
 }
 
 // sleep waits for d and reports whether to make another attempt. It returns

@@ -32,6 +32,7 @@ func refusal(title string) apivideotest.Fault {
 	return apivideotest.Answer(401, "application/problem+json", `{"title":"`+title+`","status":401}`)
 }
 
+// Promise: An empty refresh token is an error and is not sent.
 func TestConfigRefreshRotatesTheToken(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		first, err := w.conf.Token(w.ctx)
@@ -52,6 +53,7 @@ func TestConfigRefreshRotatesTheToken(t *testing.T) {
 	})
 }
 
+// Promise: `Config.Token` and `Config.Refresh` make one call of at most 30 seconds.
 func TestConfigTokenAndRefreshAreOneCall(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		for _, call := range []func() error{
@@ -71,6 +73,7 @@ func TestConfigTokenAndRefreshAreOneCall(t *testing.T) {
 	})
 }
 
+// Promise: After any failed refresh, or after 10 seconds without an answer, the API key is used at once.
 func TestSourceFailedRefreshFallsBackToTheKey(t *testing.T) {
 	for name, fault := range map[string]apivideotest.Fault{
 		"refused":        refusal("The refresh token is invalid.").RetryAfter("9"), // the API key need not wait
@@ -115,6 +118,9 @@ func sentThenDial(r *http.Request) (*http.Response, error) {
 
 // A refresh token is dropped if it was refused, or may have been spent. Later
 // flights do not send it either.
+//
+// Promise: A refresh token is sent again only after a 429 or a failed dial.
+// Promise: A dial that hangs counts as failed, so the refresh token is kept.
 func TestSourceKeepsAnUnspentRefreshToken(t *testing.T) {
 	hung := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		time.Sleep(time.Minute)
@@ -149,6 +155,8 @@ func TestSourceKeepsAnUnspentRefreshToken(t *testing.T) {
 }
 
 // The service limits refreshes, and asks for a wait each time. The API key works.
+//
+// Promise: The API key is used even if the service goes on limiting refreshes.
 func TestSourceLimitedRefreshLeavesTheKey(t *testing.T) {
 	for _, wait := range []string{"1", "60"} {
 		bubble(t, func(t *testing.T, w *world) {
@@ -171,6 +179,8 @@ func TestSourceLimitedRefreshLeavesTheKey(t *testing.T) {
 }
 
 // A refresh token that was not spent does not double the auth calls of an outage.
+//
+// Promise: While the service fails, a renewal does not make both calls because of a kept refresh token.
 func TestSourceUnspentRefreshIsOneCall(t *testing.T) {
 	for name, failure := range map[string]tripper{
 		"429":         reply(429, "text/html", "<html>"),
@@ -196,6 +206,7 @@ func TestSourceUnspentRefreshIsOneCall(t *testing.T) {
 	}
 }
 
+// Promise: If the account is suspended, a renewal fails without using the API key.
 func TestSourceSuspendedAccountFailsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, _ := w.warm(t)
@@ -210,6 +221,9 @@ func TestSourceSuspendedAccountFailsAtOnce(t *testing.T) {
 
 // The refresh token may never change, and may be left out. Each case has the
 // auth calls that succeed in six renewals.
+//
+// Promise: After an answer without a refresh token, none is used.
+// Promise: A service that does not rotate refresh tokens still works.
 func TestSourceUnrotatedRefreshToken(t *testing.T) {
 	for name, test := range map[string]struct {
 		bring  string // operations whose answer has a refresh token
@@ -251,6 +265,7 @@ func TestSourceUnrotatedRefreshToken(t *testing.T) {
 	}
 }
 
+// Promise: A renewal makes up to three attempts with the API key, or one if more would not help; it tells temporary failures from final ones.
 func TestSourceAttemptsWithTheKey(t *testing.T) {
 	const problem = `{"type":"https://docs.api.video/reference/payload-is-invalid","title":"The payload is invalid.","status":400}`
 	for name, test := range map[string]struct {
@@ -300,6 +315,7 @@ func TestSourceAttemptsWithTheKey(t *testing.T) {
 	}
 }
 
+// Promise: Attempts with the API key have pauses of 200 ms to 2 s between them.
 func TestSourceAttemptsAreJittered(t *testing.T) {
 	var pauses []time.Duration
 	for range 500 {
@@ -314,6 +330,7 @@ func TestSourceAttemptsAreJittered(t *testing.T) {
 	assert.InDelta(t, 1.95, slices.Max(pauses).Seconds(), 0.05)
 }
 
+// Promise: An attempt with the API key takes at most 15 seconds.
 func TestSourceAttemptTakes15SecondsAtMost(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.Fail(apivideotest.Hang)
@@ -324,6 +341,7 @@ func TestSourceAttemptTakes15SecondsAtMost(t *testing.T) {
 	})
 }
 
+// Promise: A renewal keeps the pause that the service asks for in seconds, as a date, or as the rate limit of a 429.
 func TestSourceWaitsAsTheServiceAsks(t *testing.T) {
 	date := time.Date(2000, 1, 1, 0, 0, 12, 0, time.UTC).Format(http.TimeFormat) // 12 s into a bubble
 	for name, test := range map[string]struct {
@@ -360,6 +378,7 @@ func TestSourceWaitsAsTheServiceAsks(t *testing.T) {
 	}
 }
 
+// Promise: If the service asks for a longer pause than the renewal has left, the renewal fails at once.
 func TestSourceTooLongAWaitFailsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.Fail(apivideotest.Status(503).RetryAfter("31"))
@@ -373,6 +392,8 @@ func TestSourceTooLongAWaitFailsAtOnce(t *testing.T) {
 
 // The background schedule retries anyway, so a flight without waiters does
 // not.
+//
+// Promise: A renewal makes one attempt with the API key if no caller waits.
 func TestSourceUnawaitedRenewalTriesTheKeyOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, _ := w.warm(t)
@@ -387,6 +408,7 @@ func TestSourceUnawaitedRenewalTriesTheKeyOnce(t *testing.T) {
 	})
 }
 
+// Promise: Many requests with a rejected key make few auth calls.
 func TestSourceRejectedKeyUnderLoad(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(20 * time.Millisecond)
@@ -423,6 +445,8 @@ func pauses(t *testing.T, fault apivideotest.Fault) (between []time.Duration) {
 	return between
 }
 
+// Promise: The pause in a final refusal is ignored.
+// Promise: A failure is remembered for 1 to 30 seconds, or for 5 to 60 seconds if it is final.
 func TestSourceFailuresBackOff(t *testing.T) {
 	const invalid = "The API key is invalid."
 	for name, test := range map[string]struct {
@@ -446,6 +470,7 @@ func TestSourceFailuresBackOff(t *testing.T) {
 	}
 }
 
+// Promise: A failure is remembered for as long as the service asks, up to five minutes.
 func TestSourceRetryAfterCountsFor5Minutes(t *testing.T) {
 	for asked, seconds := range map[string]float64{
 		"120": 120, "1671408000": 300, "99999999999999999": 300, "1e300": 300, // 53 years, and the absurd
@@ -459,6 +484,8 @@ func TestSourceRetryAfterCountsFor5Minutes(t *testing.T) {
 }
 
 // In a long outage the wait stays at its maximum.
+//
+// Promise: The time for which a failure is remembered is shortened at random by up to a half.
 func TestSourceBackOffIsJittered(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.fail(unusable)
@@ -474,6 +501,7 @@ func TestSourceBackOffIsJittered(t *testing.T) {
 	})
 }
 
+// Promise: A remembered failure is one error value, until a renewal succeeds.
 func TestSourceSuccessEndsTheBackOff(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
@@ -500,6 +528,7 @@ func TestSourceSuccessEndsTheBackOff(t *testing.T) {
 	})
 }
 
+// Promise: A failure before expiry also counts for callers that need a token.
 func TestSourceFailureAheadCountsOnDemand(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)
@@ -515,6 +544,9 @@ func TestSourceFailureAheadCountsOnDemand(t *testing.T) {
 
 // Ahead of expiry the wait after a failure is at most a quarter of the time
 // that is left, so that the last moments are used.
+//
+// Promise: Retries before expiry need no caller, and their pauses get shorter.
+// Promise: Retries before expiry stop when the token is no longer usable.
 func TestSourceRetriesCloserTowardsExpiry(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)
@@ -535,6 +567,7 @@ func TestSourceRetriesCloserTowardsExpiry(t *testing.T) {
 	})
 }
 
+// Promise: The request of an auth call has the method, URL, headers and body that the service documents.
 func TestAuthCallRequest(t *testing.T) {
 	var sent []*http.Request
 	var bodies []string
@@ -570,6 +603,8 @@ func TestAuthCallRequest(t *testing.T) {
 }
 
 // The limits hold even with an HTTP client that ignores its context.
+//
+// Promise: Auth calls end in time even if the HTTP client ignores its context.
 func TestAuthCallEndsInTimeWithAnyClient(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAuth(func(*http.Request) (*http.Response, error) {
@@ -589,6 +624,8 @@ func TestAuthCallEndsInTimeWithAnyClient(t *testing.T) {
 
 // The answer to a refresh was lost, so the token may be spent. No other process
 // sends it again.
+//
+// Promise: A refresh token that one process may have spent is not sent by another.
 func TestStoreSpentRefreshTokenIsDropped(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		src, _ := w.warm(t)

@@ -63,6 +63,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
+// Promise: An idle Source has a timer and no goroutine.
 func TestSourceIdleIsSmallWithoutGoroutine(t *testing.T) {
 	const n = 2000
 	ctx := realSized(t.Context())

@@ -62,7 +62,7 @@ func (s *Source) Stats() Stats {
 	c := a.cache.Stats()
 	return Stats{
 		Usable: c.Usable, Expiry: c.Expiry, RenewAt: c.RenewAt,
-		FailingSince: c.FailingSince, NextAttempt: c.NextAttempt, LastError: c.LastError,
+		FailingSince: c.FailingSince, NextAttempt: c.NextAttempt, LastError: c.LastError, RefusedSince: c.RefusedSince,
 		Exchanges: a.issuer.exchanges.Load(), Refreshes: a.issuer.refreshes.Load(), Failures: a.issuer.failures.Load(),
 		Adopted: c.Adopted, StoreFailures: c.StoreFailures,
 		Refusals: c.Refusals, Replays: a.replays.Load(), Waits: c.Waits,

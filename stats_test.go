@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Promise: `Stats` shows the token and counts auth calls.
 func TestStatsOfAHealthySource(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
@@ -40,6 +41,7 @@ func TestStatsOfAHealthySource(t *testing.T) {
 	})
 }
 
+// Promise: `Stats` shows since when renewals fail, until when there is no next attempt, and why.
 func TestStatsOfAFailingSource(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)
@@ -75,6 +77,8 @@ func TestStatsOfAFailingSource(t *testing.T) {
 }
 
 // Another key ends the memory of failures, but does not count as a success.
+//
+// Promise: `Stats` shows since when renewals fail, until when there is no next attempt, and why.
 func TestStatsFailingSinceOutlastsAKey(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		file := w.keyFile(t)
@@ -93,6 +97,8 @@ func TestStatsFailingSinceOutlastsAKey(t *testing.T) {
 
 // A renewal is under way. The failure before it is forgotten: it is of another key,
 // or of long ago. The Source is not healthy yet.
+//
+// Promise: `Stats` shows since when renewals fail, until when there is no next attempt, and why.
 func TestStatsNextAttemptOutlastsAFailure(t *testing.T) {
 	for _, anotherKey := range []bool{true, false} {
 		bubble(t, func(t *testing.T, w *world) {
@@ -118,6 +124,7 @@ func TestStatsNextAttemptOutlastsAFailure(t *testing.T) {
 	}
 }
 
+// Promise: `Stats` counts refused tokens, replays and callers that waited.
 func TestStatsOfRefusals(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
@@ -153,6 +160,8 @@ func TestStatsOfRefusals(t *testing.T) {
 }
 
 // The 401s that a caller gets count like those after which a request was sent again.
+//
+// Promise: `Stats` counts 401s that the caller gets too.
 func TestStatsOfARefusingAPI(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, _ := w.warm(t)
@@ -171,6 +180,7 @@ func TestStatsOfARefusingAPI(t *testing.T) {
 	})
 }
 
+// Promise: `Stats` counts tokens from the Store, and its failures.
 func TestStatsWithAStore(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		mustToken(t, w.source())
@@ -190,6 +200,8 @@ func TestStatsWithAStore(t *testing.T) {
 
 // Stats is no use of the token. If a program only calls Stats, its Source
 // renews the token once, and then no more.
+//
+// Promise: `Stats` makes no call, waits for nothing, and does not count as use of the token.
 func TestStatsIsNoUse(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, _ := w.warm(t)
@@ -208,6 +220,8 @@ func TestStatsIsNoUse(t *testing.T) {
 }
 
 // Stats waits for no renewal, Store, Logger or function.
+//
+// Promise: `Stats` makes no call, waits for nothing, and does not count as use of the token.
 func TestStatsWaitsForNothing(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		hang := make(chan struct{})
@@ -231,6 +245,7 @@ func TestStatsWaitsForNothing(t *testing.T) {
 	})
 }
 
+// Promise: `Stats` has an error for a Source without an account.
 func TestStatsWithoutASource(t *testing.T) {
 	var none *apivideo.Source
 	for want, src := range map[string]*apivideo.Source{
@@ -245,6 +260,7 @@ func TestStatsWithoutASource(t *testing.T) {
 	}
 }
 
+// Promise: The counters of `Stats` are exact under concurrent use.
 func TestStatsIsConcurrent(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()

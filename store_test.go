@@ -46,6 +46,7 @@ func (h hooks) Update(ctx context.Context, key string, fn updateFunc) error {
 	return h.update(ctx, key, fn)
 }
 
+// Promise: All Sources on a Store share one token, and one of them renews it about once an hour.
 func TestStoreSharesOneToken(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(200 * time.Millisecond)
@@ -74,6 +75,9 @@ func TestStoreSharesOneToken(t *testing.T) {
 	})
 }
 
+// Promise: A new Source adopts the stored token with its refresh token, expiry and extra fields.
+// Promise: A new Source adopts the stored token without taking the lock.
+// Promise: The stored time of issue is from before the request.
 func TestStoreColdStartTakesTheToken(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(5 * time.Second) // the lifetime counts from before that
@@ -102,6 +106,7 @@ func TestStoreColdStartTakesTheToken(t *testing.T) {
 	})
 }
 
+// Promise: A Source renews an adopted token if it is due.
 func TestStoreLateTokenIsRenewedBehindItsUse(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		first, _ := mustToken(t, w.conf.Source(ended(w.ctx)))
@@ -115,6 +120,7 @@ func TestStoreLateTokenIsRenewedBehindItsUse(t *testing.T) {
 	})
 }
 
+// Promise: A revocation costs the whole fleet one renewal.
 func TestStoreRevocationCostsOneRenewal(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		clients := make([]*http.Client, 20)
@@ -137,6 +143,8 @@ func TestStoreRevocationCostsOneRenewal(t *testing.T) {
 
 // The Store still has the refused token when the next one is needed, and once
 // more later.
+//
+// Promise: An invalidated or refused token is not adopted again.
 func TestStoreRefusedTokenIsNotTakenAgain(t *testing.T) {
 	for name, drop := range map[string]func(t *testing.T, w *world, src *apivideo.Source){
 		"Invalidate": func(t *testing.T, w *world, src *apivideo.Source) {
@@ -164,6 +172,7 @@ func TestStoreRefusedTokenIsNotTakenAgain(t *testing.T) {
 	}
 }
 
+// Promise: `Renew` does not accept a stored token; of two concurrent calls, one renews.
 func TestStoreRenewWantsANewToken(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		first, _ := mustToken(t, w.source())
@@ -186,6 +195,7 @@ func TestStoreRenewWantsANewToken(t *testing.T) {
 	})
 }
 
+// Promise: A modified value in a Store is treated as missing.
 func TestStoreAlteredValueIsMissing(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		mustToken(t, w.source())
@@ -208,6 +218,7 @@ func TestStoreAlteredValueIsMissing(t *testing.T) {
 	})
 }
 
+// Promise: A stored value of another account or environment is treated as missing.
 func TestStoreAccountsDoNotShare(t *testing.T) {
 	store := memstore.New()
 	issued := 0
@@ -236,6 +247,8 @@ func TestStoreAccountsDoNotShare(t *testing.T) {
 	assert.Equal(t, 4, issued)
 }
 
+// Promise: An expired token, or one older than the current one, is not adopted.
+// Promise: No part of an expired value in a Store is used.
 func TestStoreExpiredValueIsNotUsed(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		first, _ := mustToken(t, w.conf.Source(ended(w.ctx)))
@@ -246,6 +259,7 @@ func TestStoreExpiredValueIsNotUsed(t *testing.T) {
 	})
 }
 
+// Promise: Of two tokens, the refresh token of the newer one is used.
 func TestStoreNewerRefreshTokenIsUsed(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		first, second := w.source(), w.source()
@@ -267,6 +281,7 @@ func TestStoreNewerRefreshTokenIsUsed(t *testing.T) {
 	})
 }
 
+// Promise: If the Store fails or does not answer in time, the renewal continues without it and logs that.
 func TestStoreFailureFailsNoRequest(t *testing.T) {
 	for _, hangs := range []bool{false, true} {
 		fleet(t, func(t *testing.T, w *world) {
@@ -304,6 +319,7 @@ func TestStoreFailureFailsNoRequest(t *testing.T) {
 	}
 }
 
+// Promise: A Store has one second to answer.
 func TestStoreHasOneSecondToAnswer(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		mustToken(t, w.source())
@@ -316,6 +332,9 @@ func TestStoreHasOneSecondToAnswer(t *testing.T) {
 // Ahead of expiry there is time to try the store again. At the end of that
 // time there is not, and the renewal runs without it, though no caller waits.
 // Renew does not wait for the store.
+//
+// Promise: If the Store fails before expiry and no caller waits, the renewal is retried later.
+// Promise: In the last eighth of the time before expiry, a renewal does not wait for a failing Store.
 func TestStoreFailureIsWaitedOutAheadOfExpiry(t *testing.T) {
 	for _, latency := range []time.Duration{0, 5 * time.Second} {
 		fleet(t, func(t *testing.T, w *world) {
@@ -345,6 +364,8 @@ func TestStoreFailureIsWaitedOutAheadOfExpiry(t *testing.T) {
 
 // If a renewal is put off because the store fails, no caller gets an error for
 // that reason.
+//
+// Promise: A failing Store is never the reason for an error.
 func TestStoreFailureRejectsNoCaller(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		src, tok := w.warm(t)
@@ -371,6 +392,8 @@ func seized(t *testing.T, f func(t *testing.T, w *world)) {
 	})
 }
 
+// Promise: The wait for the Store's lock ends after 16 to 20 seconds.
+// Promise: While a renewal waits for the Store's lock, it reads the Store every 100 ms.
 func TestStoreLockTimeout(t *testing.T) {
 	seized(t, func(t *testing.T, w *world) {
 		before := w.store.Loads()
@@ -389,6 +412,8 @@ func TestStoreLockTimeout(t *testing.T) {
 }
 
 // The wait for the lock does not reduce the 30 seconds of the auth calls.
+//
+// Promise: The wait for the Store's lock does not reduce the time of the auth calls.
 func TestStoreLockWaitLeavesAuthCallsTheirTime(t *testing.T) {
 	seized(t, func(t *testing.T, w *world) {
 		w.srv.Fail(apivideotest.Hang) // for 15 seconds
@@ -398,6 +423,7 @@ func TestStoreLockWaitLeavesAuthCallsTheirTime(t *testing.T) {
 	})
 }
 
+// Promise: The wait for the Store's lock ends when the token appears.
 func TestStoreLockWaitEndsWhenTheTokenComes(t *testing.T) {
 	for name, test := range map[string]struct {
 		event func(w *world, values map[string][]byte)
@@ -421,6 +447,7 @@ func TestStoreLockWaitEndsWhenTheTokenComes(t *testing.T) {
 	}
 }
 
+// Promise: An aborted renewal releases the Store's lock.
 func TestStoreAbortedRenewalLeavesTheLock(t *testing.T) {
 	seized(t, func(t *testing.T, w *world) {
 		log := w.log()
@@ -437,6 +464,7 @@ func TestStoreAbortedRenewalLeavesTheLock(t *testing.T) {
 	})
 }
 
+// Promise: A token that cannot be stored is used, and the failure is logged.
 func TestStoreWriteFailureStillServesTheToken(t *testing.T) {
 	for name, test := range map[string]struct {
 		update func(ctx context.Context, key string, fn updateFunc) error
@@ -473,6 +501,7 @@ func TestStoreWriteFailureStillServesTheToken(t *testing.T) {
 	}
 }
 
+// Promise: A process that starts during an outage fails at once, with all that the service said.
 func TestStoreServiceErrorReachesTheCaller(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.conf.APIKey = "a-made-up-key-of-nobody"
@@ -487,6 +516,9 @@ func TestStoreServiceErrorReachesTheCaller(t *testing.T) {
 
 // A value may come from a machine with any clock. Its token is used for at
 // most its lifetime, and only once.
+//
+// Promise: An expired or replaced token is not adopted if it looks valid only because another clock was ahead.
+// Promise: An adopted token lives no longer than its lifetime, whatever the other machine's clock.
 func TestStoreTokenFromAClockAhead(t *testing.T) {
 	fromAhead(t, func(t *testing.T, src *apivideo.Source, _ *memstore.Store) {
 		tok, _ := mustToken(t, src)
@@ -499,6 +531,8 @@ func TestStoreTokenFromAClockAhead(t *testing.T) {
 }
 
 // A write to the store fails for a while.
+//
+// Promise: An expired or replaced token is not adopted if it looks valid only because another clock was ahead.
 func TestStoreReplacedTokenIsNotTakenAgain(t *testing.T) {
 	fromAhead(t, func(t *testing.T, src *apivideo.Source, store *memstore.Store) {
 		old := store.Values()
@@ -552,6 +586,7 @@ func TestStoreOlderTokenAfterARefusal(t *testing.T) {
 	})
 }
 
+// Promise: An expired token, or one older than the current one, is not adopted.
 func TestStoreOlderTokenReplacesNoNewerOne(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		first, _ := mustToken(t, w.conf.Source(ended(w.ctx))) // of another process
@@ -567,6 +602,7 @@ func TestStoreOlderTokenReplacesNoNewerOne(t *testing.T) {
 	})
 }
 
+// Promise: An API that rejects every token costs a fleet few auth calls.
 func TestStoreFleetUnderARefusingAPI(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.setAPI(reply(401, "text/plain", ""))
@@ -586,6 +622,7 @@ func TestStoreFleetUnderARefusingAPI(t *testing.T) {
 	})
 }
 
+// Promise: A token that the service issues again is adopted again.
 func TestStoreTokenIssuedAgainIsShared(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		w.setAuth(grant("made-up-token-that-never-changes", ""))
@@ -600,6 +637,8 @@ func TestStoreTokenIssuedAgainIsShared(t *testing.T) {
 }
 
 // A lock that is acquired after the Source gave up waiting is not used.
+//
+// Promise: If the Store's lock is acquired after the wait, it is released without a renewal.
 func TestStoreLateLockRenewsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(8 * time.Second)
@@ -664,6 +703,9 @@ func TestStoreLoadFailsAfterTheLock(t *testing.T) {
 }
 
 // The test opens a value of the Store without the code that made it.
+//
+// Promise: Values in a Store are encrypted with a random nonce, and their names reveal nothing.
+// Promise: The format of a stored value is fixed: version, keys, labels and additional data.
 func TestStoreValueIsSealed(t *testing.T) {
 	const base = "https://ws.api.video:443"
 	conf := apivideo.Config{APIKey: "made-up-key"}
@@ -704,6 +746,8 @@ func TestStoreValueIsSealed(t *testing.T) {
 
 // If a Store answered before, and is now too busy for two reads in a row, the
 // Source still waits for it.
+//
+// Promise: Two reads in a row without an answer, while the lock is awaited, do not count as a failure of the Store.
 func TestStoreSilentLooksAreNoFailure(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		_, tok := w.warm(t)
@@ -725,4 +769,125 @@ func TestStoreSilentLooksAreNoFailure(t *testing.T) {
 		assert.Equal(t, 1, w.authCalls())
 		assert.Zero(t, late.Stats().StoreFailures)
 	})
+}
+
+// largestValue is how much a Store reads of a value, in bytes.
+const largestValue = 64 << 10
+
+// The wrong time of a machine that stored a token or a failure. Each bubble
+// starts at midnight of 2000-01-01.
+//
+// Promise: A stored value from a clock that was wrong is treated as missing.
+func TestStoreValueOfAWrongClock(t *testing.T) {
+	for _, ahead := range []time.Duration{2 * time.Hour, 30 * 365 * 24 * time.Hour} {
+		var values map[string][]byte
+		for _, failing := range []bool{false, true} {
+			fleet(t, func(t *testing.T, w *world) {
+				time.Sleep(ahead)
+				w.conf.APIKey = "made-up-key"
+				w.setAuth(grant("dead", "dead-refresh-token"))
+				src, _ := w.warm(t)
+				if failing {
+					w.setAuth(reply(403, "application/json", `{"title":"made-up"}`))
+					_, err := src.Renew(w.ctx)
+					require.Error(t, err)
+				}
+				values = w.store.Values()
+			})
+			fleet(t, func(t *testing.T, w *world) {
+				w.store.SetValues(values)
+				w.conf.APIKey = "made-up-key"
+				w.setAuth(grant("alive", ""))
+				for range 2 {
+					tok, _ := mustToken(t, w.source())
+					assert.Equal(t, "alive", tok.AccessToken, "%v ahead", ahead)
+				}
+				assert.Equal(t, 1, w.authCalls(), "the second one takes it from the Store")
+			})
+		}
+	}
+}
+
+// A replica answers reads. It does not have the new token yet, and the old one
+// was revoked.
+//
+// Promise: `Renew` returns no earlier token, even if a replica lags behind.
+func TestStoreRenewWithALaggingReplica(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		revoked, _ := mustToken(t, w.source())
+		w.srv.RevokeAccessTokens()
+		time.Sleep(time.Second)
+		w.conf.Store = &playedStore{Store: w.store, load: func() ([]byte, error) { return nil, nil }}
+		tok, _ := mustRenew(t, w.source())
+		assert.NotEqual(t, revoked.AccessToken, tok.AccessToken)
+		assert.True(t, w.srv.Valid(tok.AccessToken))
+	})
+}
+
+// Promise: All spellings of a BaseURL have one entry in a Store.
+func TestStoreOneNameForAnEndpoint(t *testing.T) {
+	for _, same := range [][]string{
+		{"https://ws.api.video", "https://WS.api.video:443/", "https://ws.api.video:0443", "HTTPS://ws.api.video:/."},
+		{"https://ws.api.video/caf%c3%a9", "https://ws.api.video/caf%C3%A9/", "https://ws.api.video/café"},
+		{"https://[::1]", "https://[0:0:0::1]:443", "https://[0000::0001]:00443"},
+		{"https://[2001:DB8::A]", "https://[2001:db8:0::a]"},
+		{"https://wſ.api.video"},
+		{"https://ws.api.video:8443"},
+		{"https://ws.api.video/cafe"},
+	} {
+		for _, base := range same {
+			assert.Equal(t, storeKeys(t, same[0]), storeKeys(t, base), base)
+			if other := "https://ws.api.video"; same[0] != other {
+				assert.NotEqual(t, storeKeys(t, other), storeKeys(t, base), base)
+			}
+		}
+	}
+}
+
+// storeKeys returns the key under which a Source for this base URL keeps its
+// token.
+func storeKeys(t *testing.T, base string) (keys []string) {
+	store := memstore.New()
+	mustToken(t, sourceThrough(t, apivideo.Config{BaseURL: base, Store: store}, grant("made-up-token", "")))
+	for key := range store.Values() {
+		keys = append(keys, key)
+	}
+	require.Len(t, keys, 1)
+	return keys
+}
+
+// Whatever the service sends, the token is shared.
+//
+// Promise: A stored value has at most 64 KiB, and always the access token.
+func TestStoreValueStaysSmall(t *testing.T) {
+	long := strings.Repeat("x", 100<<10)
+	problem := `{"type":"https://docs.example/made-up","title":"` + long + `","problems":[{"title":"` + long + `"}]}`
+	for name, answers := range map[string][]tripper{
+		"a long failure":       {grant("made-up-token", "made-up-refresh"), reply(400, "application/json", problem)},
+		"a long refresh token": {grant("made-up-token", long)},
+		"long fields":          {reply(200, "application/json", `{"access_token":"made-up-token","about":"`+long+`"}`)},
+	} {
+		fleet(t, func(t *testing.T, w *world) {
+			w.setAuth(answers[0])
+			src, _ := w.warm(t)
+			for _, next := range answers[1:] {
+				w.setAuth(next)
+				_, err := src.Renew(w.ctx)
+				require.Error(t, err)
+			}
+			for _, value := range w.store.Values() {
+				assert.LessOrEqual(t, len(value), largestValue, name)
+			}
+			calls := w.authCalls()
+			other := w.source()
+			tok, _ := mustToken(t, other)
+			assert.Equal(t, "made-up-token", tok.AccessToken)
+			if len(answers) > 1 {
+				other.Invalidate(tok)
+				_, err := other.Token()
+				assert.ErrorContains(t, err, "xxx…", "the failure is shared, too")
+			}
+			assert.Equal(t, calls, w.authCalls())
+		})
+	}
 }

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/journal"
+	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
@@ -95,10 +96,7 @@ type Config struct {
 // Auth calls use the values of ctx. The value under [oauth2.HTTPClient], if
 // any, is the HTTP client that makes them.
 func (c *Config) Source(ctx context.Context) *Source {
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	return &Source{newAccount(ctx, *c)}
+	return &Source{newAccount(cmp.Or(ctx, context.Background()), *c)}
 }
 
 // TokenSource returns a new [Source], wrapped by [oauth2.ReuseTokenSource].
@@ -152,8 +150,8 @@ func newAccount(ctx context.Context, conf Config) *account {
 	if err != nil {
 		return &account{err: err}
 	}
-	a := &account{service: service, issuer: &issuer{keys: newKeys(&conf, service)}}
-	base := newSecrets(conf.APIKey).redact(service.base.String())
+	a := &account{service: service, issuer: newIssuer(&conf, service)}
+	base := redact.New(conf.APIKey).Redact(service.base.String())
 	a.journal = journal.New(context.WithoutCancel(ctx), conf.Logger, slog.String("base_url", base))
 	a.cache = tokencache.New(ctx, a.issuer, conf.Store, a.journal)
 	return a
@@ -181,7 +179,8 @@ func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	return handOut(a.cache.Get(ctx))
+	t, _, err := a.cache.Get(ctx)
+	return copyOf(t, err)
 }
 
 // Renew gets a new token now and returns a copy of it. Requests use the old
@@ -194,7 +193,7 @@ func (s *Source) Renew(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	return handOut(a.cache.Renew(cmp.Or(ctx, context.Background())))
+	return copyOf(a.cache.Renew(cmp.Or(ctx, context.Background())))
 }
 
 // Invalidate stops using t. Call it if the API rejected t. If t is nil or not
@@ -228,54 +227,18 @@ func (s *Source) use() (*account, error) {
 	return s.account, s.account.err
 }
 
-// slab holds copies of one token, for handOut. Its size fills one of the
-// allocator's size classes.
-type slab struct {
-	used   int // the copies handed out; copies[0] is the original
-	copies [29]oauth2.Token
-}
-
-// handOut returns a new copy of the token: oauth2.ReuseTokenSource writes to the
-// token that it gets. With a slab, only one call in 28 allocates.
-func handOut(t *tokencache.Token, err error) (*oauth2.Token, error) {
+// copyOf returns a new copy of the token: oauth2.ReuseTokenSource writes to the
+// token that it gets.
+func copyOf(t *tokencache.Token, err error) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, _ := t.Pool.Get().(*slab)
-	if s == nil {
-		s = newSlab(t)
-	}
-	s.used++
-	tok := &s.copies[s.used]
-	*tok = s.copies[0]
-	if s.used == len(s.copies)-1 {
-		full := s
-		s = &slab{}
-		s.copies[0] = full.copies[0]
-	}
-	t.Pool.Put(s)
-	return tok, nil
-}
-
-func newSlab(t *tokencache.Token) *slab {
-	pattern := oauth2.Token{
+	tok := oauth2.Token{
 		AccessToken:  t.AccessToken,
 		TokenType:    "Bearer",
 		RefreshToken: t.RefreshToken,
 		Expiry:       t.Expiry,
 		ExpiresIn:    int64(t.Lifetime / time.Second),
 	}
-	s := &slab{}
-	s.copies[0] = *pattern.WithExtra(t.Extra)
-	return s
-}
-
-// contextClient returns the client that oauth2 would use under ctx.
-func contextClient(ctx context.Context) *http.Client {
-	if ctx != nil {
-		if c, ok := ctx.Value(oauth2.HTTPClient).(*http.Client); ok && c != nil {
-			return c
-		}
-	}
-	return http.DefaultClient
+	return tok.WithExtra(t.Extra), nil // it allocates another one: tok stays on the stack
 }

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
+// Promise: Callers that need a token at the same time share one auth call.
 func TestSourceThousandCallersShareOneCall(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(300 * time.Millisecond)
@@ -31,6 +32,7 @@ func TestSourceThousandCallersShareOneCall(t *testing.T) {
 	})
 }
 
+// Promise: A caller stops waiting when its context ends; the auth call continues for the others.
 func TestSourceContextBoundsOnlyItsOwnWait(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(time.Second)
@@ -52,6 +54,8 @@ func TestSourceContextBoundsOnlyItsOwnWait(t *testing.T) {
 	})
 }
 
+// Promise: The error of a canceled caller has its cause; a caller whose context has already ended makes no auth call.
+// Promise: A usable token is returned even if the caller's context has ended.
 func TestSourceEndedContext(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		cause := errors.New("the program is told to stop")
@@ -71,6 +75,7 @@ func TestSourceEndedContext(t *testing.T) {
 	})
 }
 
+// Promise: Auth calls have the values of the context passed to `Config.Source`.
 func TestSourceAuthCallsHaveContextValues(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		type key struct{}
@@ -86,6 +91,7 @@ func TestSourceAuthCallsHaveContextValues(t *testing.T) {
 	})
 }
 
+// Promise: All callers that waited for a failed renewal get the same error value.
 func TestSourceWaitersGetTheSameError(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(100 * time.Millisecond)
@@ -103,6 +109,8 @@ func TestSourceWaitersGetTheSameError(t *testing.T) {
 
 // The refresh may take 10 seconds, an attempt with the key 15, and all
 // together 30.
+//
+// Promise: The auth calls of one renewal take at most 30 seconds together.
 func TestSourceRenewalEndsAfter30Seconds(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, first := w.warm(t)
@@ -117,6 +125,7 @@ func TestSourceRenewalEndsAfter30Seconds(t *testing.T) {
 	})
 }
 
+// Promise: After the end of the context passed to `Config.Source`, a Source starts no background renewal, and still returns tokens.
 func TestSourceContextDoneServesOn(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithCancel(w.ctx)
@@ -138,6 +147,7 @@ func TestSourceContextDoneServesOn(t *testing.T) {
 	})
 }
 
+// Promise: After the end of the context passed to `Config.Source`, a renewal without callers is aborted, and does not count as a failure.
 func TestSourceContextDoneAbortsUnawaitedRenewal(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var aborted atomic.Int32
@@ -165,6 +175,7 @@ func TestSourceContextDoneAbortsUnawaitedRenewal(t *testing.T) {
 	})
 }
 
+// Promise: After the end of the context passed to `Config.Source`, a renewal that a caller waits for is completed.
 func TestSourceContextDoneKeepsAwaitedRenewal(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(5 * time.Second)
@@ -187,6 +198,7 @@ func TestSourceContextDoneKeepsAwaitedRenewal(t *testing.T) {
 	})
 }
 
+// Promise: Renewal starts 15 minutes or a quarter of the lifetime before expiry; requests use the old token meanwhile.
 func TestSourceRenewsAheadOfExpiry(t *testing.T) {
 	for _, lifetime := range []time.Duration{2 * time.Second, 10 * time.Minute, time.Hour, 20 * time.Hour} {
 		bubble(t, func(t *testing.T, w *world) {
@@ -211,6 +223,7 @@ func TestSourceRenewsAheadOfExpiry(t *testing.T) {
 	}
 }
 
+// Promise: Renewal starts up to a fifth of that time later, at random, so that programs do not renew together.
 func TestSourceRenewalsAreSpread(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.setAuth(grant("a-made-up-token", ""))
@@ -231,6 +244,7 @@ func TestSourceRenewalsAreSpread(t *testing.T) {
 	})
 }
 
+// Promise: Requests do not notice an outage of ten minutes, and it costs few auth calls.
 func TestSourceTenMinuteOutageIsNotFelt(t *testing.T) {
 	for _, fault := range []apivideotest.Fault{apivideotest.Status(503), apivideotest.BreakAfter, apivideotest.Hang} {
 		bubble(t, func(t *testing.T, w *world) {
@@ -251,6 +265,9 @@ func TestSourceTenMinuteOutageIsNotFelt(t *testing.T) {
 
 // Calls 40 minutes apart never wait. Nor does traffic that begins 97 minutes
 // after a single call.
+//
+// Promise: Renewal also starts on a call, if the timer was missed.
+// Promise: The timer renews a token that a caller got.
 func TestSourceSparseCallsNeverWait(t *testing.T) {
 	for _, test := range []struct {
 		lull, every time.Duration
@@ -268,6 +285,7 @@ func TestSourceSparseCallsNeverWait(t *testing.T) {
 	}
 }
 
+// Promise: The timer does not renew a token that no caller got.
 func TestSourceUnusedTokenIsNotRenewed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
@@ -282,6 +300,7 @@ func TestSourceUnusedTokenIsNotRenewed(t *testing.T) {
 	})
 }
 
+// Promise: A token is used until 10 seconds or a tenth of its lifetime before expiry.
 func TestSourceTokenIsUsableUntilShortlyBeforeEnd(t *testing.T) {
 	for lifetime, margin := range map[time.Duration]time.Duration{
 		time.Hour:        10 * time.Second,
@@ -301,6 +320,7 @@ func TestSourceTokenIsUsableUntilShortlyBeforeEnd(t *testing.T) {
 	}
 }
 
+// Promise: A lifetime counts from just before the request for the token.
 func TestSourceLifetimeCountsFromTheRequest(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.srv.SetAuthLatency(8 * time.Second)
@@ -313,6 +333,7 @@ func TestSourceLifetimeCountsFromTheRequest(t *testing.T) {
 	})
 }
 
+// Promise: Each caller gets its own copy of the token.
 func TestSourceHandsOutCopies(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, first := w.warm(t)
@@ -334,6 +355,7 @@ func TestSourceHandsOutCopies(t *testing.T) {
 	})
 }
 
+// Promise: `Token.Extra` has all fields of the service's answer.
 func TestSourceTokenExtraHasAllFields(t *testing.T) {
 	tok, _ := mustToken(t, sourceThrough(t, apivideo.Config{}, reply(200, "application/json",
 		`{"access_token":"made-up-token","expires_in":60,"project":{"id":"pr1"},"scope":"read"}`)))
@@ -344,6 +366,7 @@ func TestSourceTokenExtraHasAllFields(t *testing.T) {
 	assert.Nil(t, tok.Extra("absent"))
 }
 
+// Promise: `Invalidate` takes only the current token out of use.
 func TestSourceInvalidateOnlyTheCurrentToken(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, first := w.warm(t)
@@ -372,6 +395,8 @@ func TestSourceInvalidateOnlyTheCurrentToken(t *testing.T) {
 }
 
 // A program may invalidate any number of tokens.
+//
+// Promise: Invalidated tokens need no more memory over time.
 func TestSourceInvalidatedTokensDoNotPileUp(t *testing.T) {
 	src := (&apivideo.Config{APIKey: "made-up-key"}).Source(realSized(t.Context()))
 	rounds := func(n int) {
@@ -387,6 +412,7 @@ func TestSourceInvalidatedTokensDoNotPileUp(t *testing.T) {
 	runtime.KeepAlive(src)
 }
 
+// Promise: During `Renew` the old token stays in use.
 func TestSourceRenewWhileTheOldTokenServes(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, first := w.warm(t)
@@ -404,6 +430,7 @@ func TestSourceRenewWhileTheOldTokenServes(t *testing.T) {
 	})
 }
 
+// Promise: The old token stays in use after `Renew` fails.
 func TestSourceRenewFailureKeepsTheOldToken(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, first := w.warm(t)
@@ -416,6 +443,7 @@ func TestSourceRenewFailureKeepsTheOldToken(t *testing.T) {
 	})
 }
 
+// Promise: The zero Source returns an error and does not panic.
 func TestSourceZeroValueIsAnError(t *testing.T) {
 	var none *apivideo.Source
 	for _, src := range []*apivideo.Source{none, new(apivideo.Source)} {
@@ -429,6 +457,7 @@ func TestSourceZeroValueIsAnError(t *testing.T) {
 	}
 }
 
+// Promise: Package oauth2 does not wrap `Config.TokenSource` again.
 func TestConfigTokenSourceIsNotWrappedTwice(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		ts := w.conf.TokenSource(w.ctx)
@@ -441,6 +470,7 @@ func TestConfigTokenSourceIsNotWrappedTwice(t *testing.T) {
 	})
 }
 
+// Promise: `Config.Client` copies the settings of the context's client.
 func TestConfigClientCopiesTheContextsClient(t *testing.T) {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
@@ -456,6 +486,7 @@ func TestConfigClientCopiesTheContextsClient(t *testing.T) {
 	assert.Equal(t, 7*time.Second, client.Timeout)
 }
 
+// Promise: A nil context is `context.Background()`.
 func TestConfigNilContextIsBackground(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
@@ -468,6 +499,7 @@ func TestConfigNilContextIsBackground(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+// Promise: A later change of the Config changes no Source.
 func TestConfigMayChangeAfterUse(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src := w.source()
@@ -478,6 +510,8 @@ func TestConfigMayChangeAfterUse(t *testing.T) {
 
 // Values that only the cache of the Source refers to are collected too,
 // although the construction context lives on.
+//
+// Promise: A dropped Source is garbage collected, even with a running timer or context.
 func TestSourceDroppedIsCollected(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()
@@ -531,6 +565,8 @@ func (c slowContext) Err() error {
 
 // The renewal fails while the caller learns that its context has ended. The
 // old token stays in use, but that caller gets an error.
+//
+// Promise: The error of a canceled caller has its cause; a caller whose context has already ended makes no auth call.
 func TestSourceContextDoneGetsNoRefusedToken(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		src, first := w.warm(t)
@@ -548,6 +584,8 @@ func TestSourceContextDoneGetsNoRefusedToken(t *testing.T) {
 
 // The error of an aborted auth call says so, and why, whatever the client
 // says.
+//
+// Promise: The error of a canceled caller has its cause; a caller whose context has already ended makes no auth call.
 func TestAuthCallCanceledErrorHasTheCause(t *testing.T) {
 	cause := errors.New("the program is told to stop")
 	const message = "apivideo: authenticate: context canceled: the program is told to stop"

@@ -1,14 +1,17 @@
 package apivideo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
+	"github.com/apivideo/api.video-go-oauth2/internal/replay"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
 
@@ -52,7 +55,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	if reason := a.service.base.excludes(req); reason != "" {
+	if reason := a.service.base.Excludes(req); reason != "" {
 		a.passedUntouched(req, reason)
 		return t.forward(a, req)
 	}
@@ -61,14 +64,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		a.passedUntouched(req, "it has an Authorization header")
 		return t.forward(a, req)
 	}
-	token, err := a.cache.Get(req.Context())
+	token, sent, err := a.cache.Get(req.Context())
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
 	*authorization = token.Bearer
-	body := gateOf(out)
-	resp, refused, err := t.send(a, out, req, token)
+	body := replay.NewGate(out)
+	resp, refused, err := t.send(a, out, req, attempt{token: token, at: sent})
 	if !refused {
 		return resp, err
 	}
@@ -115,7 +118,7 @@ func (a *account) passedUntouched(req *http.Request, reason string) {
 	if u == nil {
 		u = &url.URL{}
 	}
-	if a.service.base.isOtherEnvironment(u) && a.warned.CompareAndSwap(false, true) {
+	if a.service.base.IsOther(u, ProductionURL, SandboxURL) && a.warned.CompareAndSwap(false, true) {
 		level = slog.LevelWarn
 	}
 	a.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", u.Host))
@@ -127,48 +130,56 @@ const mostSends = 3
 
 // retry handles a 401 to req, which was sent with token. It sends req again with
 // a new token if that may help, and returns the last response.
-func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *gate) (*http.Response, error) {
-	var first tokencache.Mark // of the first 401
-	for sent := 1; ; sent++ {
+func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *replay.Gate) (*http.Response, error) {
+	var first time.Time // of the first 401
+	for sends := 1; ; sends++ {
+		refused := time.Now()
 		// Read the body first: the auth call may need its connection.
 		said, whole := a.takeBody(req.Context(), resp, token)
-		if whole && !refusesToken(said) || len(said) > maxRefusal {
+		if whole && !refusesToken(said) || len(said) > replay.MaxRefusal {
 			return resp, nil
 		}
-		mark := a.cache.Refuse(token)
-		if sent == mostSends || sent > 1 && token.AskedSince(first) {
+		a.cache.Refuse(token, refused)
+		if sends == mostSends || sends > 1 && token.RequestedSince(first) {
 			return resp, nil
 		}
-		if !whole || !replayable(req) || !body.shut(req.Context()) {
-			if req.Context().Err() != nil {
-				return drop(resp, tokencache.Left(req.Context()))
+		var err error
+		again := whole && replay.Possible(req) && body.Shut(req.Context())
+		if token, err = a.replacement(req.Context(), token, first, again); err != nil {
+			if _, ended := err.(*tokencache.WaitError); ended {
+				return drop(resp, err)
 			}
-			a.cache.ReplaceBehind(token)
-			return resp, nil
-		}
-		next, err := a.cache.Replace(req.Context(), token, first)
-		if _, ended := errors.AsType[*tokencache.WaitError](err); ended {
-			return drop(resp, err)
-		}
-		if err != nil {
 			return resp, nil
 		}
 		out, authorization := outgoing(req, a.service.origins)
-		if out == nil || !renewBody(out, req) {
+		if out == nil || !replay.Renew(out, req) {
 			return resp, nil
 		}
-		*authorization = next.Bearer
-		body = gateOf(out)
+		*authorization = token.Bearer
+		body = replay.NewGate(out)
 		a.replays.Add(1)
-		var refused bool
-		if resp, refused, err = t.send(a, out, req, next); !refused {
+		if resp, again, err = t.send(a, out, req, attempt{token, time.Now(), true}); !again {
 			return resp, err
 		}
-		if sent == 1 {
-			first = mark
+		if sends == 1 {
+			first = refused
 		}
-		token = next
 	}
+}
+
+var errNotReplayable = errors.New("apivideo: the request cannot be sent again")
+
+// replacement returns the token to send a request with again. If it cannot be sent
+// again, the renewal starts behind it. See [tokencache.Cache.Replace] for since.
+func (a *account) replacement(ctx context.Context, refused *tokencache.Token, since time.Time, again bool) (*tokencache.Token, error) {
+	switch {
+	case again:
+		return a.cache.Replace(ctx, refused, since)
+	case ctx.Err() != nil:
+		return nil, tokencache.Left(ctx)
+	}
+	a.cache.ReplaceBehind(refused)
+	return nil, errNotReplayable
 }
 
 // drop closes resp, and returns err instead. resp may be nil.
@@ -179,9 +190,16 @@ func drop(resp *http.Response, err error) (*http.Response, error) {
 	return nil, err
 }
 
+// attempt is one sending of a request.
+type attempt struct {
+	token    *tokencache.Token
+	at       time.Time // before it is sent
+	replayed bool      // the API refused another token before
+}
+
 // send sends out, the copy of req that carries the token. refused reports
 // whether the answer is a 401 about that token.
-func (t *Transport) send(a *account, out, req *http.Request, token *tokencache.Token) (resp *http.Response, refused bool, err error) {
+func (t *Transport) send(a *account, out, req *http.Request, n attempt) (resp *http.Response, refused bool, err error) {
 	resp, err = t.forward(a, out)
 	if err != nil {
 		return nil, false, err
@@ -189,7 +207,7 @@ func (t *Transport) send(a *account, out, req *http.Request, token *tokencache.T
 	carried := carries(resp.Request, out)
 	resp.Request = answered(resp.Request, out, req)
 	if carried && accepts(resp.StatusCode) {
-		token.Accept()
+		a.cache.Accept(n.token, n.at, n.replayed)
 	}
 	return resp, carried && resp.StatusCode == http.StatusUnauthorized, nil
 }

@@ -2,14 +2,13 @@ package apivideotest_test
 
 import (
 	"math"
-	"os"
-	"os/exec"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -143,8 +142,8 @@ func TestSetRefusal(t *testing.T) {
 }
 
 func TestServerInBubbleUnderFIPS140(t *testing.T) {
-	cmd := exec.Command(os.Args[0], "-test.v", "-test.run=^TestLifetimeInVirtualTime$")
-	cmd.Env = append(os.Environ(), "GODEBUG=fips140=on")
+	cmd := childtest.Self("GODEBUG=fips140=on")
+	cmd.Args = append(cmd.Args, "-test.v", "-test.run=^TestLifetimeInVirtualTime$")
 	out, err := cmd.CombinedOutput()
 	assert.NoError(t, err)
 	assert.Contains(t, string(out), "--- PASS: TestLifetimeInVirtualTime")

@@ -48,3 +48,5 @@ require (
 replace github.com/apivideo/api.video-go-oauth2 => ../
 
 exclude google.golang.org/genproto v0.0.0-20261012220534-4341edf3f941
+
+tool golang.org/x/perf/cmd/benchstat

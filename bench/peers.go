@@ -6,8 +6,9 @@
 // the same call, [apivideo.Config.Token], from a [Service] in memory. They differ
 // in how they keep them.
 //
-//	go run ./cmd/ratios    # the benchmarks, as a table of ratios
-//	go run ./cmd/rollover  # latency across renewals and an outage, as a plot
+//	go test -run '^$' -bench . -count 6 . >bench.txt
+//	go tool benchstat -col /by bench.txt  # the benchmarks, side by side
+//	go run ./cmd/rollover                 # latency across renewals and an outage, as a plot
 package bench
 
 import (
@@ -22,7 +23,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// The names of the peers. Benchmarks have them after "by=".
+// The names of the peers. Benchmarks have them after "by=", for benchstat.
 const (
 	Apivideo  = "apivideo"
 	OAuth2    = "oauth2"

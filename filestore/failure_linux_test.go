@@ -38,6 +38,8 @@ func TestStoreErrorCostsNoRequest(t *testing.T) {
 
 // A limit on the size of files stands for a full disk. No other test runs
 // meanwhile.
+//
+// Promise: In filestore, a value that is not on the disk does not replace the old one.
 func TestStoreFailedWriteKeepsOldValue(t *testing.T) {
 	dir, key := t.TempDir(), randomKey()
 	s := filestore.New(dir)

@@ -53,7 +53,7 @@ func open(path string, flag int) (f *os.File, err error) {
 			return errUnusable
 		}
 		f, err = os.OpenFile(path, flag|openFlags, 0)
-		if errors.Is(err, fs.ErrPermission) {
+		if denied(err) {
 			err = errors.Join(errUnusable, err)
 		}
 		return err
@@ -94,7 +94,7 @@ func writeNew(path string, value []byte) error {
 	if err := remove(path); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := create(path)
 	if err != nil {
 		return err
 	}
@@ -103,6 +103,11 @@ func writeNew(path string, value []byte) error {
 		err = f.Sync() // or a crash may leave the new name with no content
 	}
 	return errors.Join(err, f.Close())
+}
+
+// create creates a file that did not exist: another user may have put one there.
+func create(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
 // remove removes what is at path, if anything. A folder with content is

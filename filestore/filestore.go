@@ -33,8 +33,13 @@
 // What cannot be a value counts as missing and is replaced: a folder, a link, a
 // pipe, a device, or a file of more than 64 KiB. So is a file that this user may
 // not open, for example one that a run as root left there. The same goes for lock
-// files. Links are never followed. A folder with content is renamed, not deleted.
-// Update fails if the permissions of the folder do not allow the replacement.
+// files. A lock file of another user, or one that others may open, is replaced
+// too: its lock would block this user. Links are never followed. A folder with
+// content is renamed, not deleted. Update fails if the permissions of the folder
+// do not allow the replacement, for example because of the sticky bit.
+//
+// Some file systems show one owner and one mode for all files. There, a lock file
+// of another user cannot be told from one of this user, and is respected.
 //
 // The package is tested on Linux. For macOS and Windows it is only compiled and
 // vetted.

@@ -19,12 +19,11 @@ import (
 )
 
 func init() {
-	becomeUser = func() error {
+	becomeUser = func(uid int) error {
 		if os.Getuid() != 0 {
 			return nil
 		}
-		const nobody = 65534
-		return errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody))
+		return errors.Join(syscall.Setgroups(nil), syscall.Setgid(uid), syscall.Setuid(uid))
 	}
 	obstacles["a link"] = func(path, precious string) error { return os.Symlink(precious, path) }
 	obstacles["a link to nothing"] = func(path, precious string) error { return os.Symlink(precious+".new", path) }
@@ -81,24 +80,30 @@ func TestStoreRaceWithLinksAndPipes(t *testing.T) {
 	assert.NoFileExists(t, target)
 }
 
+// openFor gives a folder a mode, and makes it reachable for other users.
+func openFor(t *testing.T, dir string, mode os.FileMode) {
+	t.Helper()
+	for parent := filepath.Dir(dir); parent != filepath.Clean(os.TempDir()); parent = filepath.Dir(parent) {
+		require.NoError(t, os.Chmod(parent, 0o711))
+	}
+	require.NoError(t, os.Chmod(dir, mode))
+}
+
 // A run as root left its files behind. Without root, the test makes files that
 // nobody may open instead.
 func TestStoreReplacesFilesOfRoot(t *testing.T) {
 	srv, dir := apivideotest.NewServer(), filepath.Join(t.TempDir(), "store")
 	defer srv.Close()
-	root := start(t, 1, "child", dir, srv.Config())
+	root := start(t, 1, "child", dir, srv.URL, srv.Config().APIKey)
 	root.begin()
 	root.line(t)
-	for parent := filepath.Dir(dir); parent != filepath.Clean(os.TempDir()); parent = filepath.Dir(parent) {
-		require.NoError(t, os.Chmod(parent, 0o711))
-	}
-	require.NoError(t, os.Chmod(dir, 0o777))
+	openFor(t, dir, 0o777)
 	for _, f := range list(t, dir) {
 		if path := filepath.Join(dir, f.Name()); os.Getuid() != 0 {
 			require.NoError(t, os.Chmod(path, 0))
 		}
 	}
-	users := start(t, 10, "user", dir, srv.Config())
+	users := start(t, 10, "user", dir, srv.URL, srv.Config().APIKey)
 	users.begin()
 	users.line(t)
 	assert.Equal(t, apivideotest.Counters{AuthCalls: 2, Authenticated: 2}, srv.Counters())

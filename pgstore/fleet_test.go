@@ -87,7 +87,7 @@ func mustServe(t *testing.T, srv *apivideotest.Server, children []*child, limit 
 
 func TestFleetHolderKilled(t *testing.T) {
 	srv, holder, others := startHolder(t, 30*time.Second)
-	require.NoError(t, holder.process.Kill())
+	require.NoError(t, holder.Process.Kill())
 	mustServe(t, srv, others, 9*time.Second) // sooner than a lease ends
 	assert.Equal(t, 2, srv.Counters().AuthCalls)
 }
@@ -96,10 +96,10 @@ func TestFleetHolderKilled(t *testing.T) {
 // connection.
 func TestFleetHolderSuspended(t *testing.T) {
 	srv, holder, others := startHolder(t, 5*time.Second)
-	require.NoError(t, holder.process.Signal(syscall.SIGSTOP))
+	require.NoError(t, holder.Process.Signal(syscall.SIGSTOP))
 	mustServe(t, srv, others, 30*time.Second)
 	assert.Equal(t, 2, srv.Counters().AuthCalls)
-	require.NoError(t, holder.process.Signal(syscall.SIGCONT))
+	require.NoError(t, holder.Process.Signal(syscall.SIGCONT))
 	r := holder.report()
 	assert.Empty(t, r.Error)
 	// After 15 seconds, it gives up its own call and makes another.

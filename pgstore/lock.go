@@ -11,8 +11,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
-
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 const (
@@ -22,22 +20,23 @@ const (
 	answerTime   = 5 * time.Second // for each answer of the server while the lock is held
 )
 
-const (
+var (
 	// The lock that this takes ends with the query. It is shared, so that
 	// waiting processes do not block each other.
-	freeQuery = `SELECT current_setting('transaction_read_only') = 'on',
-	to_regclass('apivideo_tokens') IS NULL,
-	pg_try_advisory_xact_lock_shared($1)`
+	freeQuery = inCatalog(`SELECT pg_catalog.current_setting('transaction_read_only') = 'on',
+	pg_catalog.pg_try_advisory_xact_lock_shared($1::bigint)`)
 
 	// The second column makes the lock a lease, for this transaction.
-	lockQuery = `SELECT pg_try_advisory_xact_lock($1),
-	set_config('idle_in_transaction_session_timeout', '10s', true)`
+	lockQuery = `SELECT pg_catalog.pg_try_advisory_xact_lock($1::bigint),
+	pg_catalog.set_config('idle_in_transaction_session_timeout', '10s', true),
+	COALESCE(pg_catalog.to_regclass($2::pg_catalog.text)::pg_catalog.oid, 0::pg_catalog.oid)::bigint`
 
-	writeQuery = `WITH expired AS (
-	DELETE FROM apivideo_tokens WHERE key IN (
-		SELECT key FROM apivideo_tokens WHERE expires_at <= statement_timestamp() AND key <> $1
-		LIMIT 100 FOR UPDATE SKIP LOCKED))
-INSERT INTO apivideo_tokens (key, value, expires_at) VALUES ($1, $2, statement_timestamp() + interval '24 hours')
+	expireQuery = inCatalog(`DELETE FROM ONLY {table} WHERE key = ANY (ARRAY(
+	SELECT key FROM ONLY {table} WHERE expires_at <= pg_catalog.statement_timestamp()
+	LIMIT 100 FOR UPDATE SKIP LOCKED))`)
+
+	writeQuery = `INSERT INTO {table} (key, value, expires_at) VALUES ($1::pg_catalog.text, $2::pg_catalog.bytea,
+	pg_catalog.statement_timestamp() OPERATOR(pg_catalog.+) interval '24 hours')
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`
 )
 
@@ -45,9 +44,10 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.ex
 // a pooler can give it to another user. The transaction stores a value only if
 // the lock was held to the end.
 type lock struct {
-	tx   *sql.Tx
-	key  string
-	quit context.CancelFunc // ends the context of tx, and whatever tx waits for
+	tx    *sql.Tx
+	table *table
+	key   string
+	quit  context.CancelFunc // ends the context of tx, and whatever tx waits for
 }
 
 // lockID is the lock's number among all advisory locks of the database.
@@ -96,23 +96,30 @@ func (s *Store) try(ctx context.Context, key string) (*lock, error) {
 	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, queryTime)
 	defer cancel()
-	var readOnly, missing, free bool
-	err = s.db.QueryRowContext(ctx, freeQuery, lockID(key)).Scan(&readOnly, &missing, &free)
+	t, err := s.table(ctx)
+	switch {
+	case err != nil:
+		return nil, cmp.Or(ctx.Err(), err)
+	case t.oid == 0:
+		return nil, errNoTable
+	}
+	var readOnly, free bool
+	err = s.db.QueryRowContext(ctx, freeQuery, lockID(key)).Scan(&readOnly, &free)
 	switch {
 	case err != nil:
 		return nil, locking(cmp.Or(ctx.Err(), err))
 	case readOnly:
 		return nil, errReadOnly
-	case missing:
-		return nil, errNoTable
 	case !free:
 		return nil, nil
 	}
-	return s.begin(ctx, key)
+	return s.begin(ctx, t, key)
 }
 
-// begin begins the transaction of a lock. It outlives ctx, since fn may.
-func (s *Store) begin(ctx context.Context, key string) (*lock, error) {
+// begin begins the transaction of a lock. It outlives ctx, since fn may. The
+// result is nil if somebody else holds the lock, or if the table is not the one
+// that was checked.
+func (s *Store) begin(ctx context.Context, t *table, key string) (*lock, error) {
 	working, quit := context.WithCancel(context.WithoutCancel(ctx))
 	detach := context.AfterFunc(ctx, quit)
 	// A stricter isolation level would read the value as it was before the lock.
@@ -121,19 +128,23 @@ func (s *Store) begin(ctx context.Context, key string) (*lock, error) {
 		quit()
 		return nil, locking(cmp.Or(ctx.Err(), err))
 	}
-	l := &lock{tx, key, quit}
+	l := &lock{tx, t, key, quit}
 	var locked bool
 	var lease string
-	err = tx.QueryRowContext(working, lockQuery, lockID(key)).Scan(&locked, &lease)
+	var oid int64
+	err = tx.QueryRowContext(working, lockQuery, lockID(key), t.name).Scan(&locked, &lease, &oid)
 	if !detach() {
 		err = ctx.Err()
 	}
-	if err == nil && locked {
+	if err == nil && locked && oid == t.oid {
 		return l, nil
 	}
 	l.release()
 	if err != nil {
 		return nil, locking(err)
+	}
+	if oid != t.oid {
+		s.forget(t)
 	}
 	return nil, nil
 }
@@ -144,7 +155,7 @@ func locking(err error) error { return fmt.Errorf("pgstore: locking: %w", err) }
 func (l *lock) read(ctx context.Context) (value []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	err = l.tx.QueryRowContext(ctx, valueQuery, l.key).Scan(&value)
+	err = l.tx.QueryRowContext(ctx, l.table.sql(valueQuery), l.key).Scan(&value)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, reading(err)
 	}
@@ -185,15 +196,18 @@ func (l *lock) hold(ctx context.Context) (held context.Context, stop func()) {
 func (l *lock) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
 	defer cancel()
-	answer := <-guard.Go(func() (sql.Result, error) { return l.tx.ExecContext(ctx, "SELECT 1") })
-	return answer.Err
+	_, err := contain(func() (sql.Result, error) { return l.tx.ExecContext(ctx, "SELECT 1") })
+	return err
 }
 
 // write stores the value and releases the lock.
 func (l *lock) write(ctx context.Context, value []byte) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
 	defer cancel()
-	_, err := l.tx.ExecContext(ctx, writeQuery, l.key, value)
+	_, err := l.tx.ExecContext(ctx, l.table.sql(expireQuery))
+	if err == nil {
+		_, err = l.tx.ExecContext(ctx, l.table.sql(writeQuery), l.key, value)
+	}
 	if err == nil {
 		defer context.AfterFunc(ctx, l.quit)() // Commit takes no context
 		err = l.tx.Commit()

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -185,68 +186,37 @@ func TestLockReleasedWhateverHappens(t *testing.T) {
 	expect(t, s, "value")
 }
 
-// It may be a token whose refresh token is spent by now.
-func TestUpdateStoresThoughItsCallerLeft(t *testing.T) {
+// While another process looks whether the lock is free, it shares the lock. Then
+// the lock is free for a process that looks too, and that process tries to get it.
+//
+// Promise: Processes that look whether pgstore's lock is free do not block each other.
+func TestLockProbesDoNotBlockEachOther(t *testing.T) {
 	t.Parallel()
-	s := pgstore.New(newDB(t))
-	ctx, cancel := context.WithCancel(t.Context())
-	require.NoError(t, s.Update(ctx, key, func(ctx context.Context, _ []byte) ([]byte, error) {
-		cancel()
-		time.Sleep(2500 * time.Millisecond) // the lock is held on
-		assert.Equal(t, context.Canceled, context.Cause(ctx))
+	begun := make(chan struct{}, 1000)
+	s, db := traced(t, func(query string) {
+		if strings.HasPrefix(query, "begin") {
+			begun <- struct{}{}
+		}
+	})
+	var id int64
+	require.NoError(t, s.Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) {
+		id = scan[int64](t, db, "SELECT classid::bigint << 32 | objid::bigint "+holders)
 		return []byte("value"), nil
 	}))
-	expect(t, s, "value")
-}
-
-func TestUpdateReportsFailedWrite(t *testing.T) {
-	t.Parallel()
-	db := newDB(t)
-	s := pgstore.New(db)
-	store(t, s, "old")
-	mustExec(t, db, "ALTER TABLE apivideo_tokens ADD CHECK (value <> 'new')")
-	assert.ErrorContains(t, s.Update(t.Context(), key, returns([]byte("new"), nil)), "pgstore: storing the value: ")
-	expect(t, s, "old")
-}
-
-// A stricter isolation level, which a role may have as its default, would make
-// the write fail.
-func TestUpdateInSerializableSession(t *testing.T) {
-	t.Parallel()
-	server, database := newDatabase(t)
-	db := open(t, server.url(database, "default_transaction_isolation=serializable"))
-	s := pgstore.New(db)
-	store(t, s, "old")
-	require.NoError(t, s.Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) {
-		mustExec(t, db, "UPDATE apivideo_tokens SET expires_at = expires_at + interval '1 second'")
-		return []byte("new"), nil
-	}))
-	expect(t, s, "new")
-}
-
-func TestUpdateEndsWhileServerHangs(t *testing.T) {
-	t.Parallel()
-	for name, value := range map[string][]byte{"leaves": nil, "stores": []byte("new")} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server := newServer(t)
-			db := open(t, server.url("postgres"))
-			s := pgstore.New(db)
-			store(t, s, "old")
-			ended := make(chan error, 1)
-			go func() {
-				ended <- s.Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) {
-					server.freeze(t)
-					return value, nil
-				})
-			}()
-			select {
-			case err := <-ended:
-				assert.Equal(t, value == nil, err == nil, "%v", err)
-			case <-time.After(2 * time.Minute):
-				t.Error("Update does not return")
-			}
-			server.thaw()
-		})
+	<-begun
+	probe, err := db.Begin()
+	require.NoError(t, err)
+	_, err = probe.Exec("SELECT pg_advisory_xact_lock_shared($1)", id)
+	require.NoError(t, err)
+	updated := make(chan error, 1)
+	go func() { updated <- s.Update(t.Context(), key, returns([]byte("new"), nil)) }()
+	select {
+	case <-begun:
+	case <-time.After(time.Minute):
+		t.Error("the probe found no free lock")
 	}
+	assert.Empty(t, updated, "the lock is not for two")
+	require.NoError(t, probe.Rollback())
+	require.NoError(t, <-updated)
+	expect(t, s, "new")
 }

@@ -10,15 +10,17 @@
 //
 // # The table
 //
-// The first update creates a table in the first schema of the search_path. For
-// that the role needs CREATE on the schema. If it must not have that, create
-// the table in a migration:
+// The table apivideo_tokens is in the first schema of the search_path that
+// exists, as it is at the first call. The first update creates the table. For
+// that the role needs CREATE on the schema. If it must not have that, create the
+// table in a migration:
 //
-//	CREATE TABLE IF NOT EXISTS apivideo_tokens (
+//	CREATE TABLE apivideo_tokens (
 //		key        text PRIMARY KEY,
 //		value      bytea NOT NULL,
 //		expires_at timestamptz NOT NULL
 //	);
+//	REVOKE ALL ON apivideo_tokens FROM PUBLIC;
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON apivideo_tokens TO my_app;
 //
 // It has one row for each account and environment. Package apivideo derives the
@@ -26,6 +28,31 @@
 // read the table gets no token, and a modified value is treated as missing. A row
 // expires 24 hours after its last update, by the server's clock. Each update
 // deletes up to 100 expired rows.
+//
+// # Other roles
+//
+// A role that may create tables in the schema could make this one first, with a
+// trigger: the trigger would run with the rights of the application. So the
+// package checks the table before it names it in a query. The check passes if
+// trusted roles own the table and all code that belongs to it, such as triggers,
+// policies and defaults, and if no other role has the privilege TRIGGER or
+// REFERENCES on it. These roles are trusted: the application's role, the roles
+// that it may act as, the owners of the schema and of the database, and
+// superusers.
+//
+// If the check fails, every call returns an error that names the role and says
+// what to do. A Source then works without the Store. As soon as the cause is
+// gone, the Store works, without a restart.
+//
+// A Store checks its table once. After that, only trusted roles can change or
+// drop it. If one of them drops it while programs run, create it again in the same
+// transaction. Each update notices that a table is another one and checks that,
+// but a read does not.
+//
+// Queries name the table, functions, operators and types with their schema.
+// Nothing that another role puts into the search_path runs. A role that owns a
+// schema can always replace what is in it: set a search_path whose first schema
+// belongs to a role that you trust.
 //
 // # The lock
 //
@@ -38,6 +65,10 @@
 // During a renewal, monitoring shows a session that is idle in transaction. That
 // usually takes less than a second, and 30 seconds at worst. A transaction_timeout
 // that is shorter ends the lock.
+//
+// Any role that may connect to the database can take an advisory lock, and sees
+// the number of a lock in pg_locks while somebody has it. It can so delay each
+// renewal without a usable token by 20 seconds.
 //
 // If the server is slow or down, usable tokens stay in use. If a token is needed
 // now, a process waits about a second for the server, then makes its own auth
@@ -71,6 +102,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 )
 
 var (
@@ -83,25 +115,26 @@ const maxValue = 64 << 10 // bytes; a Source's values have a few thousand
 
 // This package stores no value of more than 64 KiB. octet_length finds the
 // length of a value without reading it.
-const (
-	valueQuery = `SELECT CASE WHEN octet_length(value) <= 65536 THEN value END
-	FROM apivideo_tokens WHERE key = $1 AND expires_at > statement_timestamp()`
+var (
+	valueQuery = inCatalog(`SELECT CASE WHEN pg_catalog.octet_length(value) <= 65536 THEN value END
+	FROM ONLY {table} WHERE key = $1::pg_catalog.text AND expires_at > pg_catalog.statement_timestamp()`)
 
-	loadQuery = `SELECT current_setting('transaction_read_only') = 'on', (` + valueQuery + `)`
+	loadQuery = inCatalog(`SELECT pg_catalog.current_setting('transaction_read_only') = 'on', (` + valueQuery + `)`)
 )
 
 // Store keeps values in a PostgreSQL table. It implements the Store of package
 // apivideo and is safe for concurrent use. Make one with [New]; every call on
 // a nil or zero Store is an error.
 type Store struct {
-	db    *sql.DB // nil if there is none
-	queue *queue
+	db      *sql.DB // nil if there is none
+	queue   *queue
+	checked atomic.Pointer[table] // nil until the table has passed the check
 }
 
 // New returns a Store in the database of db. The caller keeps db, and closes it
 // when the Store is no longer used. If db is nil, every call on the Store is an
 // error.
-func New(db *sql.DB) *Store { return &Store{db, newQueue()} }
+func New(db *sql.DB) *Store { return &Store{db: db, queue: newQueue()} }
 
 // Load returns the value of key, or nil if there is none, or no table. It does
 // not wait for the lock, and returns when ctx ends.
@@ -113,10 +146,15 @@ func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 }
 
 func (s *Store) get(ctx context.Context, key string) (value []byte, err error) {
+	t, err := s.table(ctx)
+	if err != nil || t.oid == 0 {
+		return nil, err
+	}
 	var readOnly bool
-	err = s.db.QueryRowContext(ctx, loadQuery, key).Scan(&readOnly, &value)
+	err = s.db.QueryRowContext(ctx, t.sql(loadQuery), key).Scan(&readOnly, &value)
 	switch {
 	case undefinedTable(err):
+		s.forget(t)
 		return nil, nil
 	case err != nil:
 		return nil, reading(err)

@@ -12,11 +12,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
 	"github.com/apivideo/api.video-go-oauth2/pgstore"
 	"github.com/stretchr/testify/require"
 )
@@ -71,11 +71,7 @@ func getToken(url string) (r report) {
 }
 
 // child is a process of the fleet.
-type child struct {
-	process *os.Process
-	input   io.Writer
-	output  *bufio.Reader
-}
+type child struct{ *childtest.Child }
 
 // startChildren starts n processes and waits until all of them wait.
 func startChildren(t *testing.T, n int, srv *apivideotest.Server, url string) []*child {
@@ -83,34 +79,21 @@ func startChildren(t *testing.T, n int, srv *apivideotest.Server, url string) []
 	store(t, pgstore.New(open(t, url)), "another account's") // creates the table
 	children := make([]*child, n)
 	for i := range children {
-		command := exec.Command(os.Args[0])
-		command.Env = append(os.Environ(), databaseVar+"="+url, baseURLVar+"="+srv.URL, apiKeyVar+"="+srv.Config().APIKey)
-		command.Stderr = os.Stderr
-		input, err := command.StdinPipe()
-		require.NoError(t, err)
-		output, err := command.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, command.Start())
-		t.Cleanup(func() {
-			command.Process.Kill()
-			command.Wait()
-		})
-		children[i] = &child{command.Process, input, bufio.NewReader(output)}
+		self := childtest.Self(databaseVar+"="+url, baseURLVar+"="+srv.URL, apiKeyVar+"="+srv.Config().APIKey)
+		children[i] = &child{childtest.Start(t, self)}
 	}
 	for _, c := range children {
-		line, err := c.output.ReadString('\n')
-		require.NoError(t, err)
-		require.Equal(t, "ready\n", line)
+		require.Equal(t, "ready", c.Line())
 	}
 	return children
 }
 
 // begin lets a process begin.
-func (c *child) begin() { io.WriteString(c.input, "go\n") }
+func (c *child) begin() { io.WriteString(c.Input, "go\n") }
 
 // report waits for what the process reports.
 func (c *child) report() (r report) {
-	if err := json.NewDecoder(c.output).Decode(&r); err != nil {
+	if err := json.Unmarshal([]byte(c.Rest()), &r); err != nil {
 		r.Error = "no report: " + err.Error()
 	}
 	return r

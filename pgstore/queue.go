@@ -5,8 +5,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 // queryTime is for one query that is not under the lock. A connection may have
@@ -115,6 +113,5 @@ func (q *queue) run(ctx context.Context, w *waiting, r *read, get func(context.C
 		return
 	}
 	defer leave()
-	got := <-guard.Go(func() ([]byte, error) { return get(ctx) }) // a driver may crash
-	r.value, r.err = got.Value, got.Err
+	r.value, r.err = contain(func() ([]byte, error) { return get(ctx) })
 }

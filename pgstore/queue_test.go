@@ -21,18 +21,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tracer is called before each query.
-type tracer func()
+// tracer is called with each query before it is sent.
+type tracer func(query string)
 
-func (f tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	f()
+func (f tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	f(data.SQL)
 	return ctx
 }
 
 func (f tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// traced returns a Store in a new database.
-func traced(t *testing.T, f tracer) *pgstore.Store {
+// traced returns a Store in a new database, which has an untraced pool too.
+func traced(t *testing.T, f tracer) (*pgstore.Store, *sql.DB) {
 	t.Helper()
 	server, database := newDatabase(t)
 	config, err := pgx.ParseConfig(server.url(database))
@@ -40,13 +40,13 @@ func traced(t *testing.T, f tracer) *pgstore.Store {
 	config.Tracer = f
 	db := stdlib.OpenDB(*config)
 	t.Cleanup(func() { db.Close() })
-	return pgstore.New(db)
+	return pgstore.New(db), open(t, server.url(database))
 }
 
 func TestLoadManyAtOnceIsFewQueries(t *testing.T) {
 	t.Parallel()
 	var queries atomic.Int32
-	s := traced(t, func() { queries.Add(1) })
+	s, _ := traced(t, func(string) { queries.Add(1) })
 	store(t, s, "value")
 	queries.Store(0)
 	together(1000, func(int) {
@@ -103,6 +103,7 @@ func (c connector) Connect(context.Context) (driver.Conn, error) {
 
 func (c connector) Driver() driver.Driver { return nil }
 
+// Promise: Redisstore, pgstore: a client or driver that panics is an error.
 func TestLoadWithDriverThatCrashes(t *testing.T) {
 	t.Parallel()
 	for name, crash := range map[string]func(){"panics": func() { panic("made-up") }, "ends the goroutine": runtime.Goexit} {
@@ -120,7 +121,7 @@ func TestLoadWithDriverThatCrashes(t *testing.T) {
 func TestLockIsLostIfDriverCrashes(t *testing.T) {
 	t.Parallel()
 	var broken atomic.Bool
-	s := traced(t, func() {
+	s, _ := traced(t, func(string) {
 		if broken.Load() {
 			panic("made-up")
 		}

@@ -46,6 +46,7 @@ func hooked(t *testing.T, h hook) (*redisstore.Store, *redis.Client) {
 	return redisstore.New(client), server.client(t)
 }
 
+// Promise: Redisstore, pgstore: a client or driver that panics is an error.
 func TestLoadWithClientThatCrashes(t *testing.T) {
 	t.Parallel()
 	for name, crash := range map[string]func(){"panics": func() { panic("made-up") }, "ends the goroutine": runtime.Goexit} {

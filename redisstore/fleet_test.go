@@ -104,7 +104,7 @@ func TestFleetSurvivesKilledHolder(t *testing.T) {
 	for _, c := range children[1:] {
 		c.begin()
 	}
-	require.NoError(t, children[0].command.Process.Kill())
+	require.NoError(t, children[0].Process.Kill())
 	for _, c := range children[1:] {
 		r := c.report()
 		assert.Empty(t, r.Error)

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"sync"
-
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 // reads is how many reads of one key a process makes at a time. With more than
@@ -104,8 +102,7 @@ func (l *local) join(key string, get func() ([]byte, error)) *read {
 // run makes a read, and then those that were waiting for its end.
 func (l *local) run(key string, k *localKey, r *read, get func() ([]byte, error)) {
 	for r != nil {
-		got := <-guard.Go(get) // a client, or its hooks, may crash
-		r.value, r.err = got.Value, got.Err
+		r.value, r.err = contain(get)
 		close(r.done)
 		l.mu.Lock()
 		r, k.next = k.next, nil

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -132,9 +131,9 @@ func (l *lock) extend(ctx context.Context, expiry *time.Timer, lose func()) {
 		}
 		until := time.Now().Add(leaseTime)
 		try, cancel := context.WithTimeout(ctx, extendEvery)
-		answer := <-guard.Go(func() (any, error) { return l.run(try, extendScript, leaseTime.Milliseconds()) })
+		_, err := contain(func() (any, error) { return l.run(try, extendScript, leaseTime.Milliseconds()) })
 		cancel()
-		switch answer.Err {
+		switch err {
 		case nil:
 			expiry.Reset(time.Until(until))
 		case errLost:

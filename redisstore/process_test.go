@@ -10,12 +10,12 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"testing"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
 	"github.com/apivideo/api.video-go-oauth2/redisstore"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
@@ -108,48 +108,29 @@ func call(client *http.Client, url string) error {
 }
 
 // child is a process of the fleet.
-type child struct {
-	command *exec.Cmd
-	input   io.WriteCloser
-	output  *bufio.Reader
-}
+type child struct{ *childtest.Child }
 
 // startChildren starts n processes and waits until all of them are ready.
 func startChildren(t *testing.T, n int, role string, srv *apivideotest.Server, redis *redisServer, env ...string) []*child {
 	t.Helper()
+	env = append(env, roleVar+"="+role, redisVar+"="+redis.addr, baseURLVar+"="+srv.URL, apiKeyVar+"="+srv.Config().APIKey)
 	children := make([]*child, n)
 	for i := range children {
-		command := exec.Command(os.Args[0])
-		command.Env = append(os.Environ(), roleVar+"="+role, redisVar+"="+redis.addr,
-			baseURLVar+"="+srv.URL, apiKeyVar+"="+srv.Config().APIKey)
-		command.Env = append(command.Env, env...)
-		command.Stderr = os.Stderr
-		input, err := command.StdinPipe()
-		require.NoError(t, err)
-		output, err := command.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, command.Start())
-		t.Cleanup(func() {
-			command.Process.Kill()
-			command.Wait()
-		})
-		children[i] = &child{command, input, bufio.NewReader(output)}
+		children[i] = &child{childtest.Start(t, childtest.Self(env...))}
 	}
 	for _, c := range children {
-		line, err := c.output.ReadString('\n')
-		require.NoError(t, err)
-		require.Equal(t, "ready\n", line)
+		require.Equal(t, "ready", c.Line())
 	}
 	return children
 }
 
 // begin lets a process begin.
-func (c *child) begin() { io.WriteString(c.input, "go\n") }
+func (c *child) begin() { io.WriteString(c.Input, "go\n") }
 
 // report ends a process and returns its report.
 func (c *child) report() (r report) {
-	c.input.Close()
-	if err := json.NewDecoder(c.output).Decode(&r); err != nil {
+	c.Input.Close()
+	if err := json.Unmarshal([]byte(c.Rest()), &r); err != nil {
 		r.Error = "no report: " + err.Error()
 	}
 	return r

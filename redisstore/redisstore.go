@@ -29,6 +29,9 @@
 // asynchronously: a failover may lose the lock, and two processes then renew at
 // the same time. That costs one more auth call. Both tokens are valid.
 //
+// Anybody who may write to Redis can hold the lock. A process without a usable
+// token then waits up to 20 seconds before it makes its own auth call.
+//
 // # Timeouts of the client
 //
 // While it reads or writes, a go-redis client ignores canceled contexts, and

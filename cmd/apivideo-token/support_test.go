@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -40,12 +41,8 @@ func build(m *testing.M) int {
 	if err := os.Chmod(dir, 0o755); err != nil { // for tests with other users
 		panic(err)
 	}
-	binary = filepath.Join(dir, "apivideo-token.exe") // other systems take any name
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", binary, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := build.CombinedOutput()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s%v\n", out, err)
+	if binary, err = childtest.Build(dir, "."); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()

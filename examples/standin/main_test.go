@@ -5,14 +5,13 @@ import (
 	"context"
 	"errors"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -97,20 +96,10 @@ type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errors.New("broken") }
 
-// build returns the name of the built program.
-func build(t *testing.T) string {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "standin")
-	if runtime.GOOS == "windows" {
-		name += ".exe"
-	}
-	out, err := exec.Command("go", "build", "-o", name, ".").CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return name
-}
-
 func TestArgumentsAreRefused(t *testing.T) {
-	out, err := exec.Command(build(t), "-h").CombinedOutput()
+	program, err := childtest.Build(t.TempDir(), ".")
+	require.NoError(t, err)
+	out, err := exec.Command(program, "-h").CombinedOutput()
 	exit, _ := errors.AsType[*exec.ExitError](err)
 	require.NotNil(t, exit)
 	assert.Equal(t, 2, exit.ExitCode())

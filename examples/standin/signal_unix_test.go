@@ -12,24 +12,24 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 func TestSignalEndsProgramWithSummary(t *testing.T) {
-	program := build(t)
+	program, err := childtest.Build(t.TempDir(), ".")
+	require.NoError(t, err)
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		cmd := exec.Command(program)
-		stdout := make(lines, 10)
 		var stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr = stdout, &stderr
-		require.NoError(t, cmd.Start())
-		t.Cleanup(func() { cmd.Process.Kill() })
-		stall(t, try(t, stdout.two(t)))
-		require.NoError(t, cmd.Process.Signal(signal))
-		require.NoError(t, cmd.Wait(), "it ends with status 0")
+		cmd.Stderr = &stderr
+		child := childtest.Start(t, cmd)
+		stall(t, try(t, child.Line()+"\n"+child.Line()))
+		require.NoError(t, child.Process.Signal(signal))
+		assert.Empty(t, child.Rest())
+		require.NoError(t, child.Wait(), "it ends with status 0")
 		assert.Equal(t, summary, stderr.String())
-		assert.Empty(t, stdout)
 	}
 }
 

@@ -17,6 +17,8 @@ import (
 )
 
 // go-retryablehttp's StandardClient follows redirects below the auth calls.
+//
+// Promise: An auth call refuses an answer from another URL, as of an HTTP client that follows redirects.
 func TestARetryingBaseSendsNoKeyElsewhere(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {

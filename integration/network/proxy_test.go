@@ -11,13 +11,13 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -163,12 +163,9 @@ func child(base string) int {
 // run runs the child and returns what it prints.
 func (g *gateway) run(t *testing.T) (string, error) {
 	t.Helper()
-	program, err := os.Executable()
-	require.NoError(t, err)
 	certificate := filepath.Join(t.TempDir(), "certificate.pem")
 	require.NoError(t, os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: g.host.Certificate().Raw}), 0o600))
-	command := exec.CommandContext(t.Context(), program)
-	command.Env = append(os.Environ(), childURL+"="+g.conf.BaseURL, "APIVIDEO_API_KEY="+g.conf.APIKey,
+	command := childtest.Self(childURL+"="+g.conf.BaseURL, "APIVIDEO_API_KEY="+g.conf.APIKey,
 		"HTTPS_PROXY=http://made-up:"+password+"@"+g.proxy.Listener.Addr().String(),
 		"NO_PROXY=", "no_proxy=", "SSL_CERT_FILE="+certificate)
 	output, err := command.CombinedOutput()

@@ -19,6 +19,7 @@ import (
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -34,18 +35,25 @@ func prepare(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	tool = filepath.Join(dir, "apivideo-token")
-	commands := [][]string{{"go", "build", "-C", "../../cmd/apivideo-token", "-o", tool, "."}}
-	if _, err := os.Stat(filepath.Join("node_modules", "@api.video", "nodejs-client")); err != nil {
-		commands = append(commands, []string{"npm", "ci"})
+	if tool, err = childtest.Build(dir, "../../cmd/apivideo-token"); err == nil {
+		err = install()
 	}
-	for _, args := range commands {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "%v: %v\n%s", args, err, out)
-			return 1
-		}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	return m.Run()
+}
+
+// install fetches the client if it is not there.
+func install() error {
+	if _, err := os.Stat(filepath.Join("node_modules", "@api.video", "nodejs-client")); err == nil {
+		return nil
+	}
+	if out, err := exec.Command("npm", "ci").CombinedOutput(); err != nil {
+		return fmt.Errorf("npm ci: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // answer is what a command of client.js prints.

@@ -49,6 +49,8 @@ type rotation struct {
 // In this year each new key is delivered within two minutes. The old one is
 // deleted within the hour, with or without its tokens. No request fails
 // outside the outages of the service.
+//
+// Promise: A change of the API key every 30 days, for a year and 50 processes, fails no request.
 func TestFleetForAYearOfKeyChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apivideotest.NewUnstartedServer()

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
+	"time"
 )
 
 // Crash is the error of code that panicked, or that ended its goroutine with
@@ -19,6 +20,9 @@ type Crash struct {
 }
 
 func (c *Crash) Error() string { return c.Text }
+
+// Mask returns a copy whose text went through redact.
+func (c *Crash) Mask(redact func(string) string) error { return &Crash{redact(c.Text), c.Stack} }
 
 // Result is what a function returned.
 type Result[T any] struct {
@@ -55,7 +59,7 @@ func crash(value any) *Crash {
 }
 
 // Call is like [Go], but waits for the result. If ctx ends first, it returns the
-// cause of ctx; f may still be running.
+// [Cause] of ctx; f may still be running.
 func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	results := Go(f)
 	select {
@@ -63,8 +67,21 @@ func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 		return r.Value, r.Err
 	case <-ctx.Done():
 		var zero T
-		return zero, context.Cause(ctx)
+		return zero, Cause(ctx)
 	}
+}
+
+// Within receives from c. ok is false if that takes longer than d, or ctx ends.
+func Within[T any](ctx context.Context, d time.Duration, c <-chan T) (v T, ok bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case v = <-c:
+		return v, true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return v, false
 }
 
 // Context returns a context with the values of ctx. It ends with the cause of ctx

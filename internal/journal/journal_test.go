@@ -28,6 +28,7 @@ func (p played) Handle(ctx context.Context, r slog.Record) error {
 
 func text(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) }
 
+// Promise: A Logger gets its lines in order, also after a panic.
 func TestJournalKeepsTheOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bytes.Buffer
@@ -47,6 +48,7 @@ func TestJournalKeepsTheOrder(t *testing.T) {
 	})
 }
 
+// Promise: A Logger that blocks or panics delays nobody.
 func TestJournalDelaysNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bytes.Buffer
@@ -69,6 +71,7 @@ func TestJournalDelaysNobody(t *testing.T) {
 	})
 }
 
+// Promise: A Logger gets its lines in order, also after a panic.
 func TestJournalOutlivesACrash(t *testing.T) {
 	for _, crash := range []func(){func() { panic("made-up") }, runtime.Goexit} {
 		synctest.Test(t, func(t *testing.T) {

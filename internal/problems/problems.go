@@ -2,6 +2,8 @@
 // the reasons it gives for an answer that is an error.
 package problems
 
+import "strings"
+
 // Problem is a documented reason.
 type Problem struct {
 	ID     string // the last part of the type's URL
@@ -57,15 +59,18 @@ func ByID(id string) (p Problem, ok bool) {
 	return Problem{}, false
 }
 
-// ByTitle returns the problem with this title, for answers without a type. ok
-// is false if there is none.
-func ByTitle(title string) (p Problem, ok bool) {
+// ID returns the identifier of a problem in an answer: the last part of the type's
+// URL. If there is no type, it is that of the documented problem with this title.
+func ID(kind, title string) string {
+	if t := strings.TrimRight(kind, "/"); kind != "" {
+		return t[strings.LastIndexByte(t, '/')+1:]
+	}
 	for _, p := range table {
 		if p.Title == title {
-			return p, true
+			return p.ID
 		}
 	}
-	return Problem{}, false
+	return ""
 }
 
 // Type returns the URL that stands for the problem in an answer, or "" if none

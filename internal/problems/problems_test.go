@@ -16,16 +16,22 @@ func TestByID(t *testing.T) {
 	assert.False(t, ok)
 }
 
-func TestByTitlePrefersTheCurrentIdentifier(t *testing.T) {
-	p, ok := problems.ByTitle("The user credentials were incorrect.")
-	assert.True(t, ok)
-	assert.Equal(t, problems.InvalidUserCredentials, p.ID)
-	_, ok = problems.ByTitle("")
-	assert.False(t, ok)
+func TestIDOfAnAnswer(t *testing.T) {
+	const title = "The user credentials were incorrect."
+	for _, c := range []struct{ kind, title, want string }{
+		{"https://docs.api.video/reference/made-up", title, "made-up"},
+		{"https://docs.api.video/reference/made-up//", title, "made-up"},
+		{"made-up", "", "made-up"},
+		{"/", title, ""},
+		{"", title, problems.InvalidUserCredentials}, // not the legacy one
+		{"", "", ""},
+	} {
+		assert.Equal(t, c.want, problems.ID(c.kind, c.title), "%q, %q", c.kind, c.title)
+	}
 }
 
 func TestMethodNotAllowedHasNoType(t *testing.T) {
-	p, ok := problems.ByTitle("Method is not allowed for this route.")
+	p, ok := problems.ByID(problems.MethodNotAllowed)
 	assert.True(t, ok)
 	assert.Equal(t, 405, p.Status)
 	assert.Empty(t, p.Type())

@@ -8,151 +8,157 @@ package tokencache
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/journal"
 )
 
 // Cache keeps the current token and has it renewed. It is safe for concurrent
 // use.
 type Cache struct {
-	values  context.Context // the values of the construction context
-	ended   <-chan struct{} // closed when that context ends; background renewal then stops
-	issuer  Issuer
-	store   Store // nil: the token stays in this process
-	journal *journal.Journal
-
-	// ready is cur, or nil if requests must take the lock: cur was refused or
-	// invalidated. Written with mu held.
-	ready atomic.Pointer[Token]
+	values     context.Context // the values of the construction context
+	ended      <-chan struct{} // closed when that context ends; background renewal then stops
+	issuer     Issuer
+	store      Store         // nil: the token stays in this process
+	storeCalls chan struct{} // has an element for each call of the Store that runs; nil without a Store
 
 	waits atomic.Uint64 // callers that waited for a flight
 
-	// mu is never held during I/O, a callback, or code from outside this package.
-	mu       sync.Mutex
-	cur      *Token      // the latest token, usable or not; nil before the first
-	account  *Account    // of the latest flight; nil before the first
-	events   Mark        // counts refusals and auth calls, in one order
-	retired  tokenSet    // tokens that must not be used again; may include cur
-	refusals refusals    // tokens that the API refused, or that were invalidated
-	flight   *flight     // the running flight; nil if there is none
-	failures failures    // since the last success
-	timer    *time.Timer // for the next renewal ahead of expiry
-	counters counters
-	logged   logged
+	// ready is what requests may use without the lock; nil if they must take it.
+	ready atomic.Pointer[offer]
+
+	// The lock is never held during I/O, a callback, or code from outside this
+	// package. Only lock and unlock use this field.
+	locked guard.Locked[state]
+}
+
+// offer is a token, and until when requests may use it without the lock. Then
+// something is due.
+type offer struct {
+	token *Token
+	until moment
 }
 
 // New returns a Cache. Calls of the Issuer and the Store get the values of ctx.
 // When ctx ends, renewal ahead of expiry stops. If the Store is nil, the token
 // stays in this process. A nil Journal logs nothing.
 func New(ctx context.Context, i Issuer, s Store, j *journal.Journal) *Cache {
-	return &Cache{values: context.WithoutCancel(ctx), ended: ctx.Done(), issuer: i, store: s, journal: j}
+	c := &Cache{values: context.WithoutCancel(ctx), ended: ctx.Done(), issuer: i, store: s}
+	if s != nil {
+		c.storeCalls = make(chan struct{}, maxStoreCalls)
+	}
+	state := c.lock()
+	defer c.unlock(state)
+	state.cache, state.log.journal = c, j
+	return c
 }
 
-// Get returns the current token, or waits for one. ctx limits the wait.
-func (c *Cache) Get(ctx context.Context) (*Token, error) {
+// after calls f with the lock after d. The timer does not keep an unused Cache
+// alive.
+func (c *Cache) after(d time.Duration, f func(*state)) *time.Timer {
+	ref := weak.Make(c)
+	return time.AfterFunc(d, func() {
+		if c := ref.Value(); c != nil {
+			c.do(f)
+		}
+	})
+}
+
+// do calls f with the lock.
+func (c *Cache) do(f func(*state)) {
+	s := c.lock()
+	defer c.unlock(s)
+	f(s)
+}
+
+// lock acquires the lock. unlock must follow it.
+func (c *Cache) lock() *state {
+	s := c.locked.Lock()
+	s.now = time.Now()
+	return s
+}
+
+func (c *Cache) unlock(s *state) {
+	s.prepare()
+	c.locked.Unlock()
+}
+
+// hasEnded reports whether the construction context has ended.
+func (c *Cache) hasEnded() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Get returns the current token, or waits for one. ctx limits the wait. The time
+// is one before the token is sent.
+func (c *Cache) Get(ctx context.Context) (*Token, time.Time, error) {
 	now := time.Now()
 	// The fast path for nearly every request: no lock, no allocation.
-	if t := c.ready.Load(); t != nil && !t.renewAt.passed(now) {
-		t.handOut()
-		return t, nil
+	if o := c.ready.Load(); o != nil && !o.until.passed(now) {
+		o.token.handOut()
+		return o.token, now, nil
 	}
-	return c.await(ctx, now)
-}
-
-// await is Get without the fast path.
-func (c *Cache) await(ctx context.Context, now time.Time) (*Token, error) {
-	w := newWaiter(ctx)
-	for {
-		c.mu.Lock()
-		if t := c.serve(now); t != nil {
-			c.mu.Unlock()
-			return t, nil
-		}
-		f, err := c.join(w, now, reasonCold)
-		c.mu.Unlock()
-		if err != nil {
-			return nil, w.errorOf(err)
-		}
-		t, err := c.wait(w, f)
-		now = time.Now()
-		switch {
-		case err == errAborted:
-			continue
-		case err != nil && !w.left:
-			// The renewal failed, but the old token may still be usable, even if
-			// the next renewal is already replacing it.
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			if t := c.hand(now); t != nil {
-				return t, nil
-			}
-		}
-		return t, w.errorOf(err)
-	}
+	t, err := c.await(ctx, demand{ask: (*state).get, old: true})
+	return t, time.Now(), err
 }
 
 // Renew returns a new token, even if the current one is usable. It returns a
 // remembered failure of this process, but ignores one of another process.
 func (c *Cache) Renew(ctx context.Context) (*Token, error) {
+	return c.await(ctx, demand{ask: (*state).renew})
+}
+
+// demand is what a caller wants.
+type demand struct {
+	ask   func(*state, *waiter) (*Token, *flight, error) // for a token, or a flight to wait for
+	suits func(*Token) bool                              // nil: every new token does
+	old   bool                                           // the old token does, if the renewal fails and it is usable
+}
+
+// await waits for the flights that d asks for, until there is a token or an error.
+func (c *Cache) await(ctx context.Context, d demand) (*Token, error) {
 	w := newWaiter(ctx)
 	for {
-		now := time.Now()
-		c.mu.Lock()
-		if c.failures.other && !w.left {
-			c.failures.until = momentOf(now)
-		}
-		f, err := c.join(w, now, reasonRenew)
-		if err == nil {
-			f.forced = true
-		}
-		c.mu.Unlock()
-		if err != nil {
-			return nil, w.errorOf(err)
-		}
-		if t, err := c.wait(w, f); err != errAborted {
+		var t *Token
+		var f *flight
+		var err error
+		w.over = nil
+		c.do(func(s *state) { t, f, err = d.ask(s, w) })
+		if f == nil {
 			return t, w.errorOf(err)
 		}
+		switch o, err := c.wait(w, f); {
+		case err != nil:
+			return nil, w.errorOf(err)
+		case o.token != nil && (d.suits == nil || d.suits(o.token)):
+			return o.token, nil
+		case o.fails() && d.old:
+			return c.serveAfter(o.failure)
+		case o.fails():
+			return nil, o.failure.err
+		}
 	}
+}
+
+// serveAfter returns the old token after a failed renewal, even if the next one is
+// already replacing it, or the error if that token is not usable.
+func (c *Cache) serveAfter(f *failure) (*Token, error) {
+	s := c.lock()
+	defer c.unlock(s)
+	if t := s.hand(); t != nil {
+		return t, nil
+	}
+	return nil, f.err
 }
 
 // Invalidate stops using the access token if it is the current one.
 func (c *Cache) Invalidate(accessToken string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.cur != nil && c.cur.AccessToken == accessToken {
-		c.events++
-		c.refusals.add(c.cur, c.events)
-		c.retired.add(c.cur.id)
-		c.ready.Store(nil)
-	}
-}
-
-// serve returns the current token, or nil if the request must wait. c.mu is held.
-func (c *Cache) serve(now time.Time) *Token {
-	if c.replacing() {
-		return nil
-	}
-	return c.hand(now)
-}
-
-// hand returns the current token for a request, or nil if it is not usable. It
-// starts the renewal ahead of expiry if that is due. c.mu is held.
-func (c *Cache) hand(now time.Time) *Token {
-	t := c.current(now)
-	if t != nil {
-		t.handOut()
-		c.renewAhead(now)
-	}
-	return t
-}
-
-// current returns cur if it is usable, else nil. c.mu is held.
-func (c *Cache) current(now time.Time) *Token {
-	if c.cur == nil || c.cur.usableUntil.passed(now) || c.retired.has(c.cur.id) {
-		return nil
-	}
-	return c.cur
+	c.do(func(s *state) { s.invalidate(accessToken) })
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unsafe"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/seal"
 	"github.com/stretchr/testify/assert"
@@ -37,6 +36,8 @@ func hour() *Token {
 
 // The clocks of a test cannot be stopped or set, so this sets the two readings
 // of a moment instead.
+//
+// Promise: A time has passed if either the monotonic or the wall clock says so.
 func TestMomentPassedByEitherClock(t *testing.T) {
 	now := time.Now()
 	before, after := now.Add(-time.Hour), now.Add(time.Hour)
@@ -57,37 +58,49 @@ func TestMomentPassedByEitherClock(t *testing.T) {
 	}
 }
 
+// Promise: The current token ends by either clock, whether the caller takes the lock or not.
 func TestTokenUsableByEitherClock(t *testing.T) {
 	now := time.Now()
 	tok := hour()
-	c := &Cache{cur: tok}
-	assert.Same(t, tok, c.current(now))
+	s := &state{cur: tok, now: now}
+	assert.Same(t, tok, s.current())
 	tok.usableUntil.wall = now.UnixNano()
-	assert.Nil(t, c.current(now), "the wall clock went on while the machine slept")
+	assert.Nil(t, s.current(), "the wall clock went on while the machine slept")
 	tok.usableUntil = momentOf(tok.Expiry)
 	tok.usableUntil.t = now
-	assert.Nil(t, c.current(now), "the wall clock was set back")
+	assert.Nil(t, s.current(), "the wall clock was set back")
+}
+
+// with returns a Cache whose token is tok.
+func with(t *testing.T, i Issuer, tok *Token) *Cache {
+	c := New(t.Context(), i, nil, nil)
+	s := c.lock()
+	defer c.unlock(s)
+	s.publish(tok)
+	return c
 }
 
 // The path without the lock looks at both clocks, too.
+//
+// Promise: The current token ends by either clock, whether the caller takes the lock or not.
 func TestGetChecksBothClocks(t *testing.T) {
-	now := time.Now()
-	later := now.Add(time.Hour)
-	remembered := errors.New("remembered")
-	for name, over := range map[string]moment{
-		"the wall clock went on while the machine slept": {later, now.UnixNano()},
-		"the wall clock was set back":                    {now, later.UnixNano()},
+	for name, over := range map[string]func(now, later time.Time) moment{
+		"the wall clock went on while the machine slept": func(now, later time.Time) moment { return moment{later, now.UnixNano()} },
+		"the wall clock was set back":                    func(now, later time.Time) moment { return moment{now, later.UnixNano()} },
 	} {
 		tok := hour()
-		tok.renewAt, tok.usableUntil = over, over
-		c := &Cache{cur: tok, failures: failures{failure: failure{err: remembered}, until: momentOf(later)}}
-		c.ready.Store(tok)
-		_, err := c.Get(t.Context())
-		assert.Same(t, remembered, err, name)
+		c := with(t, &fails{}, tok)
+		now := time.Now()
+		tok.usableUntil = over(now, now.Add(time.Hour))
+		c.ready.Store(&offer{tok, tok.usableUntil})
+		_, _, err := c.Get(t.Context())
+		assert.ErrorIs(t, err, errIssue, name)
 	}
 }
 
 // A laptop that slept for an hour after a failure asks at once.
+//
+// Promise: A remembered failure ends when either clock says so.
 func TestFailureEndsByEitherClock(t *testing.T) {
 	now := time.Now()
 	later := now.Add(time.Hour)
@@ -99,37 +112,48 @@ func TestFailureEndsByEitherClock(t *testing.T) {
 		{moment{later, now.UnixNano()}, false}, // the monotonic clock stood still
 		{moment{now, later.UnixNano()}, false}, // the wall clock was set back
 	} {
-		f := failures{failure: failure{err: errIssue}, until: test.until}
-		assert.Equal(t, test.blocks, f.block(now))
+		m := memory{failure: failure{err: errIssue}, until: test.until}
+		assert.Equal(t, test.blocks, m.block(now))
 	}
 }
 
-// Requests need no lock again, unless the token was invalidated meanwhile.
+// Requests need no lock again after a failed renewal, unless the token was
+// invalidated meanwhile.
 func TestGetNeedsNoLockAfterFailedRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tok := hour()
-		c := New(t.Context(), &fails{}, nil, nil)
-		c.cur = tok
-		fail := func() { c.land(&flight{ctx: t.Context(), done: make(chan struct{}), refused: tok}, nil, errIssue) }
-		fail()
-		assert.Same(t, tok, c.ready.Load())
+		c := with(t, &fails{}, tok)
+		_, _, err := c.Get(t.Context())
+		require.NoError(t, err)
+		for range 3 {
+			c.Refuse(tok, time.Now())
+			_, err := c.Replace(t.Context(), tok, time.Time{})
+			require.Error(t, err)
+			assert.Same(t, tok, c.ready.Load().token)
+		}
+		time.Sleep(time.Until(tok.renewAt.t) + time.Minute) // in an outage
+		synctest.Wait()
+		o := c.ready.Load()
+		require.NotNil(t, o)
+		assert.False(t, o.until.passed(time.Now()), "nothing is due before the next attempt")
 		c.Invalidate("made-up")
-		fail()
 		assert.Nil(t, c.ready.Load())
 	})
 }
 
 // Its timer may have fired before any caller got the token.
+//
+// Promise: A Source renews an adopted token if it is due.
 func TestTokenAdoptedLateIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &fails{}
 		c := New(t.Context(), i, nil, nil)
 		now := time.Now()
-		c.cur = newToken(Grant{AccessToken: "made-up", Lifetime: time.Hour}, now, 5*time.Minute, now)
-		f := &flight{done: make(chan struct{}), token: c.cur}
-		close(f.done)
-		_, err := c.wait(newWaiter(t.Context()), f)
-		assert.NoError(t, err)
+		late := newToken(Grant{AccessToken: "made-up", Lifetime: time.Hour}, now, 5*time.Minute, now)
+		s := c.lock()
+		s.flight, s.progress = &flight{done: make(chan struct{})}, &progress{waiters: 1}
+		s.land(s.flight, outcome{token: late})
+		c.unlock(s)
 		synctest.Wait()
 		assert.Equal(t, 1, i.calls)
 	})
@@ -149,35 +173,31 @@ func (i *secondTime) Issue(_ context.Context, r Request) (*Token, error) {
 	return hour(), nil
 }
 
-func TestTokenIsAskedForByItsOwnAuthCall(t *testing.T) {
-	i := &secondTime{}
-	c := New(t.Context(), i, nil, nil)
-	var refusal Mark
-	i.between = func() { refusal = c.Refuse(NewToken(Grant{AccessToken: "refused"}, time.Now())) }
-	tok, err := c.Get(t.Context())
-	require.NoError(t, err)
-	assert.True(t, tok.AskedSince(refusal))
-	assert.Equal(t, []fingerprint{fingerprintOf("refused")}, tok.refusedBefore)
-}
-
-// slept is t with a monotonic reading that stood still for d.
-func slept(t time.Time, d time.Duration) time.Time {
-	*(*int64)(unsafe.Add(unsafe.Pointer(&t), 8)) -= int64(d)
-	return t
-}
-
-func TestElapsedByTheFasterClock(t *testing.T) {
-	then := time.Now()
-	assert.Equal(t, time.Second, elapsed(then, then.Add(time.Second)))
-	assert.Equal(t, 2*time.Hour, elapsed(then, slept(then.Add(2*time.Hour), 2*time.Hour)))
-	assert.Equal(t, time.Second, elapsed(then, slept(then.Add(-time.Hour), -time.Hour-time.Second)), "set back")
+// A token names the refused one if the auth call that brought it began later.
+func TestTokenNamesTheRefusedOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &secondTime{}
+		refused := NewToken(Grant{AccessToken: "refused", Lifetime: time.Hour}, time.Now())
+		c := with(t, i, refused)
+		i.between = func() {
+			c.Refuse(refused, time.Now())
+			go c.Replace(t.Context(), refused, time.Time{})
+			synctest.Wait()
+		}
+		tok, err := c.Renew(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, refused.id, tok.replaces)
+		tok, err = c.Renew(t.Context())
+		require.NoError(t, err)
+		assert.Empty(t, tok.replaces)
+	})
 }
 
 func FuzzOpen(f *testing.F) {
 	box, err := seal.New("made-up-key", "https://ws.api.video:443", "made-up-name")
 	require.NoError(f, err)
 	c, a := &Cache{issuer: &fails{}}, &Account{Box: box}
-	sealed, err := c.seal(&flight{account: a}, held{token: hour()})
+	sealed, err := c.seal(&flight{account: a}, content{token: hour()})
 	require.NoError(f, err)
 	f.Add(sealed)
 	f.Add([]byte{})
@@ -193,17 +213,17 @@ func FuzzOpen(f *testing.F) {
 // an atomic load and a look at the clock.
 func BenchmarkGet(b *testing.B) {
 	tok := hour()
-	c := &Cache{cur: tok}
-	c.ready.Store(tok)
+	c := New(b.Context(), &fails{}, nil, nil)
+	c.ready.Store(&offer{tok, tok.renewAt})
 	ctx := b.Context()
 	ways := map[string]func() *Token{
 		"library": func() *Token {
-			t, _ := c.Get(ctx)
+			t, _, _ := c.Get(ctx)
 			return t
 		},
 		"limit": func() *Token {
-			if t := c.ready.Load(); time.Now().Before(t.renewAt.t) {
-				return t
+			if o := c.ready.Load(); time.Now().Before(o.until.t) {
+				return o.token
 			}
 			return nil
 		},
@@ -226,6 +246,3 @@ func BenchmarkGet(b *testing.B) {
 		})
 	}
 }
-
-// causeOf is why ctx has ended.
-func causeOf(ctx context.Context) string { return context.Cause(ctx).Error() }

@@ -2,6 +2,7 @@ package tokencache
 
 import (
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -14,96 +15,158 @@ const (
 	firstFinalWait   = 5 * time.Second
 	longestFinalWait = 60 * time.Second
 	waitJitter       = 0.5
+	// The random shares of successive waits are this far apart, modulo 1. So the
+	// number of auth calls in a long outage varies little.
+	goldenRatio = 0.618034
 	// A server may ask for any wait, for example years.
 	longestServerWait = 5 * time.Minute
 	// While the token is usable, a wait is at most a quarter of the time that
 	// is left, but at least this long: the last waits would be too short.
 	shortestWait = 500 * time.Millisecond
+	// How long after its wait a failure's count is still continued, by this
+	// process and by others. An older failure says nothing about the service now.
+	maxCountAge = 5 * time.Minute
+	// How many API keys have a memory of failures. With so many keys that fail,
+	// a further one continues the count of the key before it.
+	maxKeys = 8
 )
 
 // failure is a failed flight, and its effect on the next one.
 type failure struct {
-	err   error // for callers before the next flight; if nil, a caller starts one
+	err   error // for callers before the next flight
 	why   Explanation
 	at    time.Time // by the wall clock, perhaps of another machine
 	wait  time.Duration
-	count int     // of failures since the last success, with this one
-	cut   float64 // the share by which the wait was shortened; 0 if unknown
-	other bool    // it comes from another process, over the Store
+	count int  // of failures since the last success, with this one
+	other bool // it comes from another process, over the Store
+
+	// postponed reports that only the Store failed and nobody waited: callers get
+	// no error, but start a flight.
+	postponed bool
+}
+
+// memory is what is remembered of the failures with one API key.
+type memory struct {
+	failure
+	until moment  // no flight with this key starts earlier
+	phase float64 // random, for the waits after the failures; 0 before the first
 }
 
 // failures is the memory of failed flights since the last success.
 type failures struct {
-	failure
-	until moment    // no flight starts earlier; zero without a failure
-	since time.Time // the start of the first failed flight
-	last  error     // of the latest failure
+	memory                   // of the current API key
+	others map[string]memory // of other keys, by the names of their accounts
+	since  time.Time         // the start of the first failed flight
+	last   error             // of the latest failure
 }
 
 // block reports whether callers get the error instead of a new flight.
-func (f *failures) block(now time.Time) bool { return f.err != nil && !f.until.passed(now) }
+func (m *memory) block(now time.Time) bool {
+	return m.err != nil && !m.postponed && !m.until.passed(now)
+}
+
+// current returns the failure that blocks, or nil.
+func (m *memory) current(now time.Time) *failure {
+	if !m.block(now) {
+		return nil
+	}
+	p := m.failure
+	return &p
+}
 
 // forget makes the next flight like one without failures before it, from now on.
-// It is no success yet: since and last stay.
-func (f *failures) forget(now time.Time) {
-	*f = failures{until: momentOf(now), since: f.since, last: f.last}
+func (m *memory) forget(now time.Time) { *m = memory{until: momentOf(now)} }
+
+// change replaces the memory of one API key by that of another.
+func (f *failures) change(from, to string, now time.Time) {
+	known, failed := f.others[to]
+	if f.others == nil {
+		f.others = make(map[string]memory)
+	}
+	if f.err != nil && len(f.others) < maxKeys {
+		f.others[from] = f.memory
+	}
+	switch {
+	case failed:
+		f.memory = known
+		delete(f.others, to)
+	case len(f.others) < maxKeys:
+		f.forget(now)
+	default:
+		f.until = momentOf(now)
+	}
 }
 
 // explain asks the Issuer what an error means.
 func (c *Cache) explain(err error) Explanation {
-	return ask(Explanation{Temporary: true}, func() Explanation { return c.issuer.Explain(err) })
+	return prompt(Explanation{Temporary: true}, func() Explanation { return c.issuer.Explain(err) })
 }
 
-// next makes the failure for err, after count other failures. c.mu is held.
-func (c *Cache) next(err error, why Explanation, count int, now time.Time) failure {
+// failed makes the outcome of a flight that ended with err. A limit that was late
+// shows that the process did not run: the flight then counts as not tried, but not
+// twice in a row.
+func (c *Cache) failed(f *flight, err error) outcome {
+	if f.ctx.Err() != nil {
+		return outcome{}
+	}
+	why := c.explain(err)
+	s := c.lock()
+	defer c.unlock(s)
+	late := why.Late && !s.stalled
+	s.stalled = late
+	if late {
+		return outcome{}
+	}
+	return outcome{failure: s.fail(err, why)}
+}
+
+// fail makes the next failure.
+func (s *state) fail(err error, why Explanation) *failure {
 	first, longest, asked := firstWait, longestWait, why.Wait
 	if !why.Temporary {
 		first, longest, asked = firstFinalWait, longestFinalWait, 0
 	}
-	n := min(count, 8) // more doublings change nothing
-	cut := c.failures.cutAfter(count)
-	wait := min(first<<n, longest)
-	wait -= time.Duration(cut * waitJitter * float64(wait))
-	wait = c.ahead(min(max(wait, asked), longestServerWait), now)
-	return failure{err: err, why: why, at: now, wait: wait, count: count + 1, cut: cut}
+	wait := min(first<<min(s.failures.count, 8), longest) // more doublings change nothing
+	wait -= time.Duration(s.failures.share() * waitJitter * float64(wait))
+	wait = s.shortened(min(max(wait, asked), longestServerWait))
+	return &failure{err: err, why: why, at: s.now, wait: wait, count: s.failures.count + 1}
 }
 
-// cutAfter returns the random share by which to cut the wait after count other
-// failures. Every second share is 1 minus the one before: so the number of auth
-// calls in a long outage varies little.
-func (f *failure) cutAfter(count int) float64 {
-	if count%2 == 1 && f.cut > 0 {
-		return 1 - f.cut
+// share returns the share of the jitter by which the next wait is shorter.
+func (m *memory) share() float64 {
+	if m.phase == 0 {
+		m.phase = rand.Float64()
 	}
-	return rand.Float64()
+	_, share := math.Modf(m.phase + goldenRatio*float64(m.count))
+	return share
 }
 
-// remember stores the failure of f, whose error was err. c.mu is held.
-func (c *Cache) remember(f *flight, err error, now time.Time) {
-	since := c.failures.since
-	if since.IsZero() {
-		since = f.start
+// remember stores a failure. start is when its flight began.
+func (s *state) remember(f *failure, start time.Time) {
+	r := &s.failures
+	if r.since.IsZero() {
+		r.since = start
 	}
-	left := c.waitFor(&f.failure, now)
-	c.failures = failures{f.failure, momentOf(now.Add(left)), since, err}
+	r.failure, r.until = *f, momentOf(s.now.Add(s.waitFor(f)))
+	r.last = f.err
 }
 
 // waitFor returns the rest of the wait after a failure. A wait of another process,
 // which may have no token, is shortened if there is one here. The time of another
 // machine's failure is by its clock. If that clock is far off, there is no wait.
-// c.mu is held.
-func (c *Cache) waitFor(f *failure, now time.Time) time.Duration {
+func (s *state) waitFor(f *failure) time.Duration {
 	wait := f.wait
 	if f.other {
-		wait = c.ahead(wait, now)
+		wait = s.shortened(wait)
 	}
-	return max(wait-f.age(now), 0)
+	return max(wait-f.age(s.now), 0)
 }
 
-// ahead returns a wait, shortened if there is a usable token. c.mu is held.
-func (c *Cache) ahead(wait time.Duration, now time.Time) time.Duration {
-	if t := c.current(now); t != nil {
-		return max(min(wait, t.usableUntil.left(now)/4), shortestWait)
+// shortened returns the wait after a failure, which is shorter if there is a
+// usable token.
+func (s *state) shortened(wait time.Duration) time.Duration {
+	if t := s.current(); t != nil {
+		return max(min(wait, t.usableUntil.left(s.now)/4), shortestWait)
 	}
 	return wait
 }
@@ -125,7 +188,3 @@ type record struct {
 	Count int             `json:"count"`
 	Error json.RawMessage `json:"error"`
 }
-
-// maxCountAge is how long after its wait a failure's count is still continued, by
-// this process and by others. An older failure says nothing about the service now.
-const maxCountAge = 5 * time.Minute

@@ -61,15 +61,17 @@ type Explanation struct {
 	Temporary bool          // a later retry may help
 	Wait      time.Duration // the wait that the service asked for, or 0
 	Refused   bool          // the service rejects the key or the account
+	Local     bool          // it concerns only this machine: others are not told
+	Late      bool          // a limit ended late, because the process did not run
 
 	// Crash is the panic or Goexit behind the error, or nil. The chain of an
 	// error may be foreign code, which the Cache does not call.
 	Crash *guard.Crash
 }
 
-// ask calls a function of an Issuer that has nothing to wait for. If it does not
+// prompt calls a function of an Issuer that has nothing to wait for. If it does not
 // return soon, or crashes, the answer is instead.
-func ask[T any](instead T, f func() T) T {
+func prompt[T any](instead T, f func() T) T {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	answer, err := guard.Call(ctx, func() (T, error) { return f(), nil })

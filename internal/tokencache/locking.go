@@ -19,18 +19,17 @@ const (
 	maxSilentLooks = 3
 )
 
-// update is one call of Store.Update. Either its fn gets the token, or renewShared
-// gives up first: another process renewed the token, the Store failed, or the
-// lock took too long.
+// update is one call of Store.Update. Either its fn decides the outcome, or
+// renewShared gives up first: another process renewed the token, the Store failed,
+// or the lock took too long.
 type update struct {
 	// taken decides between the two. The one that sets it continues; the other
 	// does nothing.
 	taken    atomic.Bool
 	began    chan struct{} // closed by fn, when it has the lock
-	ended    chan struct{} // closed by fn, when token and err are set
+	ended    chan struct{} // closed by fn, when outcome is set
 	returned <-chan guard.Result[struct{}]
-	token    *Token
-	err      error
+	outcome  outcome
 }
 
 var (
@@ -39,15 +38,16 @@ var (
 )
 
 // renewShared renews under the Store's lock, unless another process has done so
-// by then. seen is the content of the Store when the flight started.
-func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
+// by then. seen is the content of the Store when the flight started. The error is
+// a *storeError.
+func (c *Cache) renewShared(f *flight, seen content) (outcome, error) {
 	ctx, cancel := context.WithCancel(f.ctx)
 	defer cancel()
 	c.tell(f, "the store's lock")
-	u := &update{began: make(chan struct{}), ended: make(chan struct{}), err: errNoToken} // until fn sets it
+	u := &update{began: make(chan struct{}), ended: make(chan struct{})}
 	// Read now: it may change before a slow Store calls.
 	name := f.account.Name
-	u.returned = guard.Go(func() (struct{}, error) {
+	u.returned = callStore(c, func() (struct{}, error) {
 		err := c.store.Update(ctx, name, func(_ context.Context, old []byte) ([]byte, error) {
 			return c.underLock(f, u, seen, bytes.Clone(old))
 		})
@@ -56,11 +56,11 @@ func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
 		}
 		return struct{}{}, err
 	})
-	if t, err, decided := c.awaitLock(ctx, f, u, seen); decided {
-		return t, err
+	if o, err, decided := c.awaitLock(ctx, f, u, seen); decided {
+		return o, err
 	}
 	<-u.ended // the auth calls have limits
-	ctx, stop := withPatience(f.ctx, storeTime)
+	ctx, stop := guard.WithPatience(f.ctx, storeTime)
 	defer stop()
 	select {
 	case r := <-u.returned:
@@ -68,68 +68,69 @@ func (c *Cache) renewShared(f *flight, seen held) (*Token, error) {
 	case <-ctx.Done():
 		c.stored(f, context.Cause(ctx))
 	}
-	return u.token, u.err
+	return u.outcome, nil
 }
 
 // stored notes whether the Store has accepted the result of a flight.
 func (c *Cache) stored(f *flight, err error) {
-	switch {
-	case f.ctx.Err() != nil: // an aborted flight stores nothing
-	case err != nil:
-		c.storeFails(storeErrorOf("writing to", err))
-	default:
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.storeWorks()
+	c.do(func(s *state) {
+		switch {
+		case f.ctx.Err() != nil: // an aborted flight stores nothing
+		case err != nil:
+			s.storeFails(storeErrorOf("writing to", err))
+		default:
+			s.storeWorks()
+		}
+	})
+}
+
+// learn continues the count of a failure in the Store, if there is one.
+func (s *state) learn(f *flight, p *failure) {
+	if p != nil && p.counts(s.now) {
+		s.failures.count = max(s.failures.count, p.count)
+		s.of(f).before = p.err
 	}
 }
 
 // underLock is the fn of Store.Update. It ignores its context, which ends when the
 // lock is lost: an auth call that is cut off may have used the refresh token.
 // The Store writes nothing without the lock.
-func (c *Cache) underLock(f *flight, u *update, seen held, old []byte) ([]byte, error) {
+func (c *Cache) underLock(f *flight, u *update, seen content, old []byte) ([]byte, error) {
 	if !u.taken.CompareAndSwap(false, true) {
 		return nil, errTaken
 	}
 	close(u.began)
 	defer close(u.ended)
-	h := c.open(f.account, old, time.Now())
-	if end, ok := c.settled(f, h, seen); ok {
-		u.token, u.err = c.take(f, end)
+	now := c.open(f.account, old, time.Now())
+	var settled bool
+	if u.outcome, settled = c.settled(f, now, seen); settled {
 		return nil, nil
 	}
-	c.mu.Lock()
-	if p := h.failure; p != nil && p.counts(time.Now()) {
-		c.failures.count = max(c.failures.count, p.count)
-		f.before = p.err
+	c.do(func(s *state) { s.learn(f, now.failure) })
+	t, err := c.issue(f, now.token)
+	if err == nil {
+		u.outcome = outcome{token: t}
+		return c.seal(f, content{token: t})
 	}
-	c.mu.Unlock()
-	if u.token, u.err = c.issue(f, h.token); u.err == nil {
-		return c.seal(f, held{token: u.token})
+	u.outcome = c.failed(f, err)
+	if p := u.outcome.failure; p != nil && !p.why.Local {
+		return c.seal(f, content{now.token, p})
 	}
-	if f.ctx.Err() != nil {
-		return nil, u.err
-	}
-	why := c.explain(u.err)
-	c.mu.Lock()
-	failed := c.next(u.err, why, c.failures.count, time.Now())
-	f.failure = failed
-	c.mu.Unlock()
-	return c.seal(f, held{h.token, &failed})
+	return nil, nil // others learn nothing from it
 }
 
 // awaitLock waits until fn has begun. Until then it reads the Store: another process
-// may renew the token. decided is true if t and err are the result of the flight:
+// may renew the token. decided is true if o and err are the result of renewShared:
 // the Store has it, or the lock cannot be acquired.
-func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen held) (t *Token, err error, decided bool) {
-	patient, cancel := withPatience(ctx, jittered(lockTime, jitter))
+func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen content) (o outcome, err error, decided bool) {
+	patient, cancel := guard.WithPatience(ctx, jittered(lockTime, jitter))
 	defer cancel()
 	again := time.NewTicker(lookInterval)
 	defer again.Stop()
 	for silent := 0; ; {
 		select {
 		case <-u.began:
-			return nil, nil, false
+			return outcome{}, nil, false
 		case r := <-u.returned:
 			returned := make(chan guard.Result[struct{}], 1)
 			returned <- r // renewShared reads it if fn has run
@@ -138,21 +139,20 @@ func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen held) 
 		case <-patient.Done():
 			err = &storeError{"locking", context.Cause(patient).Error(), nil}
 		case <-again.C:
-			var h, end held
-			if h, err = c.look(f); err == nil {
-				var ok bool
-				if end, ok = c.settled(f, h, seen); !ok {
+			var now content
+			if now, err = c.look(f); err == nil {
+				var settled bool
+				if o, settled = c.settled(f, now, seen); !settled {
 					silent = 0
 					continue
 				}
 			} else if silent++; errors.Is(err, context.DeadlineExceeded) && silent < maxSilentLooks {
 				continue
 			}
-			if decided = u.taken.CompareAndSwap(false, true); decided && err == nil {
-				t, err = c.take(f, end)
-			}
-			return t, err, decided
 		}
-		return nil, err, u.taken.CompareAndSwap(false, true)
+		if u.taken.CompareAndSwap(false, true) {
+			return o, err, true
+		}
+		return outcome{}, nil, false
 	}
 }

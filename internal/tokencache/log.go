@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/journal"
 )
 
 // The messages of log lines. Programs may filter and count by them.
@@ -35,8 +36,10 @@ const (
 // Debug level.
 const quiet = time.Minute
 
-// logged is the state of the log, to avoid repeated lines.
-type logged struct {
+// lines is the state of the log, to avoid repeated lines.
+type lines struct {
+	journal *journal.Journal
+
 	ended   bool      // that the construction context has ended
 	store   bool      // that the Store fails
 	key     time.Time // the last Warn line about the API key
@@ -44,73 +47,72 @@ type logged struct {
 	level   slog.Level
 }
 
-// log passes a line to the journal, which never blocks. c.mu is held.
-func (c *Cache) log(level slog.Level, message string, attrs ...slog.Attr) {
-	if a := c.account; a != nil {
+// logLine passes a line to the journal, which never blocks.
+func (s *state) logLine(level slog.Level, message string, attrs ...slog.Attr) {
+	if a := s.account; a != nil {
 		attrs = append(attrs, slog.String("account", a.Name[:min(len(a.Name), 8)]))
 	}
-	c.journal.Log(level, message, attrs...)
+	s.log.journal.Log(level, message, attrs...)
 }
 
-// logFlight logs how a flight ended. c.mu is held.
-func (c *Cache) logFlight(f *flight, before failures, now time.Time) {
+// logFlight logs how a flight ended. before is the memory of failures before it.
+func (s *state) logFlight(f *flight, waiters int, before failures) {
 	attrs := []slog.Attr{
 		slog.String("reason", f.reason),
-		slog.Duration("duration", now.Sub(f.start)),
+		slog.Duration("duration", s.now.Sub(f.start)),
 		slog.Int("attempt", before.count+1),
-		slog.Int("waiters", f.waiters),
+		slog.Int("waiters", waiters),
 	}
-	if f.err == nil {
-		level, from, op := slog.LevelDebug, "service", f.token.Op
+	switch t, failure := f.outcome.token, f.outcome.failure; {
+	case t != nil:
+		level, from, op := slog.LevelDebug, "service", t.Op
 		if before.last != nil {
 			level = slog.LevelInfo
 		}
-		if f.token.shared {
+		if t.shared {
 			from, op = "store", ""
 		}
-		c.logged.failure = time.Time{}
-		c.log(level, MessageToken, append(attrs, slog.String("op", op), slog.String("from", from),
-			slog.Time("expiry", f.token.Expiry), slog.Time("usable_until", f.token.usableUntil.t))...)
-		return
+		s.log.failure = time.Time{}
+		s.logLine(level, MessageToken, append(attrs, slog.String("op", op), slog.String("from", from),
+			slog.Time("expiry", t.Expiry), slog.Time("usable_until", t.usableUntil.t))...)
+	case failure != nil:
+		from, op := "service", failure.why.Op
+		if failure.other {
+			from, op = "store", ""
+		}
+		s.logLine(s.levelOf(failure), MessageFailure, append(attrs, slog.String("op", op), slog.String("from", from),
+			slog.Any("error", failure.err), slog.String("next_attempt_in", rounded(s.failures.until.left(s.now))))...)
+		s.logCrash(failure.why.Crash)
 	}
-	from, op := "service", f.failure.why.Op
-	if f.failure.other {
-		from, op = "store", ""
-	}
-	c.log(c.levelOf(f, now), MessageFailure, append(attrs, slog.String("op", op), slog.String("from", from),
-		slog.Any("error", c.failures.last), slog.String("next_attempt_in", rounded(c.failures.until.left(now))))...)
-	c.logCrash(f.failure.why.Crash)
 }
 
 // LogCrash logs a crash of foreign code. Its text must have no secret.
 func (c *Cache) LogCrash(crash *guard.Crash) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.logCrash(crash)
+	c.do(func(s *state) { s.logCrash(crash) })
 }
 
-// levelOf returns the level of the line about a failed flight. c.mu is held.
-func (c *Cache) levelOf(f *flight, now time.Time) slog.Level {
+// levelOf returns the level of the line about a failed flight.
+func (s *state) levelOf(f *failure) slog.Level {
 	level := slog.LevelWarn
-	if f.failure.why.Refused {
+	if f.why.Refused {
 		level = slog.LevelError
 	}
 	switch {
-	case f.failure.err == nil: // the Store failed, and storeFails has logged that
+	case f.postponed: // storeFails has logged that
 		return slog.LevelDebug
-	case now.Sub(c.logged.failure) < quiet && level <= c.logged.level:
+	case s.now.Sub(s.log.failure) < quiet && level <= s.log.level:
 		return slog.LevelDebug
 	}
-	c.logged.failure, c.logged.level = now, level
+	s.log.failure, s.log.level = s.now, level
 	return level
 }
 
-// logCrash logs a crash, if there was one. c.mu is held.
-func (c *Cache) logCrash(crash *guard.Crash) {
+// logCrash logs a crash, if there was one.
+func (s *state) logCrash(crash *guard.Crash) {
 	if crash == nil {
 		return
 	}
-	c.log(slog.LevelError, MessageCrash, slog.String("error", crash.Error()), slog.String("stack", string(crash.Stack)))
+	s.logLine(slog.LevelError, MessageCrash, slog.String("error", crash.Error()), slog.String("stack", string(crash.Stack)))
 }
 
 // rounded makes a duration short to read: 350ms, 1.2s, 4m30s.
@@ -124,35 +126,32 @@ func rounded(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// keyFails logs that the API key cannot be read, at most once a minute. c.mu is
-// held.
-func (c *Cache) keyFails(err error, why Explanation, now time.Time) {
+// keyFails logs that the API key cannot be read, at most once a minute.
+func (s *state) keyFails(err error, why Explanation) {
 	level := slog.LevelDebug
-	if now.Sub(c.logged.key) >= quiet {
-		level, c.logged.key = slog.LevelWarn, now
+	if s.now.Sub(s.log.key) >= quiet {
+		level, s.log.key = slog.LevelWarn, s.now
 	}
-	c.log(level, MessageKeyFails, slog.Any("error", err))
-	c.logCrash(why.Crash)
+	s.logLine(level, MessageKeyFails, slog.Any("error", err))
+	s.logCrash(why.Crash)
 }
 
 // storeFails counts a failure of the Store. It logs the first one, and the next
 // only after the Store has worked again.
-func (c *Cache) storeFails(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.counters.storeFailures++
-	if !c.logged.store {
-		c.logged.store = true
-		c.log(slog.LevelWarn, MessageStoreFails, slog.Any("error", err))
+func (s *state) storeFails(err error) {
+	s.counters.storeFailures++
+	if !s.log.store {
+		s.log.store = true
+		s.logLine(slog.LevelWarn, MessageStoreFails, slog.Any("error", err))
 	}
 	crash, _ := errors.AsType[*guard.Crash](err)
-	c.logCrash(crash)
+	s.logCrash(crash)
 }
 
-// storeWorks logs that the Store works again, if it had failed. c.mu is held.
-func (c *Cache) storeWorks() {
-	if c.logged.store {
-		c.logged.store = false
-		c.log(slog.LevelInfo, MessageStoreWorks)
+// storeWorks logs that the Store works again, if it had failed.
+func (s *state) storeWorks() {
+	if s.log.store {
+		s.log.store = false
+		s.logLine(slog.LevelInfo, MessageStoreWorks)
 	}
 }

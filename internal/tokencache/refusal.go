@@ -2,200 +2,201 @@ package tokencache
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 const (
-	firstHold   = 1 * time.Second
-	longestHold = 1 * time.Minute
-	maxTokens   = 16 // old tokens remembered; a Store is late by one or two
+	// holdTime is how long after a 401 other requests wait for the new token.
+	holdTime = 2 * time.Second
+	// A renewal because of a 401 fails to help if the API refuses the new token
+	// too. After this many in a row, the next ones wait, first for firstPause.
+	freeRenewals = 2
+	firstPause   = 1 * time.Second
+	longestPause = 1 * time.Minute
+	// quietTime without a 401 ends the pauses.
+	quietTime = 10 * time.Minute
 )
 
 // ErrHeld reports that the API refuses new tokens too: another renewal would not
 // help now.
 var ErrHeld = errors.New("apivideo: the API refuses new access tokens too")
 
-// Mark is a position in the order of refusals and auth calls of one Cache. The
-// zero Mark is before all of them.
-type Mark uint64
+// refusals is what is known of 401s.
+type refusals struct {
+	since time.Time // the first since the API accepted a token; zero if there was none
+	at    time.Time // the first to the current token since the API accepted it; zero if there was none
+	last  time.Time // the latest, to any token
 
-// Refuse notes that the API has just refused t, with a 401. It returns the
-// position of this refusal.
-func (c *Cache) Refuse(t *Token) Mark {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.events++
-	c.refusals.add(t, c.events)
-	if t.same(c.cur) {
-		c.counters.refusals++
-		if !t.reported {
-			t.reported = true
-			c.log(slog.LevelInfo, MessageRefused, slog.Time("expiry", t.Expiry))
-		}
-	}
-	return c.events
+	unhelpful int    // renewals because of a 401 that did not help, in a row
+	until     moment // no renewal because of a 401 starts earlier
 }
 
-// Replace returns a token to use instead of one that the API refused. It must
-// have been requested after since: a token that was requested earlier may have
-// been revoked together with the refused one. With the zero Mark, any other token
-// will do. While refusals are held off, Replace returns ErrHeld at once.
-func (c *Cache) Replace(ctx context.Context, refused *Token, since Mark) (*Token, error) {
-	w := newWaiter(ctx)
-	for {
-		now := time.Now()
-		c.mu.Lock()
-		if t := c.current(now); t != nil && !t.same(refused) && t.follows(since) && !c.replacing() {
-			t.handOut()
-			c.mu.Unlock()
-			return t, nil
-		}
-		if c.heldOff(refused, now) {
-			c.mu.Unlock()
-			return nil, ErrHeld
-		}
-		f, err := c.join(w, now, reasonRefused)
-		if err == nil {
-			c.refuse(f, refused, since)
-		}
-		c.mu.Unlock()
-		if err != nil {
-			return nil, w.errorOf(err)
-		}
-		t, err := c.wait(w, f)
-		if err != errAborted && (err != nil || t.follows(since)) {
-			return t, w.errorOf(err)
-		}
+// refused reports whether the API refused the current token and has not accepted
+// it since.
+func (s *state) refused() bool { return !s.refusals.at.IsZero() }
+
+// paused reports whether a 401 must not start a renewal now. Without a usable
+// token, any request starts one.
+func (s *state) paused() bool {
+	return s.flight == nil && s.current() != nil && !s.refusals.until.passed(s.now)
+}
+
+// holding reports whether requests wait for the replacement of the current token.
+func (s *state) holding() bool { return s.flight != nil && s.progress.hold != nil }
+
+// Refuse notes that the API refused t, with a 401 that arrived at that time.
+func (c *Cache) Refuse(t *Token, at time.Time) {
+	c.do(func(s *state) { s.refuse(t, at) })
+}
+
+func (s *state) refuse(t *Token, at time.Time) {
+	r := &s.refusals
+	if guard.Elapsed(r.last, at) >= quietTime {
+		r.unhelpful, r.until, t.trial = 0, moment{}, noTrial
 	}
+	r.last = at
+	if t.trial != noTrial {
+		t.trial = noTrial
+		r.pause(s.now)
+	}
+	if !t.same(s.cur) {
+		return
+	}
+	s.counters.refusals++
+	if s.retired.has(t.id) {
+		return
+	}
+	if r.at.IsZero() {
+		r.at = at
+		s.cur.watched.Store(true)
+	}
+	if r.since.IsZero() {
+		r.since = at
+	}
+	if !s.cur.reported {
+		s.cur.reported = true
+		s.logLine(slog.LevelInfo, MessageRefused, slog.Time("expiry", t.Expiry))
+	}
+}
+
+// pause counts a renewal that did not help.
+func (r *refusals) pause(now time.Time) {
+	r.unhelpful++
+	if n := r.unhelpful - freeRenewals; n >= 0 {
+		r.until = momentOf(now.Add(min(firstPause<<min(n, 8), longestPause)))
+	}
+}
+
+// renewed notes a new current token.
+func (r *refusals) renewed(t *Token) {
+	r.at = time.Time{}
+	t.watched.Store(!r.since.IsZero() || t.trial == anyTrial)
+}
+
+// Accept notes that the API accepted t, for a request that was sent after that
+// time. replayed says that the API refused the request before, with another token.
+func (c *Cache) Accept(t *Token, sent time.Time, replayed bool) {
+	if !replayed && !t.watched.Load() { // nearly always
+		return
+	}
+	c.do(func(s *state) { s.accept(t, sent, replayed) })
+}
+
+func (s *state) accept(t *Token, sent time.Time, replayed bool) {
+	r := &s.refusals
+	if replayed {
+		r.unhelpful, r.until = 0, moment{}
+	}
+	if replayed || t.trial == anyTrial {
+		t.trial = noTrial
+	}
+	if t.same(s.cur) && sent.After(r.at) {
+		r.since, r.at = time.Time{}, time.Time{}
+		s.cur.watched.Store(false)
+		s.endHold()
+	}
+}
+
+// Replace returns a token to use instead of one that the API refused. Without
+// since, any other token will do. With since, it is one that was requested after
+// that time: an earlier one may have been revoked together with the refused one.
+// During a pause, Replace returns ErrHeld at once.
+func (c *Cache) Replace(ctx context.Context, refused *Token, since time.Time) (*Token, error) {
+	return c.await(ctx, demand{
+		ask:   func(s *state, w *waiter) (*Token, *flight, error) { return s.replace(w, refused, since) },
+		suits: func(t *Token) bool { return t.follows(refused, since) },
+	})
+}
+
+func (s *state) replace(w *waiter, refused *Token, since time.Time) (*Token, *flight, error) {
+	if t := s.current(); t != nil && !t.same(refused) && t.follows(refused, since) {
+		if !s.holding() {
+			t.handOut()
+			return t, nil, nil
+		}
+		w.over = s.progress.hold
+	}
+	if s.paused() {
+		return nil, nil, ErrHeld
+	}
+	f, err := s.join(w, reasonRefused)
+	if err == nil && w.over == nil {
+		s.replaceBy(f, refused, since)
+	}
+	return nil, f, err
 }
 
 // ReplaceBehind starts the renewal that Replace would wait for, and returns.
 func (c *Cache) ReplaceBehind(refused *Token) {
-	now := time.Now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !refused.same(c.cur) || c.heldOff(refused, now) {
+	c.do(func(s *state) { s.replaceBehind(refused) })
+}
+
+func (s *state) replaceBehind(refused *Token) {
+	if !refused.same(s.cur) || s.paused() {
 		return
 	}
 	// The caller cannot replay this request, but will probably send it again: the
 	// flight counts as one with a waiter.
-	if f, err := c.join(&waiter{}, now, reasonRefused); err == nil {
-		c.refuse(f, refused, 0)
+	if f, err := s.join(&waiter{}, reasonRefused); err == nil {
+		s.replaceBy(f, refused, time.Time{})
 	}
 }
 
-// refuse makes f replace a token that the API refused. The new one must be
-// requested after since. c.mu is held.
-func (c *Cache) refuse(f *flight, refused *Token, since Mark) {
-	f.since = max(f.since, since)
-	if refused.same(c.cur) {
-		f.refused = c.cur
-		c.ready.Store(nil) // requests wait for the new one
+// replaceBy makes f replace a token that the API refused. Other requests wait for
+// the new token, unless they would probably wait in vain.
+func (s *state) replaceBy(f *flight, refused *Token, since time.Time) {
+	p, own := s.of(f), refused.same(s.cur)
+	p.trial = replayTrial
+	if p.refused == nil || own || !since.IsZero() {
+		p.refused = refused
 	}
-}
-
-// replacing reports whether a flight is replacing cur because the API refused
-// it. c.mu is held.
-func (c *Cache) replacing() bool {
-	return c.flight != nil && c.flight.refused != nil && c.flight.refused.same(c.cur)
-}
-
-// heldOff reports whether a refusal of the current token must not start a renewal
-// yet: the token itself replaced a refused one, and the API has not accepted it
-// since. The API probably refuses all tokens. c.mu is held.
-func (c *Cache) heldOff(refused *Token, now time.Time) bool {
-	return c.flight == nil && refused.same(c.cur) && !c.cur.accepted.Load() && !c.cur.heldUntil().passed(now)
-}
-
-// heldUntil returns when a refusal of t may start a renewal, even if the API has
-// never accepted t.
-func (t *Token) heldUntil() moment { return momentOf(t.obtained.Add(t.hold)) }
-
-// holdOf returns the hold of t, which replaces a token that the API refused. It
-// doubles while the API accepts none of the new tokens. c.mu is held.
-func (c *Cache) holdOf(t, refused *Token) time.Duration {
-	hold := firstHold
-	chained := refused.hold > 0 && !refused.accepted.Load()
-	if chained {
-		hold = min(2*refused.hold, longestHold)
+	if since.After(p.since) {
+		p.since = since
 	}
-	switch {
-	case t.asked > c.refusals.markOf(refused) && !t.shared:
-		return hold
-	case t.shared && chained:
-		return hold // no hold for the first token from another process
-	case chained:
-		return refused.hold
-	}
-	return 0 // it was requested before the refusal
-}
-
-// fingerprint identifies an access token in a Store and in memory. It cannot be
-// used as a token.
-type fingerprint string
-
-func fingerprintOf(accessToken string) fingerprint {
-	sum := sha256.Sum256([]byte(accessToken))
-	return fingerprint(hex.EncodeToString(sum[:8]))
-}
-
-// tokenSet is a set of access tokens. It keeps the latest maxTokens.
-type tokenSet []fingerprint
-
-func (s tokenSet) has(id fingerprint) bool { return slices.Contains(s, id) }
-
-func (s *tokenSet) add(id fingerprint) {
-	s.remove(id)
-	*s = append(*s, id)
-	if len(*s) > maxTokens {
-		*s = slices.Delete(*s, 0, 1)
-	}
-}
-
-func (s *tokenSet) remove(id fingerprint) {
-	*s = slices.DeleteFunc(*s, func(other fingerprint) bool { return other == id })
-}
-
-// refusals are the latest tokens that the API refused, with the mark of the first
-// refusal of each.
-type refusals []refusal
-
-type refusal struct {
-	id fingerprint
-	at Mark
-}
-
-func (r *refusals) add(t *Token, at Mark) {
-	if r.markOf(t) > 0 {
+	left := holdTime - s.now.Sub(s.refusals.at)
+	if !own || !s.refused() || left <= 0 || s.failures.last != nil || s.refusals.unhelpful >= freeRenewals || p.held() {
 		return
 	}
-	*r = append(*r, refusal{t.id, at})
-	if len(*r) > maxTokens {
-		*r = slices.Delete(*r, 0, 1)
-	}
-}
-
-func (r refusals) markOf(t *Token) Mark { return r.latest([]fingerprint{t.id}) }
-
-// latest returns the latest mark among the tokens that are in both r and ids.
-func (r refusals) latest(ids []fingerprint) (at Mark) {
-	for _, refusal := range r {
-		if slices.Contains(ids, refusal.id) {
-			at = max(at, refusal.at)
+	p.hold = make(chan struct{})
+	p.holdTimer = s.cache.after(left, func(s *state) {
+		if s.flight == f {
+			s.endHold()
 		}
-	}
-	return at
+	})
 }
 
-func (r refusals) ids() []fingerprint {
-	ids := make([]fingerprint, len(r))
-	for i, refusal := range r {
-		ids[i] = refusal.id
+// held reports whether requests have waited for the flight.
+func (p *progress) held() bool { return p.holdTimer != nil }
+
+// endHold lets the requests that wait use the current token.
+func (s *state) endHold() {
+	if s.holding() {
+		close(s.progress.hold)
+		s.progress.hold = nil
+		s.progress.holdTimer.Stop()
 	}
-	return ids
 }

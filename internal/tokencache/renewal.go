@@ -1,8 +1,8 @@
 package tokencache
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -18,40 +18,45 @@ const (
 	accountTime = 5 * time.Second
 )
 
+// Errors of an Issuer that breaks its contract and returns neither result.
+var (
+	errNoToken   = errors.New("apivideo: there is neither a token nor an error")
+	errNoAccount = errors.New("apivideo: there is neither a whole account nor an error")
+)
+
 // obtain gets the token of a flight. The API key may change during the flight: if
 // the service refuses the key and there is another one, the flight uses that.
-func (c *Cache) obtain(f *flight) (*Token, error) {
+func (c *Cache) obtain(f *flight) outcome {
 	if err := c.identify(f); err != nil {
-		return nil, err
+		return c.failed(f, err)
 	}
-	t, err := c.obtainFor(f)
-	if err != nil && c.keyChanged(f, err) {
+	o := c.obtainFor(f)
+	if c.keyChanged(f, o) {
 		return c.obtainFor(f)
 	}
-	return t, err
+	return o
 }
 
-// keyChanged reports whether err is a refusal of the account of f, and another
+// keyChanged reports whether the service refused the account of f, and another
 // account has taken its place.
-func (c *Cache) keyChanged(f *flight, err error) bool {
-	_, unshared := err.(*storeError) // others may wrap foreign errors, whose methods are not called
-	if unshared || f.ctx.Err() != nil || !c.explain(err).Refused {
+func (c *Cache) keyChanged(f *flight, o outcome) bool {
+	if o.failure == nil || !o.failure.why.Refused {
 		return false
 	}
 	refused := f.account
-	if c.identify(f) != nil || f.account.Name == refused.Name {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f.failure, f.before = failure{}, nil // they are of the refused account
-	return true
+	c.do(func(s *state) { s.remember(o.failure, f.start) })
+	return c.identify(f) == nil && f.account.Name != refused.Name
 }
 
 // obtainFor gets a token of the account of a flight.
-func (c *Cache) obtainFor(f *flight) (*Token, error) {
-	if c.store == nil {
-		return c.issue(f, nil)
+func (c *Cache) obtainFor(f *flight) outcome {
+	var o outcome
+	c.do(func(s *state) { o.failure = s.failures.current(s.now) })
+	switch {
+	case o.failure != nil:
+		return o
+	case c.store == nil:
+		return c.issued(f, nil)
 	}
 	return c.obtainShared(f)
 }
@@ -60,7 +65,7 @@ func (c *Cache) obtainFor(f *flight) (*Token, error) {
 // account, if there is one.
 func (c *Cache) identify(f *flight) error {
 	c.tell(f, "the API key")
-	limit, cancel := context.WithTimeoutCause(f.ctx, accountTime+grace, Overdue(accountTime))
+	limit, cancel := guard.WithGrace(f.ctx, accountTime, grace)
 	defer cancel()
 	a, err := guard.Call(limit, func() (*Account, error) { return c.issuer.Account(f.ctx) })
 	if err == nil && (a == nil || c.store != nil && a.Box == nil) {
@@ -70,90 +75,105 @@ func (c *Cache) identify(f *flight) error {
 	if err != nil {
 		why = c.explain(err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	s := c.lock()
+	defer c.unlock(s)
+	f.account, err = s.useAccount(f, a, err, why)
+	return err
+}
+
+// useAccount makes a the current account, or keeps the last one if there was an
+// error.
+func (s *state) useAccount(f *flight, a *Account, err error, why Explanation) (*Account, error) {
+	before := s.account
 	switch {
-	case err != nil && c.account == nil:
-		return err
-	case err != nil:
-		f.account = c.account
-		c.keyFails(err, why, time.Now())
+	case err == nil:
+		s.account = a
+		if before != nil && before.Name != a.Name {
+			s.failures.change(before.Name, a.Name, s.now)
+			s.of(f).before = nil // it is of the other account
+			s.logLine(slog.LevelInfo, MessageNewKey)
+		}
+	case f.ctx.Err() != nil || before == nil:
+		return nil, err
 	default:
-		f.account = a
-		c.useAccount(a)
+		s.keyFails(err, why)
 	}
-	return nil
+	return s.account, nil
 }
 
-// useAccount makes a the current account. If the API key has changed, it forgets
-// earlier failures. c.mu is held.
-func (c *Cache) useAccount(a *Account) {
-	changed := c.account != nil && c.account.Name != a.Name
-	c.account = a
-	if changed {
-		c.failures.forget(time.Now())
-		c.log(slog.LevelInfo, MessageNewKey)
+// issued is the outcome of issue.
+func (c *Cache) issued(f *flight, stored *Token) outcome {
+	t, err := c.issue(f, stored)
+	if err != nil {
+		return c.failed(f, err)
 	}
+	return outcome{token: t}
 }
-
-// Errors of an Issuer that breaks its contract and returns neither result.
-var (
-	errNoToken   = errors.New("apivideo: there is neither a token nor an error")
-	errNoAccount = errors.New("apivideo: there is neither a whole account nor an error")
-)
 
 // issue gets a token from the service. It replaces the current token, or the one
-// from the Store (held, may be nil) if that expires later.
-func (c *Cache) issue(f *flight, held *Token) (*Token, error) {
-	c.mu.Lock()
-	old := c.cur
-	if held != nil && (old == nil || !old.outlives(held)) {
-		old = held
-	}
-	before := f.before
-	if before == nil && c.failures.why.Op != "" { // not if only the Store or the API key was missing
-		before = c.failures.err
-	}
-	c.mu.Unlock()
-	asked, refused := c.ask()
+// from the Store (may be nil) if that expires later.
+func (c *Cache) issue(f *flight, stored *Token) (*Token, error) {
 	start := time.Now()
 	defer func() { f.issuing += time.Since(start) }()
 	left := issueTime - f.issuing
-	ctx, cancel := context.WithTimeoutCause(f.ctx, left, Overdue(issueTime))
+	ctx, cancel := guard.WithLimit(f.ctx, left)
 	defer cancel()
-	limit, stop := context.WithTimeoutCause(f.ctx, left+grace, Overdue(issueTime))
+	limit, stop := guard.WithGrace(f.ctx, left, grace)
 	defer stop()
-	r := Request{
-		Account: f.account,
-		Old:     old,
-		Failure: before,
-		Retry:   func() bool { return before == nil && c.awaited(f) },
-		Spent: func(refreshToken string) {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			f.spent = refreshToken
-		},
-		Doing: func(op string) {
-			c.tell(f, op)
-			asked, refused = c.ask() // the attempt before brought no token
-		},
-	}
+	r, reason := c.request(f, stored)
 	t, err := guard.Call(limit, func() (*Token, error) { return c.issuer.Issue(ctx, r) })
-	if err == nil && t == nil {
-		err = errNoToken
-	}
-	if err != nil {
+	switch overdue, ok := err.(guard.Overdue); {
+	case ok:
+		return nil, fmt.Errorf("apivideo: getting an access token: %w", overdue)
+	case err != nil:
 		return nil, err
+	case t == nil:
+		return nil, errNoToken
 	}
-	t.Account, t.asked, t.refusedBefore = f.account, asked, refused
+	c.do(func(*state) { t.Account, t.replaces, t.trial = f.account, reason.replaces, reason.trial })
 	return t, nil
 }
 
-// ask notes the start of an auth call. It returns its place in the order of
-// refusals and auth calls, and the tokens that had been refused before it.
-func (c *Cache) ask() (Mark, []fingerprint) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.events++
-	return c.events, c.refusals.ids()
+// because says which 401 was known when an auth call began, if any.
+type because struct {
+	replaces fingerprint
+	trial    trial
+}
+
+// request makes the argument of Issuer.Issue. reason is that of the latest auth
+// call; it is guarded by the lock.
+func (c *Cache) request(f *flight, stored *Token) (r Request, reason *because) {
+	reason = new(because)
+	c.do(func(s *state) { r.Old, r.Failure = s.before(f, stored) })
+	r.Account = f.account
+	r.Retry = func() (again bool) {
+		c.do(func(s *state) { again = r.Failure == nil && s.of(f).waiters > 0 })
+		return again
+	}
+	r.Spent = func(refreshToken string) { c.do(func(s *state) { s.of(f).spent = refreshToken }) }
+	r.Doing = func(op string) { c.do(func(s *state) { *reason = s.ask(f, op) }) }
+	return r, reason
+}
+
+// before returns the token that f replaces, and the failure before it, if the
+// service has been failing. stored is the token in the Store, or nil.
+func (s *state) before(f *flight, stored *Token) (old *Token, failure error) {
+	old, failure = s.cur, s.of(f).before
+	if stored != nil && (old == nil || !old.outlives(stored)) {
+		old = stored
+	}
+	if failure == nil && s.failures.why.Op != "" { // not if only the Store or the API key was missing
+		failure = s.failures.err
+	}
+	return old, failure
+}
+
+// ask notes that f makes an auth call.
+func (s *state) ask(f *flight, op string) because {
+	p := s.of(f)
+	p.doing = op
+	if p.refused == nil {
+		return because{}
+	}
+	return because{p.refused.id, p.trial}
 }

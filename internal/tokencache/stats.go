@@ -13,6 +13,7 @@ type Stats struct {
 	FailingSince time.Time
 	NextAttempt  time.Time
 	LastError    error
+	RefusedSince time.Time
 
 	Adopted       uint64
 	StoreFailures uint64
@@ -22,21 +23,28 @@ type Stats struct {
 
 // Stats returns a snapshot. It makes no call and waits for nothing.
 func (c *Cache) Stats() Stats {
-	now := time.Now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := Stats{
-		Adopted:       c.counters.adopted,
-		StoreFailures: c.counters.storeFailures,
-		Refusals:      c.counters.refusals,
-		Waits:         c.waits.Load(),
+	s := c.lock()
+	defer c.unlock(s)
+	stats := s.stats()
+	stats.Waits = c.waits.Load()
+	return stats
+}
+
+func (s *state) stats() Stats {
+	stats := Stats{
+		Usable:        s.current() != nil && !s.holding(),
+		Adopted:       s.counters.adopted,
+		StoreFailures: s.counters.storeFailures,
+		Refusals:      s.counters.refusals,
 	}
-	s.Usable = c.current(now) != nil && !c.replacing()
-	if c.cur != nil {
-		s.Expiry, s.RenewAt = c.cur.Expiry, c.cur.renewAt.t
+	if s.cur != nil {
+		stats.Expiry, stats.RenewAt = s.cur.Expiry, s.cur.renewAt.t
 	}
-	if c.failures.last != nil {
-		s.FailingSince, s.NextAttempt, s.LastError = c.failures.since, c.failures.until.t, c.failures.last
+	if s.failures.last != nil {
+		stats.FailingSince, stats.NextAttempt, stats.LastError = s.failures.since, s.failures.until.t, s.failures.last
 	}
-	return s
+	if s.refused() {
+		stats.RefusedSince = s.refusals.since
+	}
+	return stats
 }

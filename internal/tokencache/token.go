@@ -2,9 +2,10 @@ package tokencache
 
 import (
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 const (
@@ -45,36 +46,38 @@ type Token struct {
 	// Account is the account of the token. The Cache sets it.
 	Account *Account
 
-	// Pool is for the user of the cache, for values made from the token.
-	Pool sync.Pool
-
 	id          fingerprint
 	renewAt     moment // renewal ahead of expiry is due
 	usableUntil moment
-	obtained    time.Time
 
-	// When the token was requested, in the order of refusals and auth calls, and
-	// the tokens that the API had refused by then. Written before the token is
-	// published.
-	asked         Mark
-	refusedBefore []fingerprint
+	// replaces is the token that the API had refused when this one was requested,
+	// or "". Written before the token is published.
+	replaces fingerprint
 
-	// hold is how long after obtained a refusal of this token starts no renewal.
-	// It is 0 unless the token replaced a refused one. Written before the token
-	// is published.
-	hold time.Duration
+	shared  bool        // it comes from the Store
+	handed  atomic.Bool // to a caller
+	watched atomic.Bool // the Cache wants to know when the API accepts it
 
-	shared   bool        // it comes from the Store
-	reported bool        // its refusal was logged; guarded by Cache.mu
-	handed   atomic.Bool // to a caller
-	accepted atomic.Bool // by the API
+	// Only for methods of state.
+	reported bool // its refusal was logged
+	trial    trial
 }
+
+// trial is what would show that a renewal because of a 401 helped. It is over when
+// the token is refused.
+type trial int
+
+const (
+	noTrial     trial = iota
+	replayTrial       // the API accepts a request that it refused with another token
+	anyTrial          // the API accepts any request: no request waits to be sent again
+)
 
 // NewToken makes a Token from an answer that has just arrived. issued is when the
 // request was sent.
 func NewToken(g Grant, issued time.Time) *Token {
 	now := time.Now()
-	return newToken(g, issued, g.Lifetime-elapsed(issued, now), now)
+	return newToken(g, issued, g.Lifetime-guard.Elapsed(issued, now), now)
 }
 
 // newToken makes a Token that expires at now plus remaining.
@@ -94,27 +97,21 @@ func newToken(g Grant, issued time.Time, remaining time.Duration, now time.Time)
 		id:          fingerprintOf(g.AccessToken),
 		renewAt:     momentOf(expiry.Add(-jittered(ahead, jitter))),
 		usableUntil: momentOf(expiry.Add(-min(expiryMargin, g.Lifetime/10))),
-		obtained:    now,
 	}
 }
 
 // Usable reports whether the token lives long enough to be sent.
 func (t *Token) Usable() bool { return !t.usableUntil.passed(time.Now()) }
 
-// AskedSince reports whether this process requested the token after m. Of a token
-// from the Store nobody knows that: the refusals before it may be of other
-// processes, long before m.
-func (t *Token) AskedSince(m Mark) bool { return !t.shared && t.asked > m }
+// RequestedSince reports whether this process requested the token at that time or
+// later. Of a token from the Store nobody knows that.
+func (t *Token) RequestedSince(at time.Time) bool { return !t.shared && !t.Issued.Before(at) }
 
-// follows reports whether the token was requested after m, as far as this process
-// knows. All tokens follow the zero Mark.
-func (t *Token) follows(m Mark) bool { return m == 0 || t.asked > m }
-
-// Accept notes that the API accepted the token.
-func (t *Token) Accept() {
-	if !t.accepted.Load() { // a load is cheaper than a store that other cores share
-		t.accepted.Store(true)
-	}
+// follows reports whether the token can replace one that the API refused. Without
+// since, any token can. With since, it was requested later: by this process, or by
+// another one that replaced the same token because of a 401.
+func (t *Token) follows(refused *Token, since time.Time) bool {
+	return since.IsZero() || t.RequestedSince(since) || t.shared && t.replaces == refused.id
 }
 
 // handOut notes that a caller got the token.
@@ -151,9 +148,22 @@ func (m moment) left(now time.Time) time.Duration {
 	return min(m.t.Sub(now), time.Duration(m.wall-now.UnixNano()))
 }
 
-// elapsed returns the time since then, by the clock that says more. See moment.
-func elapsed(then, now time.Time) time.Duration {
-	return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))
+// later returns the moment that passes when both have passed.
+func (m moment) later(other moment) moment {
+	if other.t.After(m.t) {
+		m.t = other.t
+	}
+	m.wall = max(m.wall, other.wall)
+	return m
+}
+
+// earlier returns the moment that passes when one of both has passed.
+func (m moment) earlier(other moment) moment {
+	if other.t.Before(m.t) {
+		m.t = other.t
+	}
+	m.wall = min(m.wall, other.wall)
+	return m
 }
 
 // jittered returns d minus a random part of up to share.

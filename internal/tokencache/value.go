@@ -21,34 +21,34 @@ type value struct {
 	Lifetime     time.Duration  `json:"lifetime"` // nanoseconds
 	AccessToken  string         `json:"access_token"`
 	RefreshToken string         `json:"refresh_token,omitempty"`
-	Extra        map[string]any `json:"extra,omitempty"`   // without the tokens
-	Refused      []fingerprint  `json:"refused,omitempty"` // tokens that the API had refused before this one was requested
-	Failure      *record        `json:"failure,omitempty"` // of the latest renewal
+	Extra        map[string]any `json:"extra,omitempty"`    // without the tokens
+	Replaces     fingerprint    `json:"replaces,omitempty"` // the token that the API had refused when this one was requested
+	Failure      *record        `json:"failure,omitempty"`  // of the latest renewal
 }
 
-// held is a decoded value of the Store. Either part may be nil.
-type held struct {
+// content is a decoded value of the Store. Either part may be nil.
+type content struct {
 	token   *Token
 	failure *failure
 }
 
-// seal encodes and encrypts h for the Store. After a failure it leaves out the
-// refresh token if the flight has spent it.
-func (c *Cache) seal(f *flight, h held) ([]byte, error) {
+// seal encodes and encrypts a value for the Store. After a failure it leaves out
+// the refresh token if the flight has spent it.
+func (c *Cache) seal(f *flight, h content) ([]byte, error) {
 	var v value
 	if t := h.token; t != nil {
 		extra := maps.Clone(t.Extra)
 		delete(extra, "access_token")
 		delete(extra, "refresh_token")
-		v = value{t.Issued, t.Lifetime, t.AccessToken, t.RefreshToken, extra, t.refusedBefore, nil}
+		v = value{t.Issued, t.Lifetime, t.AccessToken, t.RefreshToken, extra, t.replaces, nil}
 	}
 	if h.failure != nil {
-		c.mu.Lock()
-		if v.RefreshToken == f.spent {
-			v.RefreshToken = ""
-		}
-		c.mu.Unlock()
-		v.Failure = &record{h.failure.at, h.failure.wait, h.failure.count, ask(nil, func() []byte { return c.issuer.Encode(h.failure.err) })}
+		c.do(func(s *state) {
+			if v.RefreshToken == s.of(f).spent {
+				v.RefreshToken = ""
+			}
+		})
+		v.Failure = &record{h.failure.at, h.failure.wait, h.failure.count, prompt(nil, func() []byte { return c.issuer.Encode(h.failure.err) })}
 	}
 	plain, err := json.Marshal(v)
 	for _, drop := range []func(){
@@ -71,14 +71,14 @@ func (c *Cache) seal(f *flight, h held) ([]byte, error) {
 // open decrypts and decodes a sealed value. It returns nothing if the value was
 // modified, or belongs to another account. Clocks of other machines may be
 // wrong: the token expires at most its lifetime from now.
-func (c *Cache) open(a *Account, sealed []byte, now time.Time) (h held) {
+func (c *Cache) open(a *Account, sealed []byte, now time.Time) (h content) {
 	plain := a.Box.Open(sealed)
 	var v value
 	if plain == nil || json.Unmarshal(plain, &v) != nil {
-		return held{}
+		return content{}
 	}
 	if v.Failure != nil {
-		err := ask(nil, func() error { return c.issuer.Decode(v.Failure.Error) })
+		err := prompt(nil, func() error { return c.issuer.Decode(v.Failure.Error) })
 		h.failure = &failure{
 			err: err, why: c.explain(err), other: true,
 			at: v.Failure.At, wait: v.Failure.Wait, count: v.Failure.Count,
@@ -103,7 +103,7 @@ func (c *Cache) open(a *Account, sealed []byte, now time.Time) (h held) {
 		v.Extra["refresh_token"] = v.RefreshToken
 	}
 	t := newToken(Grant{v.AccessToken, v.RefreshToken, v.Lifetime, v.Extra}, v.Issued, remaining, now)
-	t.shared, t.Account, t.refusedBefore = true, a, v.Refused
+	t.shared, t.Account, t.replaces = true, a, v.Replaces
 	h.token = t
 	return h
 }

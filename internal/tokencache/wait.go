@@ -14,7 +14,8 @@ import (
 type waiter struct {
 	ctx   context.Context
 	done  <-chan struct{}
-	left  bool // the context has ended
+	over  <-chan struct{} // closed when it need not wait any longer; nil: it must
+	left  bool            // the context has ended
 	start time.Time
 	doing string // what its flight waited for when it left; "" if there was none
 
@@ -61,33 +62,3 @@ func (e *WaitError) Error() string {
 func (e *WaitError) Unwrap() error   { return e.err }
 func (e *WaitError) Timeout() bool   { return errors.Is(e.err, context.DeadlineExceeded) }
 func (e *WaitError) Temporary() bool { return true }
-
-// Overdue is the error of a call that exceeded its time limit. It matches
-// context.DeadlineExceeded.
-type Overdue time.Duration
-
-func (o Overdue) Error() string { return "no answer within " + time.Duration(o).String() }
-func (o Overdue) Unwrap() error { return context.DeadlineExceeded }
-
-// patience is the number of ticks that make up the limit of withPatience.
-const patience = 20
-
-// withPatience returns a context that ends after d, counted in ticks. While the
-// machine is too busy to run this process, no ticks are counted: the limit is
-// for code that hangs, not for a busy machine.
-func withPatience(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		part := time.NewTicker(d / patience)
-		defer part.Stop()
-		for range patience {
-			select {
-			case <-part.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-		cancel(Overdue(d))
-	}()
-	return ctx, func() { cancel(nil) }
-}

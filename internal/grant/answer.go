@@ -1,0 +1,122 @@
+package grant
+
+import (
+	"encoding/json"
+	"html"
+	"math"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/redact"
+	"golang.org/x/oauth2"
+)
+
+// Tokens returns the tokens of an answer that may be an AccessToken.
+func Tokens(data []byte) (tokens []string) {
+	var fields map[string]any
+	_ = json.Unmarshal(data, &fields)
+	for _, name := range []string{"access_token", "refresh_token"} {
+		token, _ := text(fields, name)
+		tokens = append(tokens, token)
+	}
+	return tokens
+}
+
+// Describe returns the status of an answer and, unless it is JSON, its type.
+func Describe(resp *http.Response, ss redact.Secrets) string {
+	s := strings.TrimSpace(strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode))
+	if kind := resp.Header.Get("Content-Type"); kind != "" && !strings.Contains(kind, "json") {
+		s += ", " + redact.Truncate(ss.Brief(kind), 40)
+	}
+	return s
+}
+
+// RetrieveError returns the answer as users of oauth2 expect it. It is redacted,
+// and the body is cut to 1 KiB. The request is left out: it has the credential.
+func RetrieveError(resp *http.Response, data []byte, ss redact.Secrets) *oauth2.RetrieveError {
+	body := ss.Redact(string(data))
+	answer := Response(resp.StatusCode)
+	answer.Proto, answer.ProtoMajor, answer.ProtoMinor = resp.Proto, resp.ProtoMajor, resp.ProtoMinor
+	answer.Header = header(resp.Header, ss)
+	return &oauth2.RetrieveError{Response: answer, Body: []byte(body[:min(len(body), 1<<10)])}
+}
+
+// Response returns a response with only a status.
+func Response(status int) *http.Response {
+	return &http.Response{
+		Status:     strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status)),
+		StatusCode: status,
+		Header:     make(http.Header),
+		Body:       http.NoBody,
+	}
+}
+
+// header returns a redacted copy of h.
+func header(h http.Header, ss redact.Secrets) http.Header {
+	h = h.Clone()
+	for _, values := range h {
+		for i, v := range values {
+			values[i] = ss.Redact(v)
+		}
+	}
+	return h
+}
+
+// PlainHeader returns only the header fields that never contain a credential.
+// Others may contain a new one, which nobody knows.
+func PlainHeader(h http.Header) http.Header {
+	plain := make(http.Header)
+	for _, name := range []string{
+		"Content-Type", "Content-Length", "Date", "Server", "Via", "Retry-After",
+		"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Retry-After",
+	} {
+		if values := h.Values(name); len(values) > 0 {
+			plain[name] = slices.Clone(values)
+		}
+	}
+	return plain
+}
+
+var (
+	page      = regexp.MustCompile(`(?i)^\s*<|<(!doctype|html|head|body|title)\b`)
+	pageTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+	tag       = regexp.MustCompile(`(?s)<[^>]*>`)
+)
+
+// Text returns the text of an answer that is not a problem. For an HTML page,
+// which comes from the CDN, it returns the title.
+func Text(data []byte) string {
+	data = data[:min(len(data), 64<<10)]
+	if !page.Match(data) {
+		return string(data)
+	}
+	if m := pageTitle.FindSubmatch(data); m != nil {
+		return html.UnescapeString(string(tag.ReplaceAll(m[1], nil)))
+	}
+	return ""
+}
+
+// RetryAfter returns how long the answer asks to wait, or 0.
+func RetryAfter(resp *http.Response, now time.Time) time.Duration {
+	wait := parseWait(resp.Header.Get("Retry-After"), now)
+	if resp.StatusCode == http.StatusTooManyRequests { // elsewhere it is only information
+		wait = max(wait, parseWait(resp.Header.Get("X-RateLimit-Retry-After"), now))
+	}
+	return wait
+}
+
+// parseWait reads seconds or an HTTP date.
+func parseWait(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if s, err := strconv.ParseFloat(value, 64); err == nil && s > 0 {
+		return time.Duration(min(s, math.MaxInt64/2e9) * float64(time.Second))
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}

@@ -1,5 +1,0 @@
-//go:build !race
-
-package apivideo_test
-
-const raced = false

@@ -1,0 +1,22 @@
+package redisstore
+
+import "fmt"
+
+// contain calls f in a goroutine and waits for it. A client or a hook that panics,
+// or that ends its goroutine, is an error.
+func contain[T any](f func() (T, error)) (value T, err error) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		returned := false
+		defer func() {
+			if !returned { // recover returns nil after runtime.Goexit
+				err = fmt.Errorf("redisstore: the Redis client crashed: %v", recover())
+			}
+		}()
+		value, err = f()
+		returned = true
+	}()
+	<-ended
+	return value, err
+}
