@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
@@ -47,5 +48,5 @@ func (a *app) ready(ctx context.Context, _ *cli.Command) error {
 	if json.Unmarshal(text, &problem) != nil || problem.Title == "" {
 		problem.Title = "the answer is " + resp.Status
 	}
-	return fail(statusTemporary, "not ready: %s", problem.Title)
+	return fail(statusTemporary, "not ready: %s", strings.TrimPrefix(problem.Title, "No request would be served: "))
 }

@@ -51,11 +51,9 @@ func compare(args []string, size int64) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	command := filepath.Join(dir, "apivideo-token")
-	build := exec.Command("go", "build", "-C", "../cmd/apivideo-token", "-trimpath", "-o", command, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
+	command, err := build(dir)
+	if err != nil {
+		return err
 	}
 	srv := service()
 	defer srv.Close()
@@ -86,6 +84,17 @@ func compare(args []string, size int64) error {
 		fmt.Printf("| %s | %d µs | %d µs | %d | %.0f MiB/s | %s |\n", way.name, r.Median, r.Late, r.Rate, r.Upload, memory)
 	}
 	return nil
+}
+
+// build builds the command in a folder and returns its path.
+func build(dir string) (path string, err error) {
+	path = filepath.Join(dir, "apivideo-token")
+	build := exec.Command("go", "build", "-C", "../cmd/apivideo-token", "-trimpath", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
 }
 
 // service is the API: it answers with 1 KiB, and takes uploads.
