@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// result is what a client has measured.
+// result is the measurements of a client.
 type result struct {
 	Median, Late int64   // of a GET: the median and the 99th percentile, in µs
 	Rate         int64   // GETs a second of all clients at the same time

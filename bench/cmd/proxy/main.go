@@ -109,7 +109,7 @@ func service() *apivideotest.Server {
 	return srv
 }
 
-// measure runs the client with a command and returns what it has measured.
+// measure runs the client with a command and returns its measurements.
 func measure(srv *apivideotest.Server, url string, command []string) (r result, err error) {
 	var out bytes.Buffer
 	cmd := exec.Command(command[0], command[1:]...)
