@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/listen"
@@ -43,5 +44,5 @@ func (a *app) ready(ctx context.Context, _ *cli.Command) error {
 	if json.Unmarshal(text, &problem) != nil || problem.Title == "" {
 		problem.Title = "the answer is " + resp.Status
 	}
-	return fail(statusTemporary, "not ready: %s", problem.Title)
+	return fail(statusTemporary, "not ready: %s", strings.TrimPrefix(problem.Title, "No request would be served: "))
 }

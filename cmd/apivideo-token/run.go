@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -80,10 +81,11 @@ func (a *app) runBehind(g *gateway, child *exec.Cmd) error {
 
 // hint is for a program that failed and made no request.
 func (a *app) hint() string {
+	advice := "a client that uses its default URL goes past it; set its base URL to APIVIDEO_BASE_URL, or try run -intercept"
 	if a.opts.intercept {
-		return "hint: the program made no request through run; perhaps its client ignores HTTPS_PROXY, or does not trust SSL_CERT_FILE; set its base URL to APIVIDEO_BASE_URL"
+		advice = "perhaps its client ignores HTTPS_PROXY, or does not trust SSL_CERT_FILE; set its base URL to APIVIDEO_BASE_URL"
 	}
-	return "hint: the program made no request through run; a client that uses its default URL goes past it; set its base URL to APIVIDEO_BASE_URL, or try run -intercept"
+	return fmt.Sprintf("hint: the program made no request through run; %s", advice)
 }
 
 // intercept has the programs of an environment reach the proxy with the default

@@ -87,7 +87,7 @@ func (g *gateway) followSecret(ctx context.Context, name string, log *slog.Logge
 			log.Info("new secret; the tokens of the old one are invalid")
 			secret, trouble = now, ""
 		case trouble != "":
-			log.Info("the file of the secret is well again")
+			log.Info("the file of the secret can be used again")
 			trouble = ""
 		}
 	}

@@ -171,7 +171,7 @@ func TestReadyTellsWhetherItWouldServe(t *testing.T) {
 	s = u.serve("-listen", socket, "-no-cache")
 	calls := u.srv.Counters().AuthCalls
 	for range 10 {
-		assert.Regexp(t, `^apivideo-token: not ready: There is no access token: authenticate: 503`, stranger.failure(75, "ready", "-listen", socket))
+		assert.Regexp(t, `^apivideo-token: not ready: authenticate: 503`, stranger.failure(75, "ready", "-listen", socket))
 	}
 	assert.LessOrEqual(t, u.srv.Counters().AuthCalls-calls, 12, "the pauses after failures hold: 3, then 1 for each that doubles")
 	s.stop()

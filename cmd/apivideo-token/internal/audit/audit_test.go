@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// traces are what a Log has said.
+// traces are the reports of a Log.
 type traces chan string
 
 func (c traces) add(err error, lost int) {
@@ -35,7 +35,7 @@ func open(t *testing.T, name string) (*audit.Log, traces) {
 	return l, said
 }
 
-// lines are the entries in a file, each of which is a line of its own.
+// lines are the entries in a file, one a line.
 func lines(t *testing.T, name string) (entries []audit.Entry) {
 	f, err := os.Open(name)
 	require.NoError(t, err)

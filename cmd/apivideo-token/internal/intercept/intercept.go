@@ -103,7 +103,6 @@ func (i *Interceptor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case isAPI:
 		i.serveAPI(w, r)
 	case i.proxy.Authorized(w, r):
-		http.NewResponseController(w).SetReadDeadline(time.Time{})
 		i.others.ServeHTTP(w, r)
 	}
 }

@@ -57,7 +57,7 @@ func (a *authority) trust(dir string, getenv func(string) string) (map[string]st
 	vars["NODE_EXTRA_CA_CERTS"] = f.write("node.pem", f.own("NODE_EXTRA_CA_CERTS")) // beside Node's own roots
 	vars["NODE_USE_ENV_PROXY"] = "1"
 	vars["PHP_INI_SCAN_DIR"] = f.php(getenv("PHP_INI_SCAN_DIR"), vars["CURL_CA_BUNDLE"])
-	// Java has roots of its own, which a trust store replaces.
+	// A trust store replaces the roots that Java ships.
 	vars["JAVA_TOOL_OPTIONS"] = f.java(getenv("JAVA_TOOL_OPTIONS"), append(f.own("SSL_CERT_FILE"), f.roots...))
 	return vars, f.err
 }

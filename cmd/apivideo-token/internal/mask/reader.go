@@ -11,7 +11,8 @@ type reader struct {
 	io.Closer
 	from io.Reader
 	set  Set
-	room []byte // for buf
+	room []byte // for buf; nil before the first Read
+	size int    // of room
 	buf  []byte // what was read and not handed out
 	safe int    // how much of buf may be handed out
 	err  error  // of from, for when buf is empty
@@ -19,12 +20,15 @@ type reader struct {
 
 // Reader returns a stream like body that has asterisks instead of the secrets. It
 // hands out what it reads at once, except an end that may be the beginning of a
-// secret.
-func (s Set) Reader(body io.ReadCloser) io.ReadCloser {
+// secret. Length is that of the body, or negative if it is unknown.
+func (s Set) Reader(body io.ReadCloser, length int64) io.ReadCloser {
 	if len(s.patterns) == 0 {
 		return body
 	}
-	return &reader{Closer: body, from: body, set: s}
+	if length < 0 || length > chunk {
+		length = chunk
+	}
+	return &reader{Closer: body, from: body, set: s, size: int(length) + s.longest()}
 }
 
 func (r *reader) Read(p []byte) (int, error) {
@@ -43,7 +47,7 @@ func (r *reader) Read(p []byte) (int, error) {
 func (r *reader) fill() {
 	held := len(r.buf)
 	if r.room == nil {
-		r.room = make([]byte, chunk+r.set.longest())
+		r.room = make([]byte, r.size)
 	}
 	copy(r.room, r.buf)
 	n, err := r.from.Read(r.room[held:])

@@ -113,3 +113,58 @@ func TestWebPageIsRefusedWithoutOrigin(t *testing.T) {
 	}
 	assert.Zero(t, r.srv.Counters())
 }
+
+func TestProxyRefusals(t *testing.T) {
+	r := newRig(t)
+	r.srv.HandleFunc("/", func(http.ResponseWriter, *http.Request) { t.Error("the API was asked") })
+	for name, c := range map[string]struct {
+		spoil  func(*http.Request)
+		status int
+	}{
+		"another host":      {func(req *http.Request) { req.Host = "evil.example:80" }, 421},
+		"the API's host":    {func(req *http.Request) { req.Host = "ws.api.video" }, 421},
+		"no port":           {func(req *http.Request) { req.Host = "127.0.0.1" }, 421},
+		"a web page":        {func(req *http.Request) { req.Header.Set("Origin", "http://"+req.URL.Host) }, 403},
+		"a preflight":       {func(req *http.Request) { req.Method = "OPTIONS"; req.Header.Set("Origin", "null") }, 403},
+		"TRACE":             {func(req *http.Request) { req.Method = "TRACE" }, 405},
+		"dots":              {func(req *http.Request) { req.URL.Path = "/videos/../account" }, 400},
+		"escaped dots":      {func(req *http.Request) { req.URL.Opaque = "/videos/%2e%2e/account" }, 400},
+		"an escaped slash":  {func(req *http.Request) { req.URL.Opaque = "/videos/a%2Fb" }, 400},
+		"an empty part":     {func(req *http.Request) { req.URL.Path = "/videos//a" }, 400},
+		"an asterisk":       {func(req *http.Request) { req.Method = "PUT"; req.URL.Opaque = "*" }, 400},
+		"a URL of another":  {func(req *http.Request) { req.URL.Opaque = "http://evil.example/videos" }, 421},
+		"dots to auth call": {func(req *http.Request) { req.Method = "POST"; req.URL.Path = "/x/../auth/api-key" }, 400},
+	} {
+		req := r.request(http.MethodGet, "/videos", nil)
+		c.spoil(req)
+		got := r.do(req)
+		assert.Equal(t, c.status, got.status, name)
+		assert.NotContains(t, got.all, "Access-Control-", name)
+	}
+	assert.Zero(t, r.srv.Counters())
+}
+
+func TestProxyAllowsOnlyPatterns(t *testing.T) {
+	r := newRig(t, "GET /videos", "POST /videos/{id}/source", "/players/")
+	r.srv.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
+	for request, status := range map[string]int{
+		"GET /videos":             200,
+		"GET /videos?title=a":     200,
+		"POST /videos/vi1/source": 200,
+		"DELETE /players/pl1":     200,
+		"DELETE /videos/vi1":      403,
+		"POST /videos":            403,
+		"GET /videos/":            403,
+		"GET /players":            403, // a mux would redirect
+		"POST /upload?token=to1":  403,
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		got := r.do(r.request(method, path, nil))
+		assert.Equal(t, status, got.status, request)
+		if status == 403 {
+			assert.Equal(t, "not-allowed", got.problem())
+			assert.Contains(t, got.body, method+" /")
+		}
+	}
+	assert.Equal(t, 4, r.srv.Counters().Authorized)
+}

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -113,4 +114,47 @@ func TestAnswerCompressedUnaskedIsRefused(t *testing.T) {
 	got := r.do(req)
 	assert.Equal(t, 502, got.status)
 	assert.Contains(t, got.body, "compressed")
+}
+
+// The API may repeat the token, in a trailer or in a 103 too, and after a new
+// one is there.
+func TestProxyTokenStaysWhenRepeated(t *testing.T) {
+	r := newRig(t)
+	var tokens []string
+	r.open.HandleFunc("GET /repeat/", func(w http.ResponseWriter, req *http.Request) {
+		tokens = append(tokens, req.Header.Get("Authorization"))
+		put := func(name string) { w.Header().Set(name, tokens[0]) }
+		w.Header().Set("Set-Cookie", "a=b")
+		switch strings.TrimPrefix(req.URL.Path, "/repeat/") {
+		case "early":
+			put("Link")
+			w.WriteHeader(http.StatusEarlyHints)
+			w.Header().Del("Link")
+		case "late":
+			r.srv.RevokeAccessTokens()
+			assert.Equal(t, 200, r.get("/videos").status) // with a new token
+			put("X-Echo")
+		case "after":
+			w.Header().Set("Trailer", "X-Announced")
+			io.WriteString(w, "body")
+			w.(http.Flusher).Flush()
+			put("X-Announced")
+			put(http.TrailerPrefix + "X-Echo")
+		}
+	})
+	for _, where := range []string{"early", "late", "after"} {
+		tokens = nil
+		conn, err := net.Dial("tcp", r.proxy.Listener.Addr().String())
+		require.NoError(t, err)
+		defer conn.Close()
+		req := r.request(http.MethodGet, "/repeat/"+where, nil)
+		req.Close = true
+		require.NoError(t, req.Write(conn))
+		got, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		require.Len(t, tokens, 1)
+		assert.Contains(t, string(got), "HTTP/1.1 200 OK", where)
+		assert.NotContains(t, string(got), tokens[0], where)
+		assert.NotContains(t, string(got), "Set-Cookie", where)
+	}
 }

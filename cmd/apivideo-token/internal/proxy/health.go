@@ -56,7 +56,7 @@ func (p *Proxy) writeAuthFailure(w http.ResponseWriter, err error) {
 func (p *Proxy) writeUnavailable(w http.ResponseWriter, id string, err error) {
 	wait := time.Until(p.source.Stats().NextAttempt)
 	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
-	WriteOwn(w, http.StatusServiceUnavailable, id, "There is no access token: "+reasonOf(err))
+	WriteOwn(w, http.StatusServiceUnavailable, id, "No request would be served: "+reasonOf(err))
 }
 
 // reasonOf is the text of an error, in one line. The library keeps secrets out

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
@@ -113,7 +115,7 @@ func TestProbesNeedNoSecret(t *testing.T) {
 	for range 20 {
 		got := probe("GET", "/readyz")
 		assert.Equal(t, 503, got.status)
-		assert.Contains(t, got.body, "There is no access token: authenticate: 503 Service Unavailable")
+		assert.Contains(t, got.body, "No request would be served: authenticate: 503 Service Unavailable")
 		assert.NotEmpty(t, got.header.Get("Retry-After"))
 		assert.NotContains(t, got.all, r.srv.Config().APIKey)
 	}
@@ -127,4 +129,27 @@ func TestProbeSaysWhyNothingIsKnown(t *testing.T) {
 	got := r.get("/readyz")
 	assert.Equal(t, 503, got.status)
 	assert.Contains(t, got.body, "Config.APIKey has")
+}
+
+// The auth service is down, and the API refuses the token that is there.
+func TestProbeTellsOfRefusedToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newLocal(t)
+		ready := func() int { return p.do("GET", "/readyz", "", "").Code }
+		access, _ := p.login(secret)
+		assert.Equal(t, 200, p.status("Bearer "+access))
+		p.srv.RevokeAccessTokens()
+		p.srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return apivideotest.Status(503) })
+		assert.Equal(t, 401, p.status("Bearer "+access))
+		assert.Equal(t, 200, ready(), "a renewal needs a moment")
+		login := p.do("POST", "/auth/api-key", "", loginBody)
+		assert.Equal(t, 503, login.Code, "a client that logs in after each 401 must not loop")
+		assert.NotEmpty(t, login.Header().Get("Retry-After"))
+		time.Sleep(11 * time.Second)
+		assert.Equal(t, 503, ready())
+		p.srv.FailFunc(nil)
+		time.Sleep(time.Minute) // without requests
+		assert.Equal(t, 200, ready())
+		assert.Equal(t, 200, p.status("Bearer "+access))
+	})
 }

@@ -2,13 +2,12 @@ package proxy_test
 
 import (
 	"encoding/json"
-	"testing"
-	"testing/synctest"
-	"time"
-
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/proxy"
@@ -18,7 +17,8 @@ import (
 
 // local is a proxy without a network.
 type local struct {
-	t *testing.T
+	t   *testing.T
+	srv *apivideotest.Server
 	*proxy.Proxy
 }
 
@@ -29,7 +29,7 @@ func newLocal(t *testing.T) local {
 		Hosts: []string{"localhost"}, Base: srv.Transport(),
 	})
 	require.NoError(t, err)
-	return local{t, p}
+	return local{t, srv, p}
 }
 
 func (p local) do(method, path, authorization, body string) *httptest.ResponseRecorder {
