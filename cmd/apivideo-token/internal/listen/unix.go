@@ -1,6 +1,6 @@
 //go:build unix
 
-package proxy
+package listen
 
 import (
 	"errors"
@@ -11,7 +11,8 @@ import (
 )
 
 // listenUnix makes the socket with mode 0600. It replaces a socket that an
-// ended process left behind.
+// ended process left behind: nobody can connect to it. Another error, such as
+// EAGAIN, shows an owner that is busy or stopped.
 func listenUnix(path string) (net.Listener, error) {
 	info, err := os.Lstat(path)
 	switch {
@@ -21,8 +22,11 @@ func listenUnix(path string) (net.Listener, error) {
 	case info.Mode().Type() != fs.ModeSocket:
 		return nil, errors.New("there is a file that is not a socket")
 	default:
-		if conn, err := net.Dial("unix", path); err == nil {
+		conn, err := net.Dial("unix", path)
+		if err == nil {
 			conn.Close()
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) {
 			return nil, syscall.EADDRINUSE
 		}
 		if err := os.Remove(path); err != nil {
@@ -33,7 +37,7 @@ func listenUnix(path string) (net.Listener, error) {
 	defer syscall.Umask(syscall.Umask(0o177))
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, cause(err)
+		return nil, Cause(err)
 	}
 	return l, nil
 }
