@@ -103,6 +103,7 @@ func TestTableOfAStranger(t *testing.T) {
 }
 
 // Promise: pgstore runs no code of another role by a trigger, rule, policy, default, constraint, index, operator or type of an adopted table, nor by a view or foreign key.
+// Promise: Pgstore runs no code of another role by a trigger, rule, policy, default, constraint, index, operator or type of an adopted table, nor by a view or foreign key.
 func TestTableRefused(t *testing.T) {
 	t.Parallel()
 	owned := plainTable + "ALTER TABLE apivideo_tokens OWNER TO APP;"
@@ -157,6 +158,7 @@ func TestTableRefused(t *testing.T) {
 }
 
 // Promise: pgstore's table may belong to its own role, a role that it may act as, the owner of the schema or of the database, or a superuser.
+// Promise: Pgstore's table may belong to its own role, a role that it may act as, the owner of the schema or of the database, or a superuser.
 func TestTableAccepted(t *testing.T) {
 	t.Parallel()
 	const use = "GRANT SELECT, INSERT, UPDATE, DELETE ON apivideo_tokens TO APP;"
@@ -190,6 +192,7 @@ func TestTableAccepted(t *testing.T) {
 // Whoever owned the first table dropped it while the program runs.
 //
 // Promise: pgstore runs no code of another role by a table that replaces the one in use.
+// Promise: Pgstore runs no code of another role by a table that replaces the one in use.
 func TestTableReplacedByAStranger(t *testing.T) {
 	t.Parallel()
 	for name, missed := range map[string]bool{"not noticed": false, "noticed": true} {
