@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
 	"github.com/apivideo/api.video-go-oauth2/internal/endpoint"
@@ -98,7 +97,7 @@ type service struct {
 type hung struct{ auth, keys, bodies guard.Bound }
 
 // loose is that of Config.Token and Config.Refresh. Many calls may end at once.
-var loose = hung{auth: guard.Bound{Grace: time.Second}, keys: guard.Bound{Grace: time.Second}}
+var loose = hung{auth: guard.Bound{Grace: guard.Patience}, keys: guard.Bound{Grace: guard.Patience}}
 
 // service validates c. Its errors say what to change and contain no secret.
 func (c *Config) service(ctx context.Context, h *hung) (*service, error) {

@@ -98,7 +98,7 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 			r.Spent(refreshToken)
 		}
 		wait := failure.RetryAfter
-		if failure.Is(ErrAccountSuspended) || ctx.Err() != nil || wait > 0 && !sleep(ctx, wait, r.Retry) {
+		if failure.Is(ErrAccountSuspended) || guard.Ended(ctx) || wait > 0 && !sleep(ctx, wait, r.Retry) {
 			return nil, err
 		}
 		if r.Failure != nil && failure.unspent() {
@@ -133,6 +133,7 @@ func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Dura
 		i.service.client.Unanswered()
 	}
 	switch {
+	case errors.Is(err, guard.ErrFull): // it was not made
 	case err != nil:
 		i.failures.Add(1)
 	case op == refresh:

@@ -98,7 +98,8 @@ type Config struct {
 // one. A nil ctx is [context.Background].
 //
 // Auth calls use the values of ctx. The value under [oauth2.HTTPClient], if
-// any, is the HTTP client that makes them.
+// any, is the HTTP client that makes them. Without one, or without a base in it,
+// they use http.DefaultTransport, as it is at each call.
 func (c *Config) Source(ctx context.Context) *Source {
 	return &Source{newAccount(cmp.Or(ctx, context.Background()), *c)}
 }
@@ -150,7 +151,7 @@ type account struct {
 }
 
 func newAccount(ctx context.Context, conf Config) *account {
-	service, err := conf.service(ctx, &hung{bodies: guard.Bound{Grace: time.Second}})
+	service, err := conf.service(ctx, &hung{bodies: guard.Bound{Grace: guard.Patience}})
 	if err != nil {
 		return &account{err: err}
 	}

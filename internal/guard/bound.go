@@ -10,14 +10,17 @@ import (
 // MostHanging is how many calls of one [Bound] may hang.
 const MostHanging = 8
 
+// Patience is how long calls that do not hang may need to return on a busy machine.
+const Patience = 10 * time.Second
+
 // ErrFull is the error of a call that was not made, because too many hang.
 var ErrFull = errors.New("too many earlier calls hang")
 
 // Bound limits the calls that hang: they have not returned, and nobody waits for
 // them any more. Each holds a goroutine. The zero Bound is ready for use.
 type Bound struct {
-	// Grace is how long a call may run on without its caller before it counts. Where
-	// many callers leave at once, most calls return soon.
+	// Grace is how long a call may run on without its caller before it counts. If
+	// many callers may leave at once, it is [Patience].
 	Grace time.Duration
 
 	hanging atomic.Int32

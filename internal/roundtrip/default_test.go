@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
@@ -145,16 +146,17 @@ func TestDefaultLeadsBack(t *testing.T) {
 
 // A request that comes back has its token, and is no news.
 func TestDefaultLeadsBackSilently(t *testing.T) {
-	srv, _ := api(t)
-	var log strings.Builder
-	conf := srv.Config()
-	conf.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	src := conf.Source(t.Context())
-	http.DefaultTransport = &apivideo.Transport{Source: src}
-	get(t, http.DefaultClient, srv.URL+"/videos")
-	_, err := src.Renew(t.Context()) // its line comes after all others
-	require.NoError(t, err)
-	assert.NotContains(t, log.String(), "passed without a token")
+	synctest.Test(t, func(t *testing.T) {
+		srv, _ := api(t)
+		var log strings.Builder
+		conf := srv.Config()
+		conf.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		http.DefaultTransport = &apivideo.Transport{Source: conf.Source(t.Context())}
+		get(t, http.DefaultClient, srv.URL+"/videos")
+		synctest.Wait()
+		assert.Contains(t, log.String(), "new access token")
+		assert.NotContains(t, log.String(), "passed without a token")
+	})
 }
 
 // Promise: While http.DefaultTransport is an *http.Transport, its use costs nothing.
