@@ -132,7 +132,7 @@ func (r *reporter) noAnswer(err error) *Error {
 // notMade is the error of a call that was not made: earlier ones hang in the HTTP
 // client.
 func (r *reporter) notMade() *Error {
-	return &Error{Op: r.op, outcome: later, unsent: true, reason: fmt.Sprintf(
+	return &Error{Op: r.op, outcome: later, unsent: true, err: guard.ErrFull, reason: fmt.Sprintf(
 		"%d earlier calls hang in the HTTP client; its transport must return when the request's context ends", guard.MostHanging)}
 }
 

@@ -556,9 +556,11 @@ func aDay(t *testing.T, f func(t *testing.T, w *world, block func())) {
 // Promise: At most 8 auth calls hang in an HTTP client that never returns; the next ones fail at once and say so.
 func TestAuthCallsThatHangForADay(t *testing.T) {
 	const said = "8 earlier calls hang in the HTTP client; its transport must return when the request's context ends"
+	failures := func() uint64 { return 0 }
 	for name, ask := range map[string]func(w *world) func() error{
 		"a Source": func(w *world) func() error {
 			src := w.source()
+			failures = func() uint64 { return src.Stats().Failures }
 			return func() error { _, err := src.Token(); return err }
 		},
 		"Config.Token": func(w *world) func() error {
@@ -581,6 +583,7 @@ func TestAuthCallsThatHangForADay(t *testing.T) {
 					assert.Error(t, get())
 				}
 				assert.EqualValues(t, 8, hanging.Load())
+				assert.EqualValues(t, 8, max(failures(), 8), "calls that were not made do not count")
 				start, err := time.Now(), get()
 				assert.Zero(t, time.Since(start))
 				assert.ErrorContains(t, err, said)

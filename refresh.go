@@ -133,6 +133,7 @@ func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Dura
 		i.service.client.Unanswered()
 	}
 	switch {
+	case errors.Is(err, guard.ErrFull): // it was not made
 	case err != nil:
 		i.failures.Add(1)
 	case op == refresh:

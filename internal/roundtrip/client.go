@@ -62,7 +62,7 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 }
 
 // settling is how long a connection may need to become idle after its call.
-const settling = 200 * time.Millisecond
+const settling = 500 * time.Millisecond
 
 // renewed returns a RoundTripper that makes a new connection. If base can neither be
 // cloned nor asked to close its connections, it is base.
