@@ -16,8 +16,9 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/endpoint"
 	"github.com/apivideo/api.video-go-oauth2/internal/grant"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
-	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip/trace"
 	"github.com/apivideo/api.video-go-oauth2/internal/seal"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
@@ -57,10 +58,10 @@ func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
 }
 
 // call exchanges a credential for a token, in one request. It returns after
-// limit even if the HTTP client ignores its context. The error is an [*Error],
+// d even if the HTTP client ignores its context. The error is an [*Error],
 // and contains neither the credential nor the other secrets.
-func (s *service) call(ctx context.Context, limit time.Duration, op operation, credential string, others ...string) (*tokencache.Token, error) {
-	ctx, cancel := guard.WithLimit(ctx, limit)
+func (s *service) call(ctx context.Context, d time.Duration, op operation, credential string, others ...string) (*tokencache.Token, error) {
+	ctx, cancel := limit.With(ctx, d)
 	defer cancel()
 	x := &exchange{operation: op, service: s, credential: credential}
 	x.op, x.secrets = op.name, redact.New(append(others, credential)...)
@@ -70,10 +71,10 @@ func (s *service) call(ctx context.Context, limit time.Duration, op operation, c
 		return t, nil
 	case err == guard.ErrFull:
 		return nil, x.notMade()
-	case x.Detour() != roundtrip.NoDetour:
+	case x.Detour() != trace.NoDetour:
 		return nil, x.tookDetour(x.url())
-	case guard.Ended(ctx):
-		return nil, x.noAnswer(guard.Cause(ctx))
+	case limit.Ended(ctx):
+		return nil, x.noAnswer(limit.Cause(ctx))
 	case ok:
 		return nil, failed
 	}
@@ -198,7 +199,7 @@ func newAccounts(c *Config, s *service) *accounts {
 // current returns the account of the current key. APIKeyFunc has [keyTime] to
 // return.
 func (a *accounts) current(ctx context.Context) (*tokencache.Account, error) {
-	ctx, cancel := guard.WithLimit(ctx, keyTime)
+	ctx, cancel := limit.With(ctx, keyTime)
 	defer cancel()
 	key, err := a.Get(ctx)
 	if err != nil {

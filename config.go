@@ -16,6 +16,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/outgoing"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip/standard"
 	"golang.org/x/oauth2"
 )
 
@@ -88,7 +89,7 @@ func (c *Config) originHeaders() (headers []outgoing.Origin, err error) {
 type service struct {
 	base     endpoint.Endpoint
 	origins  []outgoing.Origin
-	standard *roundtrip.Default // the base if there is no other
+	standard *standard.Transport // the base if there is no other
 	client   *roundtrip.Client
 	hung     *hung
 }
@@ -118,8 +119,8 @@ func (c *Config) service(ctx context.Context, h *hung) (*service, error) {
 	if c.Store != nil && guard.Nil(c.Store) {
 		return nil, configErrorf("Config.Store is a nil %T; make one, or leave the field out", c.Store)
 	}
-	standard := roundtrip.NewDefault()
-	return &service{base, origins, standard, roundtrip.NewClient(contextClient(ctx), standard), h}, nil
+	std := standard.New()
+	return &service{base, origins, std, roundtrip.NewClient(contextClient(ctx), std), h}, nil
 }
 
 // checkKeySource validates APIKey and APIKeyFunc, without a call of the latter.

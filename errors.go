@@ -14,7 +14,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/answer"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
-	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip/trace"
 )
 
 // Reasons the service rejects an account. Test with [errors.Is].
@@ -101,7 +101,7 @@ func (e *Error) unspent() bool { return e.Status == http.StatusTooManyRequests |
 type reporter struct {
 	op      string
 	secrets redact.Secrets
-	roundtrip.Progress
+	trace.Progress
 }
 
 // noAnswer is the error of a call that got no answer, or not all of it.
@@ -141,9 +141,9 @@ func (r *reporter) notMade() *Error {
 func (r *reporter) tookDetour(url string) *Error {
 	format := "the answer did not come from %s: the HTTP client's transport follows redirects; configure it not to"
 	switch r.Detour() {
-	case roundtrip.Rewritten:
+	case trace.Rewritten:
 		format = "the answer did not come from %s: the HTTP client's transport changes the URL; set Config.BaseURL to the URL it should use"
-	case roundtrip.Unencrypted:
+	case trace.Unencrypted:
 		format = "the connection to %s is not encrypted: DialTLSContext of the HTTP client's transport must return a TLS connection"
 	}
 	return &Error{Op: r.op, outcome: later, reason: fmt.Sprintf(format, r.secrets.Brief(url))}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
@@ -98,7 +99,7 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 			r.Spent(refreshToken)
 		}
 		wait := failure.RetryAfter
-		if failure.Is(ErrAccountSuspended) || guard.Ended(ctx) || wait > 0 && !sleep(ctx, wait, r.Retry) {
+		if failure.Is(ErrAccountSuspended) || limit.Ended(ctx) || wait > 0 && !sleep(ctx, wait, r.Retry) {
 			return nil, err
 		}
 		if r.Failure != nil && failure.unspent() {
@@ -148,10 +149,10 @@ func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Dura
 func (i *issuer) Explain(err error) tokencache.Explanation {
 	if k, ok := err.(*apikey.Error); ok { // may wrap a foreign error
 		crash, _ := k.Unwrap().(*guard.Crash)
-		overdue, _ := k.Unwrap().(guard.Overdue)
+		overdue, _ := k.Unwrap().(limit.Overdue)
 		return tokencache.Explanation{Temporary: true, Local: true, Late: overdue.Late, Crash: crash}
 	}
-	overdue, _ := errors.AsType[guard.Overdue](err)
+	overdue, _ := errors.AsType[limit.Overdue](err)
 	crash, _ := errors.AsType[*guard.Crash](err)
 	e, ok := errors.AsType[*Error](err)
 	if !ok {

@@ -14,7 +14,9 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/outgoing"
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 	"github.com/apivideo/api.video-go-oauth2/internal/replay"
+	"github.com/apivideo/api.video-go-oauth2/internal/replay/refused"
 	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip/standard"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
 
@@ -88,7 +90,7 @@ func (t *Transport) CloseIdleConnections() {
 	if err != nil && guard.Nil(t.Base) {
 		return
 	}
-	roundtrip.CloseIdleConnections(t.base(a))
+	standard.CloseIdleConnections(t.base(a))
 }
 
 func (t *Transport) base(a *account) http.RoundTripper {
@@ -135,13 +137,13 @@ const mostSends = 3
 func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *replay.Gate) (*http.Response, error) {
 	var first time.Time // of the first 401
 	for sends := 1; ; sends++ {
-		refused := time.Now()
+		at := time.Now()
 		// Read the body first: the auth call may need its connection.
 		said, whole := a.takeBody(req.Context(), resp, token)
-		if whole && !refusesToken(said) || len(said) > replay.MaxRefusal {
+		if whole && !refusesToken(said) || len(said) > refused.MaxBody {
 			return resp, nil
 		}
-		a.cache.Refuse(token, refused)
+		a.cache.Refuse(token, at)
 		if sends == mostSends || sends > 1 && token.RequestedSince(first) {
 			return resp, nil
 		}
@@ -164,7 +166,7 @@ func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token
 			return resp, err
 		}
 		if sends == 1 {
-			first = refused
+			first = at
 		}
 	}
 }
@@ -184,9 +186,9 @@ func (a *account) replacement(ctx context.Context, refused *tokencache.Token, si
 	return nil, errNotReplayable
 }
 
-// takeBody reads the body of a 401 to token. See [replay.TakeBody].
+// takeBody reads the body of a 401 to token. See [refused.TakeBody].
 func (a *account) takeBody(ctx context.Context, resp *http.Response, token *tokencache.Token) (read []byte, whole bool) {
-	read, whole, crash := replay.TakeBody(ctx, resp, &a.service.hung.bodies)
+	read, whole, crash := refused.TakeBody(ctx, resp, &a.service.hung.bodies)
 	if crash != nil { // its text may show the request
 		secrets := a.issuer.accounts.Secrets(token.AccessToken, token.RefreshToken)
 		a.cache.LogCrash(&guard.Crash{Text: secrets.Redact(crash.Text), Stack: crash.Stack})

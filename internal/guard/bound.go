@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 // MostHanging is how many calls of one [Bound] may hang.
@@ -69,6 +71,6 @@ func CallWithin[T any](ctx context.Context, b *Bound, f func() (T, error)) (v T,
 	case r := <-results:
 		return r.Value, r.Err
 	case <-ctx.Done():
-		return v, Cause(ctx)
+		return v, limit.Cause(ctx)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -64,15 +65,15 @@ func TestBoundGrace(t *testing.T) {
 
 func TestEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := guard.WithLimit(t.Context(), time.Second)
+		ctx, cancel := limit.With(t.Context(), time.Second)
 		defer cancel()
-		assert.False(t, guard.Ended(ctx))
-		assert.False(t, guard.Ended(t.Context()))
+		assert.False(t, limit.Ended(ctx))
+		assert.False(t, limit.Ended(t.Context()))
 		time.Sleep(time.Second)
-		assert.True(t, guard.Ended(ctx))
-		ctx, cancel = guard.WithLimit(t.Context(), time.Second)
+		assert.True(t, limit.Ended(ctx))
+		ctx, cancel = limit.With(t.Context(), time.Second)
 		cancel()
-		assert.True(t, guard.Ended(ctx))
+		assert.True(t, limit.Ended(ctx))
 	})
 }
 
@@ -89,7 +90,7 @@ func TestEndedWaitsForALateTimer(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		start := time.Now()
-		assert.True(t, guard.Ended(late{ctx, start}))
+		assert.True(t, limit.Ended(late{ctx, start}))
 		assert.Equal(t, time.Minute, time.Since(start))
 	})
 }

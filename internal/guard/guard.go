@@ -9,7 +9,8 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
-	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 // Crash is the error of code that panicked, or that ended its goroutine with
@@ -74,7 +75,7 @@ func crash(value any) *Crash {
 }
 
 // Call is like [Go], but waits for the result. If ctx ends first, it returns the
-// [Cause] of ctx; f may still be running.
+// [limit.Cause] of ctx; f may still be running.
 func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	results := Go(f)
 	select {
@@ -82,21 +83,8 @@ func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 		return r.Value, r.Err
 	case <-ctx.Done():
 		var zero T
-		return zero, Cause(ctx)
+		return zero, limit.Cause(ctx)
 	}
-}
-
-// Within receives from c. ok is false if that takes longer than d, or ctx ends.
-func Within[T any](ctx context.Context, d time.Duration, c <-chan T) (v T, ok bool) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case v = <-c:
-		return v, true
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return v, false
 }
 
 // ends bounds the contexts that do not say why they ended.

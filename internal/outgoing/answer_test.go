@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/internal/outgoing"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"

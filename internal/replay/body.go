@@ -1,3 +1,4 @@
+// Package replay sends the body of a request again.
 package replay
 
 import (
@@ -6,9 +7,13 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
+
+// patience limits a call of a request's body.
+const patience = 1 * time.Second
 
 // hasBody reports whether the request has a body with bytes in it.
 func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
@@ -111,6 +116,6 @@ func (g *Gate) Shut(ctx context.Context) bool {
 		close(g.idle)
 	}
 	g.mu.Unlock()
-	_, ok := guard.Within(ctx, patience, g.idle)
+	_, ok := limit.Within(ctx, patience, g.idle)
 	return ok
 }

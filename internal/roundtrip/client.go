@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip/standard"
 )
 
 // Client makes auth calls. It follows no redirect, and uses a dead connection only
@@ -20,11 +22,11 @@ type Client struct {
 	silence    atomic.Int32 // calls without an answer, for this renewal
 }
 
-// NewClient returns a Client like c. If that has no Transport, standard is used.
-func NewClient(c *http.Client, standard *Default) *Client {
+// NewClient returns a Client like c. If that has no Transport, std is used.
+func NewClient(c *http.Client, std *standard.Transport) *Client {
 	base := c.Transport
 	if guard.Nil(base) {
-		base = standard
+		base = std
 	}
 	return &Client{client: *c, base: base}
 }
@@ -47,7 +49,7 @@ func (c *Client) Unanswered() {
 // Do sends req.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	client, base := c.client, c.base
-	if _, ok := base.(*Default); ok {
+	if _, ok := base.(*standard.Transport); ok {
 		if t, ok := http.DefaultTransport.(*http.Transport); ok {
 			base = t
 		}
@@ -71,8 +73,8 @@ func renewed(ctx context.Context, base http.RoundTripper, clone bool) http.Round
 		return overHTTP1(t)
 	}
 	if _, ok := base.(interface{ CloseIdleConnections() }); ok {
-		guard.Within(ctx, settling, make(chan struct{}))
-		CloseIdleConnections(base)
+		limit.Within(ctx, settling, make(chan struct{}))
+		standard.CloseIdleConnections(base)
 	}
 	return base
 }

@@ -19,11 +19,11 @@ import (
 // Cache keeps the current token and has it renewed. It is safe for concurrent
 // use.
 type Cache struct {
-	values     context.Context // the values of the construction context
-	ended      <-chan struct{} // closed when that context ends; background renewal then stops
-	issuer     Issuer
-	store      Store         // nil: the token stays in this process
-	storeCalls chan struct{} // has an element for each call of the Store that runs; nil without a Store
+	values context.Context // the values of the construction context
+	ended  <-chan struct{} // closed when that context ends; background renewal then stops
+	issuer Issuer
+	store  Store       // nil: the token stays in this process
+	hung   guard.Bound // of calls of the Store that do not return
 
 	waits atomic.Uint64 // callers that waited for a flight
 
@@ -47,9 +47,6 @@ type offer struct {
 // stays in this process. A nil Journal logs nothing.
 func New(ctx context.Context, i Issuer, s Store, j *journal.Journal) *Cache {
 	c := &Cache{values: context.WithoutCancel(ctx), ended: ctx.Done(), issuer: i, store: s}
-	if s != nil {
-		c.storeCalls = make(chan struct{}, maxStoreCalls)
-	}
 	state := c.lock()
 	defer c.unlock(state)
 	state.cache, state.log.journal = c, j

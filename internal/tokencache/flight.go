@@ -46,7 +46,7 @@ type progress struct {
 	trial   trial // of the new token
 
 	hold      chan struct{} // closed when requests no longer wait for the flight; nil if they need not
-	holdTimer *time.Timer
+	holdTimer *time.Timer   // of the hold; not nil if there was one
 }
 
 // join returns the running flight, or starts one, for a caller to wait for. The

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 const (
@@ -56,7 +56,7 @@ func (c *Cache) Refuse(t *Token, at time.Time) {
 
 func (s *state) refuse(t *Token, at time.Time) {
 	r := &s.refusals
-	if guard.Elapsed(r.last, at) >= quietTime {
+	if limit.Elapsed(r.last, at) >= quietTime {
 		r.unhelpful, r.until, t.trial = 0, moment{}, noTrial
 	}
 	r.last = at
@@ -177,7 +177,7 @@ func (s *state) replaceBy(f *flight, refused *Token, since time.Time) {
 		p.since = since
 	}
 	rest := holdTime - s.now.Sub(s.refusals.at)
-	if !own || !s.refused() || rest <= 0 || s.failures.last != nil || s.refusals.unhelpful >= freeRenewals || p.wasHeld() {
+	if !own || !s.refused() || rest <= 0 || s.failures.last != nil || s.refusals.unhelpful >= freeRenewals || p.holdTimer != nil {
 		return
 	}
 	p.hold = make(chan struct{})
@@ -187,9 +187,6 @@ func (s *state) replaceBy(f *flight, refused *Token, since time.Time) {
 		}
 	})
 }
-
-// wasHeld reports whether requests have waited for the flight.
-func (p *progress) wasHeld() bool { return p.holdTimer != nil }
 
 // endHold lets the requests that wait use the current token.
 func (s *state) endHold() {

@@ -3,25 +3,22 @@ package tokencache
 import (
 	"bytes"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 const (
 	storeTime = 1 * time.Second // for reading from the Store, and for writing to it
 	lastPart  = 8               // in the last eighth of the renewal window, the Store is not needed
-	// maxStoreCalls is how many calls of the Store may run at a time. More run only
-	// if they do not return in time.
-	maxStoreCalls = 8
 )
 
 // storeError is a failure of the Store. It says nothing about the service.
 type storeError struct {
 	doing string
 	text  string // of a foreign error, whose methods may not be called again
-	cause error  // a *guard.Crash or a guard.Overdue; nil otherwise
+	cause error  // a *guard.Crash or a limit.Overdue; nil otherwise
 }
 
 func (e *storeError) Error() string { return "apivideo: " + e.doing + " the store: " + e.text }
@@ -37,29 +34,25 @@ func storeErrorOf(doing string, err error) error {
 	e := &storeError{doing: doing, text: err.Error()}
 	if crash := guard.CrashIn(err); crash != nil {
 		e.cause = crash
-	} else if o, ok := err.(guard.Overdue); ok {
+	} else if o, ok := err.(limit.Overdue); ok {
 		e.cause = o
 	}
 	return e
 }
 
-var errStoreHangs = errors.New("earlier calls have not returned")
-
-// callStore starts a call of the Store. It fails at once if too many calls have
-// not returned. The error is a *storeError, or a *guard.Crash.
-func callStore[T any](c *Cache, doing string, f func() (T, error)) <-chan guard.Result[T] {
-	select {
-	case c.storeCalls <- struct{}{}:
-		return guard.Go(func() (T, error) {
-			defer func() { <-c.storeCalls }()
-			v, err := f()
-			return v, storeErrorOf(doing, err)
-		})
-	default:
+// callStore starts a call of the Store. leave must be called when nobody waits for
+// it any more. The call fails at once if too many hang.
+func callStore[T any](c *Cache, doing string, f func() (T, error)) (results <-chan guard.Result[T], leave func()) {
+	results, leave, ok := guard.Start(&c.hung, func() (T, error) {
+		v, err := f()
+		return v, storeErrorOf(doing, err)
+	})
+	if !ok {
 		full := make(chan guard.Result[T], 1)
-		full <- guard.Result[T]{Err: errStoreHangs}
-		return full
+		full <- guard.Result[T]{Err: guard.ErrFull}
+		return full, func() {}
 	}
+	return results, leave
 }
 
 // obtainShared gets the token of a flight. If another process has stored a new
@@ -125,10 +118,10 @@ func (c *Cache) postponed(f *flight, err error) (p *failure) {
 // look reads the Store. It returns after storeTime even if the Store ignores its
 // context.
 func (c *Cache) look(f *flight) (content, error) {
-	ctx, cancel := guard.WithPatience(f.ctx, storeTime)
+	ctx, cancel := limit.WithPatience(f.ctx, storeTime)
 	defer cancel()
 	a := f.account // which may change before a slow Load returns
-	reading := callStore(c, "reading", func() (content, error) {
+	reading, leave := callStore(c, "reading", func() (content, error) {
 		sealed, err := c.store.Load(ctx, a.Name)
 		if err != nil && ctx.Err() != nil {
 			err = context.Cause(ctx) // it says more than the Store's error
@@ -138,6 +131,7 @@ func (c *Cache) look(f *flight) (content, error) {
 		}
 		return c.open(a, bytes.Clone(sealed), time.Now()), nil
 	})
+	defer leave()
 	select {
 	case r := <-reading:
 		return r.Value, storeErrorOf("reading", r.Err)

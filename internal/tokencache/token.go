@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 const (
@@ -77,7 +77,7 @@ const (
 // request was sent.
 func NewToken(g Grant, issued time.Time) *Token {
 	now := time.Now()
-	return newToken(g, issued, g.Lifetime-guard.Elapsed(issued, now), now)
+	return newToken(g, issued, g.Lifetime-limit.Elapsed(issued, now), now)
 }
 
 // newToken makes a Token that expires at now plus remaining.

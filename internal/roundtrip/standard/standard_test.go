@@ -1,4 +1,4 @@
-package roundtrip_test
+package standard_test
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
-	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip/standard"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -42,7 +42,7 @@ func (c *counted) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.next().RoundTrip(r)
 }
 
-func (c *counted) CloseIdleConnections() { roundtrip.CloseIdleConnections(c.next()) }
+func (c *counted) CloseIdleConnections() { standard.CloseIdleConnections(c.next()) }
 
 // api is a fake service that is http.DefaultTransport during the test.
 func api(t *testing.T) (srv *apivideotest.Server, net *counted) {
@@ -128,7 +128,7 @@ func TestDefaultLeadsBack(t *testing.T) {
 			wrapper := install(srv)
 			get(t, http.DefaultClient, srv.URL+"/videos")
 			http.DefaultClient.CloseIdleConnections()
-			roundtrip.CloseIdleConnections(http.DefaultTransport)
+			standard.CloseIdleConnections(http.DefaultTransport)
 			assert.Equal(t, 1, net.seen["/videos"])
 			if wrapper != nil {
 				assert.Equal(t, map[string]int{"/auth/api-key": 1, "/videos": 2}, wrapper.seen, "on the way there, and back")
@@ -169,7 +169,7 @@ func TestDefaultUsualCostsNothing(t *testing.T) {
 		sent = r.Context()
 		return resp, nil
 	}))
-	d := roundtrip.NewDefault()
+	d := standard.New()
 	http.DefaultTransport = usual
 	req, err := http.NewRequestWithContext(t.Context(), "GET", "made-up://host/", nil)
 	require.NoError(t, err)
@@ -185,5 +185,5 @@ func TestDefaultNeither(t *testing.T) {
 	get(t, client, srv.URL+"/videos")
 	http.DefaultTransport = tripper(func(*http.Request) (*http.Response, error) { return nil, nil })
 	_, err := client.Get(srv.URL + "/videos")
-	assert.ErrorContains(t, err, "the base transport (roundtrip_test.tripper) returned neither a response nor an error")
+	assert.ErrorContains(t, err, "the base transport (standard_test.tripper) returned neither a response nor an error")
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package guard_test
+package limit_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -23,12 +23,12 @@ func TestPatienceIsExactInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, d := range []time.Duration{time.Second, 20 * time.Second, 20 * time.Nanosecond} {
 			start := time.Now()
-			ctx, cancel := guard.WithPatience(t.Context(), d)
+			ctx, cancel := limit.WithPatience(t.Context(), d)
 			<-ctx.Done()
 			assert.Equal(t, d, time.Since(start))
 			assert.Equal(t, "no answer within "+d.String(), context.Cause(ctx).Error())
 			cancel()
-			ctx, cancel = guard.WithPatience(t.Context(), d)
+			ctx, cancel = limit.WithPatience(t.Context(), d)
 			cancel() // which leaves no goroutine
 			assert.Equal(t, "context canceled", context.Cause(ctx).Error())
 		}
@@ -43,7 +43,7 @@ func TestPatienceStretchesWithoutTheProcessor(t *testing.T) {
 	const patience, pause = time.Second, 2 * time.Second
 	if os.Getenv("TEST_PATIENCE") != "" {
 		start := time.Now()
-		ctx, cancel := guard.WithPatience(t.Context(), patience)
+		ctx, cancel := limit.WithPatience(t.Context(), patience)
 		defer cancel()
 		time.AfterFunc(patience/10, func() {
 			fmt.Println("stopping")

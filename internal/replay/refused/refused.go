@@ -1,5 +1,5 @@
-// Package replay reads the body of a 401, and sends the body of a request again.
-package replay
+// Package refused reads the body of a 401.
+package refused
 
 import (
 	"bytes"
@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 const (
-	// MaxRefusal is how many bytes of a 401's body are read to find its reason.
+	// MaxBody is how many bytes of a 401's body are read to find its reason.
 	// The service's problems have a few hundred.
-	MaxRefusal = 64 << 10
-	// patience limits the read of a 401's body, and a call of a request's body.
+	MaxBody = 64 << 10
+	// patience limits the read of a body.
 	patience = 1 * time.Second
 )
 
@@ -41,7 +42,7 @@ func TakeBody(ctx context.Context, resp *http.Response, hung *guard.Bound) (read
 	}
 	defer leave()
 	resp.Body = b
-	if r, ok := guard.Within(ctx, patience, results); ok {
+	if r, ok := limit.Within(ctx, patience, results); ok {
 		crash, _ = r.Err.(*guard.Crash)
 	}
 	read, whole = b.handOver()
@@ -99,7 +100,7 @@ func (b *lateBody) add(p []byte, err error) (more, whole bool) {
 		err = io.EOF // an HTTP/2 stream may stay open after its last byte
 	}
 	b.err = err
-	b.ended = err != nil || b.total > MaxRefusal || b.handed
+	b.ended = err != nil || b.total > MaxBody || b.handed
 	b.done = err != nil && !b.handed
 	return !b.ended, b.done
 }

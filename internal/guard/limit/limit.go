@@ -1,4 +1,6 @@
-package guard
+// Package limit limits how long code may take, and knows when the process itself did
+// not run meanwhile.
+package limit
 
 import (
 	"context"
@@ -23,12 +25,12 @@ type Overdue struct {
 func (o Overdue) Error() string { return "no answer within " + o.Limit.String() }
 func (o Overdue) Unwrap() error { return context.DeadlineExceeded }
 
-// WithLimit returns a context that ends after d, with an [Overdue] as its cause.
-func WithLimit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+// With returns a context that ends after d, with an [Overdue] as its cause.
+func With(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return WithGrace(ctx, d, 0)
 }
 
-// WithGrace is [WithLimit] with a context that ends later, by grace: the code that
+// WithGrace is [With] with a context that ends later, by grace: the code that
 // is called may report its own error until then. The error names d.
 func WithGrace(ctx context.Context, d, grace time.Duration) (context.Context, context.CancelFunc) {
 	d = max(d, 0)
@@ -82,4 +84,17 @@ func WithPatience(ctx context.Context, d time.Duration) (context.Context, contex
 		cancel(Overdue{Limit: d})
 	}()
 	return ctx, func() { cancel(nil) }
+}
+
+// Within receives from c. ok is false if that takes longer than d, or ctx ends.
+func Within[T any](ctx context.Context, d time.Duration, c <-chan T) (v T, ok bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case v = <-c:
+		return v, true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return v, false
 }

@@ -1,4 +1,6 @@
-package roundtrip
+// Package trace follows an auth call: whether there was a connection, and whether
+// the call took a way that it must not take.
+package trace
 
 import (
 	"context"
