@@ -24,9 +24,9 @@ func TestByTitlePrefersTheCurrentIdentifier(t *testing.T) {
 	assert.False(t, ok)
 }
 
-func TestMethodNotAllowedHasNoType(t *testing.T) {
+func TestMethodNotAllowedHasType(t *testing.T) {
 	p, ok := problems.ByTitle("Method is not allowed for this route.")
 	assert.True(t, ok)
 	assert.Equal(t, 405, p.Status)
-	assert.Empty(t, p.Type())
+	assert.Equal(t, "https://docs.api.video/reference/method-not-allowed", p.Type())
 }

@@ -1,9 +1,10 @@
-package apivideotest
+package standin
 
 import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
@@ -45,29 +46,34 @@ type window struct {
 	calls int
 }
 
-// SetRateLimits enforces limits from now on: further calls get a 429 until the
-// minute is over. The zero Limits, the default, enforces none. Auth calls are
-// never limited. Every answer has the rate-limit headers, in any case.
-func (s *Server) SetRateLimits(l Limits) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.limits = [callKinds]int{readCall: l.Reads, writeCall: l.Writes, uploadCall: l.Uploads}
-	s.windows = [callKinds]window{}
+// rates counts calls. It is safe for concurrent use.
+type rates struct {
+	mu      sync.Mutex // guards what follows
+	limits  [callKinds]int
+	windows [callKinds]window
 }
 
-// countRate counts a call and sets the headers that the service sends with
-// every answer. It writes the answer and returns false if the call is one too
-// many.
-func (s *Server) countRate(w http.ResponseWriter, r *http.Request) bool {
-	kind := kindOf(r)
-	limited := s.announceRate(w.Header(), kind)
+// SetLimits enforces limits from now on. Auth calls are never limited.
+func (s *Service) SetLimits(l Limits) {
+	s.rates.mu.Lock()
+	defer s.rates.mu.Unlock()
+	s.rates.limits = [callKinds]int{readCall: l.Reads, writeCall: l.Writes, uploadCall: l.Uploads}
+	s.rates.windows = [callKinds]window{}
+}
+
+// Limit counts a call and sets the headers that the service sends with every
+// answer. It writes the answer and returns true if the call is one too many.
+func (s *Service) Limit(w http.ResponseWriter, r *http.Request) bool {
+	limited := s.rates.announce(w.Header(), kindOf(r))
 	if limited {
-		WriteProblem(w, Problem(problems.TooManyRequests))
+		s.count(func(c *Counters) { c.Limited++ })
+		p := documented(problems.TooManyRequests)
+		p.Write(w)
 	}
-	return !limited
+	return limited
 }
 
-func (s *Server) announceRate(h http.Header, kind callKind) (limited bool) {
+func (s *rates) announce(h http.Header, kind callKind) (limited bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now, in := time.Now(), &s.windows[kind]
@@ -76,9 +82,7 @@ func (s *Server) announceRate(h http.Header, kind callKind) (limited bool) {
 	}
 	in.calls++
 	limit := s.limits[kind]
-	if limited = limit > 0 && in.calls > limit; limited {
-		s.counters.Limited++
-	}
+	limited = limit > 0 && in.calls > limit
 	if limit <= 0 {
 		limit = announcedLimit
 	}

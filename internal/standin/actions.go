@@ -1,0 +1,174 @@
+package standin
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/problems"
+)
+
+// status answers with what has arrived of a video's file. A file that is whole
+// counts as encoded. Nothing is known about its content.
+func status(c *call) (any, *Problem) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u, ingest := c.item.upload, "uploading"
+	var size any
+	qualities := []any{}
+	if u.complete {
+		ingest, size = "uploaded", u.size()
+		for _, kind := range []string{"hls", "mp4"} {
+			qualities = append(qualities, fields{{"type", kind}, {"quality", "360p"}, {"status", "encoded"}})
+		}
+	}
+	metadata := fields{}
+	for _, name := range mediaFields {
+		metadata = append(metadata, fields{{name, nil}}...)
+	}
+	return fields{
+		{"ingest", append(fields{{"status", ingest}, {"filesize", size}}, u.received()...)},
+		{"encoding", fields{{"playable", u.complete}, {"qualities", qualities}, {"metadata", metadata}}},
+	}, nil
+}
+
+// received describes the parts that have arrived. A file that came whole is
+// one range.
+func (u *upload) received() fields {
+	ranges, numbers, total := []any{}, []any{}, any(nil)
+	if u.total > 0 {
+		total = u.total
+	}
+	whole := u.complete && len(u.parts) == 1
+	for _, first := range slices.Sorted(maps.Keys(u.parts)) {
+		size := u.parts[first].size
+		switch {
+		case whole:
+			ranges = append(ranges, fields{{"from", 0}, {"to", size - 1}, {"total", size}})
+		case u.bytes:
+			ranges = append(ranges, fields{{"from", first}, {"to", first + size - 1}, {"total", u.total}})
+		default:
+			numbers = append(numbers, first)
+		}
+	}
+	if u.bytes || whole {
+		total = nil
+	}
+	return fields{{"receivedBytes", ranges}, {"receivedParts", fields{{"parts", numbers}, {"total", total}}}}
+}
+
+// pickThumbnail takes a time of the video, whose picture nobody knows.
+func pickThumbnail(c *call) (any, *Problem) {
+	in, refused := c.body()
+	if refused != nil {
+		return nil, refused
+	}
+	if refused := refuse(apply(thumbnailPick, in, OnCreate, "", payload{})); refused != nil {
+		return nil, refused
+	}
+	return c.edit(nil, nil)
+}
+
+// discard makes a video one that is deleted later.
+func discard(it *item) *item {
+	now := time.Now()
+	end := now.AddDate(0, 1, 0)
+	it = it.with(map[string]any{"discarded": true, "discardedAt": moment(now), "deletesAt": moment(end)})
+	it.expiry = end
+	return it
+}
+
+// restore makes a discarded video one that is not.
+func restore(c *call) (any, *Problem) {
+	in, refused := c.body()
+	if refused != nil {
+		return nil, refused
+	}
+	if in["discarded"] != false {
+		p := invalidAttribute("discarded", "Value must be false.")
+		return nil, refuse([]Problem{p})
+	}
+	changed, refused := c.change(c.resource, c.item, func(it *item) (*item, *Problem) {
+		it = it.with(map[string]any{"discarded": false, "discardedAt": nil, "deletesAt": nil})
+		it.expiry = time.Time{}
+		return it, nil
+	})
+	if refused != nil {
+		return nil, refused
+	}
+	return c.resource.show(c.view(changed)), nil
+}
+
+// endBroadcast ends what a live stream sends. It goes on for a few seconds at
+// the service.
+func endBroadcast(c *call) (any, *Problem) {
+	_, refused := c.change(c.resource, c.item, func(it *item) (*item, *Problem) {
+		return it.with(map[string]any{"broadcasting": false}), nil
+	})
+	return nil, refused
+}
+
+// summarySource answers with the text of a summary.
+func summarySource(c *call) (any, *Problem) {
+	if c.item.values["sourceStatus"] != "completed" {
+		return nil, c.resource.notFound()
+	}
+	return show(summaryText, c.item.values, c.view(c.item)), nil
+}
+
+// summarize finishes a new summary of a video. A generated one is there at
+// once, and made up.
+func summarize(a *api, values map[string]any) *Problem {
+	videos := resource("videos")
+	it := a.get(videos, nil, values["videoId"].(string))
+	if it == nil {
+		return videos.notFound()
+	}
+	if values["origin"] == "auto" {
+		values["sourceStatus"] = "completed"
+		values["title"], values["abstract"] = it.values["title"], "A made-up summary."
+		values["takeaways"] = []any{"The first point.", "The second point.", "The third point."}
+	}
+	return nil
+}
+
+// writeSummary sets the text of a summary that has none.
+func writeSummary(c *call) (any, *Problem) {
+	in, refused := c.body()
+	if refused != nil {
+		return nil, refused
+	}
+	changed, refused := c.change(c.resource, c.item, func(it *item) (*item, *Problem) {
+		if it.values["sourceStatus"] != "missing" {
+			p := documented(problems.SummaryExists)
+			return nil, &p
+		}
+		it = it.with(map[string]any{"sourceStatus": "completed"})
+		c.resource.touch(it.values)
+		return it, refuse(apply(summaryText, in, OnUpdate, "", it.values))
+	})
+	if refused != nil {
+		return nil, refused
+	}
+	return show(summaryText, changed.values, c.view(changed)), nil
+}
+
+// tagsOf counts the videos of each tag.
+func tagsOf(c *call) ([]*item, fields, *Problem) {
+	counts := map[string]int64{}
+	videos := resource("videos")
+	c.mu.Lock()
+	for _, it := range c.in(videos.Name).order {
+		if list, _ := it.values["tags"].([]any); videos.shows(it) {
+			for _, tag := range list {
+				counts[tag.(string)]++
+			}
+		}
+	}
+	c.mu.Unlock()
+	var items []*item
+	for _, tag := range slices.Sorted(maps.Keys(counts)) {
+		items = append(items, &item{values: map[string]any{"value": tag, "videoCount": counts[tag]}})
+	}
+	return items, nil, nil
+}

@@ -1,0 +1,202 @@
+package standin
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/problems"
+)
+
+// Resource is a row of the table: a kind of thing that clients create, and the
+// operations on it.
+type Resource struct {
+	Name   string // also of its collection
+	Of     string // the resource whose collection it shows, if it has none
+	Path   string
+	Parent string // the resource that it belongs to
+	ID     string // the field with its identifier
+	Prefix string // of the identifier; clients choose it if this is empty
+
+	// Statuses of the answers. An operation without one is not served.
+	List, Create, Read, Update, Delete int
+
+	Fields  []Field
+	Filters []Filter
+	Sort    []string       // the fields that lists can be sorted by
+	Only    map[string]any // the values of the items that it shows; nil for all
+	Unique  string         // a field whose values differ, a second one is a conflict
+
+	Upload      *Upload // clients create it with a file
+	Attachments []Attachment
+	Actions     []Action
+
+	// Finish sets what follows from the values of a new item, or refuses them.
+	Finish func(a *api, values map[string]any) *Problem
+
+	// Discard returns what a deletion makes of an item. If it is nil, the item
+	// is deleted.
+	Discard func(*item) *item
+
+	// Derive computes what a list has. If it is nil, the collection has it.
+	Derive func(c *call) (items []*item, context fields, refused *Problem)
+}
+
+// Upload says which files an operation takes.
+type Upload struct {
+	Extensions []string // nil for all
+	Max        int64    // bytes; 0 for no limit
+}
+
+// Attachment is a file that belongs to an item.
+type Attachment struct {
+	Name         string
+	Post, Delete int // the statuses
+	Upload       Upload
+}
+
+// Action is an operation that is none of the usual ones.
+type Action struct {
+	Method, Path string // below the item's path
+	Status       int
+	Do           func(c *call) (any, *Problem)
+}
+
+// Filter is a parameter of lists.
+type Filter struct {
+	Name  string // of the parameter
+	Field string // the same if it is empty
+	Match func(value any, want []string) bool
+}
+
+// fields are an object with its fields in order.
+type fields []struct {
+	name  string
+	value any
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (f fields) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	for i, field := range f {
+		b.WriteByte("{,"[min(i, 1)])
+		encoder.Encode(field.name)
+		b.WriteByte(':')
+		if err := encoder.Encode(field.value); err != nil {
+			return nil, err
+		}
+	}
+	if len(f) == 0 {
+		b.WriteByte('{')
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// view is an item in an answer.
+type view struct {
+	*item
+	base string // the URL of the service
+}
+
+// show returns an item as the answers have it.
+func (r *Resource) show(v view) fields { return show(r.Fields, v.values, v) }
+
+func show(of []Field, values map[string]any, v view) (shown fields) {
+	for _, f := range of {
+		value := values[f.Name]
+		if f.Show != nil {
+			value = f.Show(v)
+		}
+		if f.Hidden || value == nil && !f.Null {
+			continue
+		}
+		shown = append(shown, struct {
+			name  string
+			value any
+		}{f.Name, f.order(value, v)})
+	}
+	return shown
+}
+
+// order returns a value with the fields of its objects in order.
+func (f *Field) order(value any, v view) any {
+	if f.Fields == nil {
+		return value
+	}
+	switch stored := value.(type) {
+	case map[string]any:
+		return show(f.Fields, stored, v)
+	case []any:
+		list := make([]any, len(stored))
+		for i := range stored {
+			list[i] = show(f.Fields, stored[i].(map[string]any), v)
+		}
+		return list
+	}
+	return value
+}
+
+// collection is the name of the collection that r shows.
+func (r *Resource) collection() string {
+	if r.Of != "" {
+		return r.Of
+	}
+	return r.Name
+}
+
+// shows reports whether an item is one of those that r shows.
+func (r *Resource) shows(it *item) bool {
+	for name, value := range r.Only {
+		if it.values[name] != value {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Resource) notFound() *Problem {
+	p := named(problems.NotFound, r.ID)
+	return &p
+}
+
+// resource returns the row with this name.
+func resource(name string) *Resource {
+	for i := range resources {
+		if resources[i].Name == name {
+			return &resources[i]
+		}
+	}
+	panic("standin: no resource " + name)
+}
+
+// call is a request that is being served.
+type call struct {
+	*api
+	w        http.ResponseWriter
+	r        *http.Request
+	resource *Resource
+	parent   *item // nil for none
+	item     *item // that the path names, nil for none
+}
+
+// view returns an item for the answer.
+func (c *call) view(it *item) view { return view{it, base(c.r)} }
+
+// base is the URL of the service, as the client knows it.
+func base(r *http.Request) string {
+	if r.TLS != nil || r.URL.Scheme == "https" {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// touch sets the time of the last change, if the resource shows it.
+func (r *Resource) touch(values map[string]any) {
+	if _, has := values["updatedAt"]; has {
+		values["updatedAt"] = moment(time.Now())
+	}
+}

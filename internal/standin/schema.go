@@ -1,0 +1,191 @@
+package standin
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// Type is the type of a field's value in JSON.
+type Type int
+
+// The types. A Time is a text in ATOM format.
+const (
+	Text Type = iota
+	Boolean
+	Integer
+	Time
+	List   // of texts, or of objects if the field has Fields
+	Object // of texts, or as its Fields say
+)
+
+// notOfType are the titles of the problem that a value of another type is.
+var notOfType = [...]string{
+	Text: "This attribute must be a string.", Boolean: "This attribute must be a boolean.",
+	Integer: "This attribute must be an integer.", Time: "This attribute must be a ISO-8601 date.",
+	List: "This attribute must be an array.", Object: "This attribute must be an object.",
+}
+
+// Write says when a client may set a field.
+type Write int
+
+// A seed may set every field.
+const (
+	OnCreate Write = 1 << iota
+	OnUpdate
+	onSeed
+	Always = OnCreate | OnUpdate
+)
+
+// Field is a row of a resource.
+type Field struct {
+	Name     string
+	Type     Type
+	Write    Write
+	Fields   []Field // of an object, or of each object of a list
+	Required bool    // and neither null nor empty
+	Default  any     // a value, or a func() any; nil for none
+	Null     bool    // a value that is missing is null in answers, else the field is left out
+	Hidden   bool    // it is in no answer
+	Enum     []string
+	Pattern  *regexp.Regexp // of a text
+	Detail   string         // what is wrong with a value that Enum or Pattern refuses
+	Max      int            // characters of a text, elements of a list, or the greatest integer; 0 for no limit
+
+	// Show computes the value for answers. If it is nil, the answer has the
+	// stored value.
+	Show func(v view) any
+}
+
+// payload is a JSON object that a client sent.
+type payload = map[string]any
+
+// defaults returns the values of a resource that a client has not set yet.
+func defaults(fields []Field) map[string]any {
+	values := make(map[string]any, len(fields))
+	for _, f := range fields {
+		switch d := f.Default.(type) {
+		case nil:
+		case func() any:
+			values[f.Name] = d()
+		default:
+			values[f.Name] = d
+		}
+	}
+	return values
+}
+
+// apply sets what in names, of the fields that may be written now, and returns
+// what is wrong with it. path is the name of the enclosing object.
+func apply(fields []Field, in payload, when Write, path string, values map[string]any) (wrong []Problem) {
+	for _, f := range fields {
+		if f.Write&when == 0 && when != onSeed {
+			continue
+		}
+		name := path + f.Name
+		if path != "" {
+			name = path + "[" + f.Name + "]"
+		}
+		value, given := in[f.Name]
+		missing := value == nil || value == ""
+		switch {
+		case f.Required && missing && (given || when != OnUpdate):
+			wrong = append(wrong, f.missing(name, given))
+		case !given:
+		case value == nil:
+			delete(values, f.Name)
+			if d := defaults([]Field{f}); d[f.Name] != nil {
+				values[f.Name] = d[f.Name]
+			}
+		default:
+			checked, problems := f.check(name, value)
+			values[f.Name] = checked
+			wrong = append(wrong, problems...)
+		}
+	}
+	return wrong
+}
+
+// missing is the problem of a required field without a value.
+func (f *Field) missing(name string, given bool) Problem {
+	if given {
+		return invalidAttribute(name, "This value should not be blank.")
+	}
+	return named(attributeRequired, name)
+}
+
+// check returns a value as it is stored, and what is wrong with it.
+func (f *Field) check(name string, value any) (any, []Problem) {
+	refuse := func(detail string) (any, []Problem) { return nil, []Problem{invalidAttribute(name, detail)} }
+	switch v := value.(type) {
+	case string:
+		if f.Type != Text && f.Type != Time {
+			break
+		}
+		if f.Type == Time {
+			at, err := time.Parse(time.RFC3339, v)
+			if err != nil {
+				break
+			}
+			return moment(at), nil
+		}
+		if f.Enum != nil && !slices.Contains(f.Enum, v) || f.Pattern != nil && !f.Pattern.MatchString(v) {
+			return refuse(f.Detail)
+		}
+		if f.Max > 0 && len([]rune(v)) > f.Max {
+			return refuse(fmt.Sprintf("This value is too long. It should have %d characters or less.", f.Max))
+		}
+		return v, nil
+	case bool:
+		if f.Type == Boolean {
+			return v, nil
+		}
+	case json.Number:
+		n, err := v.Int64()
+		if f.Type != Integer || err != nil {
+			break
+		}
+		if n < 0 || n > int64(cmp.Or(f.Max, math.MaxInt32)) {
+			return refuse("This value is out of range.")
+		}
+		return n, nil
+	case []any:
+		if f.Type == List {
+			return f.checkList(name, v)
+		}
+	case payload:
+		if f.Type == Object {
+			return f.checkObject(name, v)
+		}
+	}
+	p := named(invalidAttributeID, name)
+	p.Title = notOfType[f.Type]
+	return nil, []Problem{p}
+}
+
+func (f *Field) checkList(name string, list []any) (any, []Problem) {
+	if f.Max > 0 && len(list) > f.Max {
+		return nil, []Problem{invalidAttribute(name, fmt.Sprintf("This collection should contain %d elements or less.", f.Max))}
+	}
+	element := Field{Type: Text}
+	if f.Fields != nil {
+		element = Field{Type: Object, Fields: f.Fields}
+	}
+	checked, wrong := make([]any, len(list)), []Problem(nil)
+	for i, v := range list {
+		var problems []Problem
+		checked[i], problems = element.check(fmt.Sprintf("%s[%d]", name, i), v)
+		wrong = append(wrong, problems...)
+	}
+	return checked, wrong
+}
+
+func (f *Field) checkObject(name string, in payload) (any, []Problem) {
+	values := defaults(f.Fields)
+	wrong := apply(f.Fields, in, onSeed, name, values) // it is replaced as a whole
+	return values, wrong
+}

@@ -1,0 +1,316 @@
+package standin
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+)
+
+// The table follows version 1.4 of the service's OpenAPI file.
+
+var (
+	jpegs  = Upload{Extensions: []string{"jpeg", "jpg", "JPG", "JPEG"}, Max: 8 << 20}
+	images = []string{"jpeg", "jpg", "JPG", "JPEG", "png", "PNG"}
+	texts  = Upload{Max: 8 << 20}
+)
+
+// createdAt and updatedAt are fields of most resources.
+var (
+	createdAt = Field{Name: "createdAt", Type: Time, Default: now}
+	updatedAt = Field{Name: "updatedAt", Type: Time, Default: now}
+)
+
+func isOn(name string, on bool) Field {
+	return Field{Name: name, Type: Boolean, Write: Always, Default: on}
+}
+
+func color(name, value string) Field { return Field{Name: name, Write: Always, Default: value} }
+
+var metadata = Field{Name: "metadata", Type: List, Write: Always, Default: []any{}, Fields: []Field{
+	{Name: "key", Default: ""},
+	{Name: "value", Default: ""},
+}}
+
+var restreams = Field{Name: "restreams", Type: List, Write: Always, Default: []any{}, Max: 5, Fields: []Field{
+	{Name: "name", Required: true},
+	{Name: "serverUrl", Required: true, Pattern: regexp.MustCompile(`^rtmps?://[^/]+/.+$`),
+		Detail: "RTMP URL should have the following format: [rtmp|rtmps]://[host]/[app name]."},
+	{Name: "streamKey", Required: true},
+}}
+
+const languageDetail = `The "language" attribute must contain only letters and dashes (for example "fr", "fr-BE").`
+
+// videoFields are the fields of a video.
+var videoFields = []Field{
+	{Name: "videoId"},
+	createdAt,
+	{Name: "title", Write: Always, Required: true},
+	{Name: "description", Write: Always, Default: ""},
+	{Name: "playerId", Write: Always},
+	{Name: "tags", Type: List, Write: Always, Default: []any{}},
+	metadata,
+	{Name: "publishedAt", Type: Time, Default: now},
+	updatedAt,
+	{Name: "discarded", Type: Boolean, Default: false},
+	{Name: "discardedAt", Type: Time, Null: true},
+	{Name: "deletesAt", Type: Time, Null: true},
+	{Name: "language", Write: Always, Detail: `The "language" attribute is not valid.`, Enum: []string{
+		"ar", "ca", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hr", "hu", "it", "ja", "ko", "ml",
+		"nl", "nn", "no", "pl", "pt", "ru", "sk", "sl", "te", "tr", "uk", "ur", "vi", "zh",
+	}},
+	{Name: "languageOrigin", Null: true, Show: languageOrigin},
+	isOn("public", true),
+	isOn("panoramic", false),
+	isOn("mp4Support", true),
+	{Name: "source", Write: OnCreate, Show: source},
+	{Name: "assets", Type: Object, Null: true, Show: videoAssets},
+
+	{Name: "clip", Type: Object, Write: OnCreate, Hidden: true, Fields: []Field{{Name: "startTimecode"}, {Name: "endTimecode"}}},
+	{Name: "watermark", Type: Object, Write: OnCreate, Hidden: true, Fields: []Field{
+		{Name: "id"}, {Name: "top"}, {Name: "left"}, {Name: "bottom"}, {Name: "right"}, {Name: "width"}, {Name: "height"}, {Name: "opacity"},
+	}},
+	{Name: "transcript", Type: Boolean, Write: Always, Hidden: true},
+	{Name: "transcriptSummary", Type: Boolean, Write: Always, Hidden: true},
+	{Name: "liveStreamId", Hidden: true}, // that it was recorded from
+	{Name: "filesize", Type: Integer, Hidden: true},
+}
+
+var (
+	videoSort    = []string{"title", "createdAt", "publishedAt", "updatedAt"}
+	videoFilters = []Filter{
+		{Name: "title", Match: contains},
+		{Name: "tags", Match: hasAll},
+		{Name: "metadata", Match: hasPairs},
+		{Name: "description", Match: contains},
+		{Name: "liveStreamId", Match: equals},
+	}
+)
+
+// summaryText is the source of a summary.
+var summaryText = []Field{
+	{Name: "title", Write: OnUpdate},
+	{Name: "abstract", Write: OnUpdate},
+	{Name: "takeaways", Type: List, Write: OnUpdate, Max: 3},
+}
+
+// thumbnailPick names a picture of a video.
+var thumbnailPick = []Field{{Name: "timecode", Write: OnCreate, Required: true,
+	Pattern: regexp.MustCompile(`^(\d+|\d{2}:\d{2}:\d{2}([.:]\d+)?)$`), Detail: "This value is not a timecode."}}
+
+// languageOrigin is "api" if a client set the language.
+func languageOrigin(v view) any {
+	if v.values["language"] == nil {
+		return nil
+	}
+	return "api"
+}
+
+var resources []Resource
+
+// Some rows refer to functions that read the table.
+func init() {
+	resources = []Resource{{
+		Name: "videos", Path: "/videos", ID: "videoId", Prefix: "vi",
+		List: 200, Create: 201, Read: 200, Update: 200, Delete: 204,
+		Fields: videoFields, Filters: videoFilters, Sort: videoSort,
+		Only: map[string]any{"discarded": false}, Discard: discard,
+		Attachments: []Attachment{{Name: "thumbnail", Post: 200, Upload: jpegs}},
+		Actions: []Action{
+			{http.MethodPost, "source", 201, uploadSource},
+			{http.MethodPatch, "thumbnail", 200, pickThumbnail},
+			{http.MethodGet, "status", 200, status},
+		},
+	}, {
+		Name: "discarded-videos", Of: "videos", Path: "/discarded/videos", ID: "videoId", Prefix: "vi",
+		List: 200, Read: 200,
+		Fields: videoFields, Filters: videoFilters, Sort: videoSort,
+		Only:    map[string]any{"discarded": true},
+		Actions: []Action{{http.MethodPatch, "", 200, restore}},
+	}, {
+		Name: "upload", Path: "/upload",
+		Actions: []Action{{http.MethodPost, "", 201, uploadDelegated}},
+	}, {
+		Name: "upload-tokens", Path: "/upload-tokens", ID: "token", Prefix: "to",
+		List: 200, Create: 200, Read: 200, Delete: 204,
+		Sort: []string{"createdAt", "ttl"},
+		Fields: []Field{
+			{Name: "token"},
+			{Name: "ttl", Type: Integer, Write: OnCreate, Default: int64(0)},
+			createdAt,
+			{Name: "expiresAt", Type: Time},
+		},
+	}, {
+		Name: "live-streams", Path: "/live-streams", ID: "liveStreamId", Prefix: "li",
+		List: 200, Create: 200, Read: 200, Update: 200, Delete: 204,
+		Sort:    []string{"name", "createdAt", "updatedAt"},
+		Filters: []Filter{{Name: "streamKey", Match: equals}, {Name: "name", Match: contains}},
+		Fields: []Field{
+			{Name: "liveStreamId"},
+			{Name: "name", Write: Always, Required: true},
+			{Name: "streamKey", Default: uuid},
+			isOn("public", true),
+			{Name: "assets", Type: Object, Show: liveAssets},
+			{Name: "playerId", Write: Always},
+			{Name: "broadcasting", Type: Boolean, Default: false},
+			restreams,
+			createdAt,
+			updatedAt,
+		},
+		Attachments: []Attachment{{Name: "thumbnail", Post: 201, Delete: 200, Upload: jpegs}},
+		Actions:     []Action{{http.MethodPut, "complete", 202, endBroadcast}},
+	}, {
+		Name: "captions", Parent: "videos", Path: "/videos/{videoId}/captions", ID: "language",
+		List: 200, Create: 200, Read: 200, Update: 200, Delete: 204,
+		Upload: &texts,
+		Fields: []Field{
+			{Name: "language", Hidden: true},
+			{Name: "uri", Show: textURI("captions")},
+			{Name: "src", Show: textSource("captions")},
+			{Name: "srclang", Show: func(v view) any { return v.id }},
+			{Name: "languageName", Show: languageName},
+			{Name: "default", Type: Boolean, Write: OnUpdate, Default: false},
+		},
+	}, {
+		Name: "chapters", Parent: "videos", Path: "/videos/{videoId}/chapters", ID: "language",
+		List: 200, Create: 200, Read: 200, Delete: 204,
+		Upload: &texts,
+		Fields: []Field{
+			{Name: "uri", Show: textURI("chapters")},
+			{Name: "src", Show: textSource("chapters")},
+			{Name: "language"},
+		},
+	}, {
+		Name: "players", Path: "/players", ID: "playerId", Prefix: "pl",
+		List: 200, Create: 201, Read: 200, Update: 200, Delete: 204,
+		Sort: []string{"name", "createdAt", "updatedAt"},
+		Fields: []Field{
+			{Name: "playerId"},
+			{Name: "name", Write: Always, Max: 100},
+			color("text", "rgba(255, 255, 255, 1)"),
+			color("link", "rgba(255, 255, 255, 1)"),
+			color("linkHover", "rgba(255, 255, 255, 1)"),
+			color("linkActive", "rgba(255, 255, 255, 1)"),
+			color("trackPlayed", "rgba(88, 131, 255, .95)"),
+			color("trackUnplayed", "rgba(255, 255, 255, .35)"),
+			color("trackBackground", "rgba(255, 255, 255, .2)"),
+			color("backgroundTop", "rgba(0, 0, 0, .7)"),
+			color("backgroundBottom", "rgba(0, 0, 0, .7)"),
+			color("backgroundText", "rgba(255, 255, 255, 1)"),
+			isOn("enableApi", true),
+			isOn("enableControls", true),
+			isOn("forceAutoplay", false),
+			isOn("hideTitle", false),
+			isOn("forceLoop", false),
+			createdAt,
+			updatedAt,
+			{Name: "assets", Type: Object, Show: playerAssets},
+		},
+		Attachments: []Attachment{{Name: "logo", Post: 201, Delete: 204, Upload: Upload{Extensions: images, Max: 100 << 10}}},
+	}, {
+		Name: "watermarks", Path: "/watermarks", ID: "watermarkId", Prefix: "watermark_",
+		List: 200, Create: 200, Delete: 204,
+		Sort:   []string{"createdAt"},
+		Upload: &Upload{Extensions: images, Max: 8 << 20},
+		Fields: []Field{{Name: "watermarkId"}, createdAt},
+	}, {
+		Name: "webhooks", Path: "/webhooks", ID: "webhookId", Prefix: "webhook_",
+		List: 200, Create: 201, Read: 200, Delete: 204,
+		Filters: []Filter{{Name: "events", Match: hasAll}},
+		Fields: []Field{
+			{Name: "webhookId"},
+			createdAt,
+			{Name: "events", Type: List, Write: OnCreate, Required: true},
+			{Name: "url", Write: OnCreate, Required: true, Pattern: regexp.MustCompile(`^https?://.`), Detail: "This value is not a valid URL."},
+			{Name: "signatureSecret", Default: func() any { return "sig_sec_" + randomID() }},
+		},
+	}, {
+		Name: "summaries", Path: "/summaries", ID: "summaryId", Prefix: "summary_",
+		List: 200, Create: 201, Delete: 204,
+		Sort:    []string{"createdAt", "updatedAt", "videoId"},
+		Filters: []Filter{{Name: "videoId", Match: equals}, {Name: "origin", Match: equals}, {Name: "sourceStatus", Match: equals}},
+		Unique:  "videoId", Finish: summarize,
+		Fields: []Field{
+			{Name: "summaryId"},
+			createdAt,
+			updatedAt,
+			{Name: "videoId", Write: OnCreate, Required: true},
+			{Name: "origin", Write: OnCreate, Default: "api", Enum: []string{"auto"}, Detail: `The value must be "auto".`},
+			{Name: "sourceStatus", Default: "missing"},
+		},
+		Actions: []Action{
+			{http.MethodGet, "source", 200, summarySource},
+			{http.MethodPatch, "source", 201, writeSummary},
+		},
+	}, {
+		Name: "tags", Path: "/tags", List: 200, Derive: tagsOf,
+		Sort:    []string{"value", "videoCount"},
+		Filters: []Filter{{Name: "value", Match: resembles}},
+		Fields:  []Field{{Name: "value"}, {Name: "videoCount", Type: Integer}},
+	}, {
+		Name: "metrics", Path: "/data/metrics/{metric}/{aggregation}",
+		Actions: []Action{{http.MethodGet, "", 200, aggregate}},
+	}, {
+		Name: "buckets", Path: "/data/buckets/{metric}/{breakdown}", List: 200, Derive: breakdown,
+		Sort:   []string{"metricValue", "dimensionValue"},
+		Fields: []Field{{Name: "metricValue", Type: Integer}, {Name: "dimensionValue"}},
+	}, {
+		Name: "timeseries", Path: "/data/timeseries/{metric}", List: 200, Derive: series,
+		Sort:   []string{"metricValue", "emittedAt"},
+		Fields: []Field{{Name: "emittedAt", Type: Time}, {Name: "metricValue", Type: Integer}},
+	}}
+}
+
+// aggregations are those of each metric.
+var aggregations = map[string][]string{
+	"play":            {"count", "rate", "total"},
+	"start":           {"count"},
+	"end":             {"count"},
+	"impression":      {"count"},
+	"impression-time": {"average", "sum"},
+	"watch-time":      {"average", "sum"},
+}
+
+// everyDimension are the breakdowns that most metrics have.
+var everyDimension = []string{"media-id", "media-type", "continent", "country", "device-type", "operating-system", "browser"}
+
+// breakdowns are those of each metric.
+var breakdowns = map[string][]string{
+	"play":       everyDimension,
+	"play-rate":  everyDimension,
+	"play-total": {"media-id"},
+	"start":      everyDimension,
+	"end":        everyDimension,
+	"impression": everyDimension,
+}
+
+// seriesOf are the metrics with values over time.
+var seriesOf = map[string][]string{"play": nil, "play-rate": nil, "start": nil, "end": nil, "impression": nil}
+
+// dimensions are made-up values of breakdowns.
+var dimensions = map[string][]string{
+	"media-type":       {"video", "live-stream"},
+	"continent":        {"EU", "NA", "AS"},
+	"country":          {"FR", "US", "IN"},
+	"device-type":      {"computer", "phone", "tablet"},
+	"operating-system": {"windows", "mac os", "android"},
+	"browser":          {"chrome", "firefox", "safari"},
+}
+
+// mediaFields describe the content of a video, which is not looked at.
+var mediaFields = []string{"width", "height", "bitrate", "duration", "framerate", "samplerate", "videoCodec", "audioCodec", "aspectRatio"}
+
+// languages are the native names of the languages that the service knows best.
+var languages = map[string]string{
+	"ar": "العربية", "ca": "català", "cs": "čeština", "da": "dansk", "de": "Deutsch", "el": "Ελληνικά", "en": "English",
+	"es": "español", "fa": "فارسی", "fi": "suomi", "fr": "français", "he": "עברית", "hi": "हिन्दी", "hr": "hrvatski",
+	"hu": "magyar", "it": "italiano", "ja": "日本語", "ko": "한국어", "ml": "മലയാളം", "nl": "Nederlands", "nn": "nynorsk",
+	"no": "norsk", "pl": "polski", "pt": "português", "ru": "русский", "sk": "slovenčina", "sl": "slovenščina",
+	"te": "తెలుగు", "tr": "Türkçe", "uk": "українська", "ur": "اردو", "vi": "Tiếng Việt", "zh": "中文",
+}
+
+// accents makes Latin letters plain.
+var accents = strings.NewReplacer(
+	"à", "a", "á", "a", "â", "a", "ã", "a", "ä", "a", "å", "a", "ç", "c", "è", "e", "é", "e", "ê", "e", "ë", "e", "ì", "i",
+	"í", "i", "î", "i", "ï", "i", "ñ", "n", "ò", "o", "ó", "o", "ô", "o", "õ", "o", "ö", "o", "ø", "o", "ù", "u", "ú", "u",
+	"û", "u", "ü", "u", "ý", "y", "ÿ", "y", "č", "c", "š", "s", "ž", "z", "ř", "r", "ě", "e", "ł", "l", "ś", "s", "ő", "o", "ű", "u",
+)
