@@ -36,8 +36,8 @@ type Blob interface {
 
 // Received is what an upload brought.
 type Received struct {
-	Bytes  int64
-	SHA256 string
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
 }
 
 type receiverKey struct{}

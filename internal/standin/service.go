@@ -142,6 +142,16 @@ func (s *Service) uploadToken(token string) (id string) {
 	return ""
 }
 
+// Secret reports whether a text is a key or token that is valid now.
+func (s *Service) Secret(text string) bool {
+	s.mu.Lock()
+	_, access := s.accessTokens[text]
+	_, refresh := s.refreshTokens[text]
+	known := s.keys[text] || access || refresh
+	s.mu.Unlock()
+	return known || s.api.find("upload-tokens", text) != nil
+}
+
 // IssueUploadToken returns a new token for delegated uploads. It expires after
 // ttl, or never if ttl is 0.
 func (s *Service) IssueUploadToken(ttl time.Duration) string {
