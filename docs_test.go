@@ -20,7 +20,7 @@ import (
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
-	for _, pattern := range []string{"*.md", "docs/*.md", "bench/*.md", "integration/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "bench/*.md", "integration/*.md", "cmd/*/*.md"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, file := range files {

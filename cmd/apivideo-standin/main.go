@@ -65,7 +65,7 @@ type limit struct {
 }
 
 func (l *limit) String() string   { return l.name }
-func (l *limit) IsBoolFlag() bool { return true } // -limit alone is allowed
+func (l *limit) IsBoolFlag() bool { return true } // the value may be left out
 
 func (l *limit) Set(name string) error {
 	switch name {
@@ -143,7 +143,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// cause is the reason alone, without what the message has already.
+// cause is the innermost reason.
 func cause(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {

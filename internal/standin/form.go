@@ -1,11 +1,13 @@
 package standin
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
 	"mime/multipart"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -121,7 +123,8 @@ func (c *call) readParts(rule *Upload, f *form) (id string) {
 // is a Keeper.
 func (c *call) readFile(part *multipart.Part, rule *Upload, f *form) (id string) {
 	f.name = part.FileName()
-	if rule.Extensions != nil && !slices.Contains(rule.Extensions, strings.TrimPrefix(path.Ext(f.name), ".")) {
+	start := bufio.NewReader(part)
+	if rule.Extensions != nil && !slices.Contains(rule.Extensions, extension(f.name, start)) {
 		return problems.InvalidExtension
 	}
 	sum := sha256.New()
@@ -134,9 +137,9 @@ func (c *call) readFile(part *multipart.Part, rule *Upload, f *form) (id string)
 		f.blob = blob
 		into = io.MultiWriter(sum, blob)
 	}
-	from := io.Reader(part)
+	from := io.Reader(start)
 	if rule.Max > 0 {
-		from = io.LimitReader(part, rule.Max+1)
+		from = io.LimitReader(start, rule.Max+1)
 	}
 	var err error
 	f.size, err = io.Copy(into, from)
@@ -153,4 +156,14 @@ func (c *call) readFile(part *multipart.Part, rule *Upload, f *form) (id string)
 		received(Received{f.size, hex.EncodeToString(sum.Sum(nil))})
 	}
 	return ""
+}
+
+// extension is that of a file's name. A file without one has the extension of
+// its content: the Node.js client sends streams so.
+func extension(name string, content *bufio.Reader) string {
+	if ext := path.Ext(name); ext != "" {
+		return ext[1:]
+	}
+	first, _ := content.Peek(512)
+	return strings.TrimPrefix(http.DetectContentType(first), "image/")
 }

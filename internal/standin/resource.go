@@ -39,7 +39,7 @@ type Resource struct {
 	// is deleted.
 	Discard func(*item) *item
 
-	// Derive computes what a list has. If it is nil, the collection has it.
+	// Derive computes the items of a list. If it is nil, they are in the collection.
 	Derive func(c *call) (items []*item, context fields, refused *Problem)
 }
 

@@ -28,7 +28,7 @@ func TestSignalEndsProgramWithSummary(t *testing.T) {
 		stall(t, try(t, stdout.two(t)))
 		require.NoError(t, cmd.Process.Signal(signal))
 		require.NoError(t, cmd.Wait(), "it ends with status 0")
-		assert.Equal(t, summary, stderr.String())
+		assert.Contains(t, stderr.String(), strings.Replace(summary, "1 (with", "2 (with", 1), "the unfinished call counts")
 		assert.Empty(t, stdout)
 	}
 }
