@@ -1,5 +1,6 @@
 // Package node runs the official Node.js client, as it is published, against
-// apivideotest: directly, and behind the proxy of apivideo-token. It needs node
+// apivideotest and apivideo-standin: directly, and behind the proxy of
+// apivideo-token. It needs node
 // and npm; npm ci fetches the client if it is not there.
 package node
 
@@ -23,8 +24,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tool is the built program apivideo-token.
-var tool string
+// The built programs apivideo-token and apivideo-standin.
+var tool, standin string
 
 func TestMain(m *testing.M) { os.Exit(prepare(m)) }
 
@@ -34,8 +35,11 @@ func prepare(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	tool = filepath.Join(dir, "apivideo-token")
-	commands := [][]string{{"go", "build", "-C", "../../cmd/apivideo-token", "-o", tool, "."}}
+	tool, standin = filepath.Join(dir, "apivideo-token"), filepath.Join(dir, "apivideo-standin")
+	commands := [][]string{
+		{"go", "build", "-C", "../../cmd/apivideo-token", "-o", tool, "."},
+		{"go", "build", "-C", "../..", "-o", standin, "./cmd/apivideo-standin"},
+	}
 	if _, err := os.Stat(filepath.Join("node_modules", "@api.video", "nodejs-client")); err != nil {
 		commands = append(commands, []string{"npm", "ci"})
 	}
