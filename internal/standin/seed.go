@@ -69,10 +69,14 @@ func (s *Service) seed(decoder *json.Decoder) error {
 	if err := expect('}'); err != nil {
 		return err
 	}
-	if token, err := decoder.Token(); err != io.EOF {
+	token, err := decoder.Token()
+	switch {
+	case err == io.EOF:
+		return nil
+	case err == nil:
 		return fmt.Errorf("%v after the end", token)
 	}
-	return nil
+	return err
 }
 
 // seedItem adds an item.
