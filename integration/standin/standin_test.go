@@ -1,5 +1,6 @@
 // Package standin makes the same calls at apivideo-standin twice: directly, and
-// behind the proxy of apivideo-token. Both programs are the built ones.
+// behind the proxy of apivideo-token. Both programs are the built ones. A page in
+// headless Chromium uploads to it, which needs chromium.
 package standin
 
 import (

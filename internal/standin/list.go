@@ -26,7 +26,7 @@ func list(c *call) (any, *Problem) {
 	if refused != nil {
 		return nil, refused
 	}
-	data := make([]fields, len(items.page))
+	data := make([]any, len(items.page))
 	for i, it := range items.page {
 		data[i] = c.resource.show(c.view(it))
 	}

@@ -1,7 +1,6 @@
 package standin
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
@@ -65,12 +64,4 @@ func refuse(wrong []Problem) *Problem {
 // Write answers a request with p.
 func (p *Problem) Write(w http.ResponseWriter) {
 	writeJSON(w, "application/problem+json", p.Status, p)
-}
-
-func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(status)
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.Encode(v)
 }

@@ -1,8 +1,6 @@
 package standin
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -68,32 +66,6 @@ type Filter struct {
 	Name  string // of the parameter
 	Field string // the same if it is empty
 	Match func(value any, want []string) bool
-}
-
-// fields are an object with its fields in order.
-type fields []struct {
-	name  string
-	value any
-}
-
-// MarshalJSON implements [json.Marshaler].
-func (f fields) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	for i, field := range f {
-		b.WriteByte("{,"[min(i, 1)])
-		encoder.Encode(field.name)
-		b.WriteByte(':')
-		if err := encoder.Encode(field.value); err != nil {
-			return nil, err
-		}
-	}
-	if len(f) == 0 {
-		b.WriteByte('{')
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
 }
 
 // view is an item in an answer.
