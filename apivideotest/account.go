@@ -1,7 +1,6 @@
 package apivideotest
 
 import (
-	"io"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
@@ -65,47 +64,3 @@ func (s *Server) EndRefreshToken() { s.service.EndRefreshTokens() }
 
 // Valid reports whether the server would accept the access token now.
 func (s *Server) Valid(accessToken string) bool { return s.service.Valid(accessToken) }
-
-// Limits are rate limits: how many calls of each kind the service serves a
-// minute. A kind with 0 is not limited.
-type Limits struct {
-	Reads   int // GET and HEAD
-	Writes  int
-	Uploads int
-}
-
-// The limits that the service documents for its two environments.
-var (
-	SandboxLimits    = Limits{Reads: 100, Writes: 40, Uploads: 40}
-	ProductionLimits = Limits{Reads: 500, Writes: 200, Uploads: 100}
-)
-
-// SetRateLimits enforces limits from now on: further calls get a 429 until the
-// minute is over. The zero Limits, the default, enforces none. Auth calls are
-// never limited. Every answer has the rate-limit headers, in any case.
-func (s *Server) SetRateLimits(l Limits) { s.service.SetLimits(standin.Limits(l)) }
-
-// IssueUploadToken returns a new token for delegated uploads. With it, a client
-// may call POST /upload?token=… without authorization. The token expires after
-// ttl, or never if ttl is 0.
-func (s *Server) IssueUploadToken(ttl time.Duration) string { return s.service.IssueUploadToken(ttl) }
-
-// RevokeUploadToken makes an upload token invalid. An unknown token changes
-// nothing.
-func (s *Server) RevokeUploadToken(token string) { s.service.RevokeUploadToken(token) }
-
-// UploadedFile returns a copy of the file that was uploaded to a video. It is
-// nil until all parts have arrived, and if there is no such video.
-func (s *Server) UploadedFile(videoID string) []byte {
-	blob := s.service.UploadedFile(videoID)
-	if blob == nil {
-		return nil
-	}
-	content, err := blob.Open()
-	if err != nil {
-		return nil
-	}
-	defer content.Close()
-	data, _ := io.ReadAll(content)
-	return data
-}
