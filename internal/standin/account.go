@@ -155,8 +155,7 @@ func (a *Account) issue(path, credential string) (answer fields, refused *Proble
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.suspended {
-		p := documented(problems.SuspendedAccount)
-		return nil, &p
+		return nil, only(documented(problems.SuspendedAccount))
 	}
 	key, known := a.refreshTokens[credential]
 	switch {
@@ -198,8 +197,7 @@ func (a *Account) refusalOf(path string) *Problem {
 	case path == refreshPath:
 		id = problems.InvalidRefreshToken
 	}
-	p := documented(id)
-	return &p
+	return only(documented(id))
 }
 
 // authorization returns the identifier of the problem with a request's

@@ -63,7 +63,7 @@ func pickThumbnail(c *call) (any, *Problem) {
 	if refused != nil {
 		return nil, refused
 	}
-	if refused := refuse(apply(thumbnailPick, in, OnCreate, "", payload{})); refused != nil {
+	if refused := refuse(apply(thumbnailPick, in, OnCreate, "", payload{})...); refused != nil {
 		return nil, refused
 	}
 	return c.edit(nil, nil)
@@ -85,26 +85,19 @@ func restore(c *call) (any, *Problem) {
 		return nil, refused
 	}
 	if in["discarded"] != false {
-		p := invalidAttribute("discarded", "Value must be false.")
-		return nil, refuse([]Problem{p})
+		return nil, refuse(invalidAttribute("discarded", "Value must be false."))
 	}
-	changed, refused := c.change(c.resource, c.item, func(it *item) (*item, *Problem) {
+	return c.alter(func(it *item) (*item, *Problem) {
 		it = it.with(map[string]any{"discarded": false, "discardedAt": nil, "deletesAt": nil})
 		it.expiry = time.Time{}
 		return it, nil
 	})
-	if refused != nil {
-		return nil, refused
-	}
-	return c.resource.show(c.view(changed)), nil
 }
 
 // endBroadcast ends what a live stream sends. It goes on for a few seconds at
 // the service.
 func endBroadcast(c *call) (any, *Problem) {
-	_, refused := c.change(c.resource, c.item, func(it *item) (*item, *Problem) {
-		return it.with(map[string]any{"broadcasting": false}), nil
-	})
+	_, refused := c.alter(func(it *item) (*item, *Problem) { return it.with(map[string]any{"broadcasting": false}), nil })
 	return nil, refused
 }
 
@@ -140,12 +133,11 @@ func writeSummary(c *call) (any, *Problem) {
 	}
 	changed, refused := c.change(c.resource, c.item, func(it *item) (*item, *Problem) {
 		if it.values["sourceStatus"] != "missing" {
-			p := documented(problems.SummaryExists)
-			return nil, &p
+			return nil, only(documented(problems.SummaryExists))
 		}
 		it = it.with(map[string]any{"sourceStatus": "completed"})
 		c.resource.touch(it.values)
-		return it, refuse(apply(summaryText, in, OnUpdate, "", it.values))
+		return it, refuse(apply(summaryText, in, OnUpdate, "", it.values)...)
 	})
 	if refused != nil {
 		return nil, refused

@@ -34,7 +34,7 @@ func (c *call) periodOf() (p period, refused *Problem) {
 	if wrong == nil && (p.from.After(p.to) || time.Since(p.from) > longestPeriod+time.Minute) {
 		wrong = append(wrong, invalidAttribute("from", "This value is more than 30 days ago, or after to."))
 	}
-	return p, refuse(wrong)
+	return p, refuse(wrong...)
 }
 
 func (p period) fields() fields { return fields{{"from", moment(p.from)}, {"to", moment(p.to)}} }
@@ -46,11 +46,9 @@ func (c *call) metric(allowed map[string][]string, other string) (metric, value 
 	values, known := allowed[metric]
 	switch {
 	case !known:
-		p := invalidAttribute("metric", "The metric is not one of this operation.")
-		return "", "", refuse([]Problem{p})
+		return "", "", refuse(invalidAttribute("metric", "The metric is not one of this operation."))
 	case other != "" && !slices.Contains(values, value):
-		p := invalidAttribute(other, "The value cannot be used with this metric.")
-		return "", "", refuse([]Problem{p})
+		return "", "", refuse(invalidAttribute(other, "The value cannot be used with this metric."))
 	}
 	return metric, value, nil
 }
@@ -130,8 +128,7 @@ func series(c *call) ([]*item, fields, *Problem) {
 	case interval == "":
 		interval = "day"
 	case interval != "hour" && interval != "day":
-		p := invalidAttribute("interval", "The value must be one of hour, day.")
-		return nil, nil, refuse([]Problem{p})
+		return nil, nil, refuse(invalidAttribute("interval", "The value must be one of hour, day."))
 	}
 	if interval == "day" {
 		step = 24 * time.Hour

@@ -1,15 +1,12 @@
 package standin
 
 import (
-	"bytes"
 	"fmt"
 	"html"
-	"image"
-	"image/jpeg"
 	"io"
+	"io/fs"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
@@ -82,70 +79,62 @@ func languageName(v view) any {
 	return v.id
 }
 
-// registerAssets has the files served that answers have URLs of. Where nothing
+// asset is a row of the table of files that answers have URLs of. Where nothing
 // was uploaded, or it is not kept, they are made up.
-func (a *api) registerAssets() {
-	serve := func(path, name, contentType string, content func(it *item) io.ReadSeeker) {
-		r := resource(name)
-		a.mux.HandleFunc("GET "+assetsPath+path, func(w http.ResponseWriter, req *http.Request) {
-			id := req.PathValue("id")
-			if text, ok := strings.CutSuffix(req.PathValue("text"), ".vtt"); ok {
-				id += "/" + text
-			}
-			it := a.find(name, id)
-			if it == nil || !r.shows(it) {
-				r.notFound().Write(w)
-				return
-			}
-			file := content(it)
-			if file == nil {
-				p := named(problems.NotFound, "file")
-				p.Write(w)
-				return
-			}
-			if closer, ok := file.(io.Closer); ok {
-				defer closer.Close()
-			}
-			w.Header().Set("Content-Type", contentType)
-			http.ServeContent(w, req, "", time.Time{}, file)
-		})
-	}
-	made := func(content string) func(*item) io.ReadSeeker {
-		return func(it *item) io.ReadSeeker {
-			return strings.NewReader(strings.NewReplacer("{title}", titleOf(it), "{id}", it.id).Replace(content))
-		}
-	}
-	kept := func(name, instead string) func(*item) io.ReadSeeker {
-		return func(it *item) io.ReadSeeker { return open(it.files[name].blob, strings.NewReader(instead)) }
-	}
-	for kind, name := range map[string]string{"vod": "videos", "live": "live-streams"} {
-		serve(kind+"/{id}", name, "text/html; charset=utf-8", made(playerPage))
-		serve(kind+"/{id}/hls/manifest.m3u8", name, "application/vnd.apple.mpegurl", made(playlist))
-		serve(kind+"/{id}/hls/segment.ts", name, "video/mp2t", made(segment))
-		serve(kind+"/{id}/thumbnail.jpg", name, "image/jpeg", kept("thumbnail", picture()))
-	}
-	serve("vod/{id}/mp4/source.mp4", "videos", "video/mp4", func(it *item) io.ReadSeeker {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		return open(it.upload.file, nil)
-	})
-	for _, kind := range []string{"captions", "chapters"} {
-		serve("vod/{id}/"+kind+"/{text}", kind, "text/vtt; charset=utf-8", kept("", "WEBVTT\n"))
-	}
-	serve("players/{id}/logo", "players", "image/jpeg", kept("logo", picture()))
+type asset struct {
+	path, resource, contentType string
+	attachment                  string // that was uploaded; "-" for none, "source" for the video
+	made                        func() string
 }
 
-// open returns what is stored, or else instead.
-func open(blob Blob, instead io.ReadSeeker) io.ReadSeeker {
-	if blob == nil {
-		return instead
+// registerAssets has the assets served.
+func (a *api) registerAssets() {
+	for _, row := range assets {
+		a.mux.HandleFunc("GET "+assetsPath+row.path, func(w http.ResponseWriter, r *http.Request) { a.serveAsset(w, r, &row) })
 	}
-	content, err := blob.Open()
-	if err != nil {
-		return instead
-	}
-	return content
 }
+
+func (a *api) serveAsset(w http.ResponseWriter, r *http.Request, row *asset) {
+	id := r.PathValue("id")
+	if text, ok := strings.CutSuffix(r.PathValue("text"), ".vtt"); ok {
+		id += "/" + text
+	}
+	it := a.find(row.resource, id)
+	if it == nil || !resource(row.resource).shows(it) {
+		resource(row.resource).notFound().Write(w)
+		return
+	}
+	content, err := a.content(it, row)
+	if err != nil {
+		only(named(problems.NotFound, "file")).Write(w)
+		return
+	}
+	defer content.Close()
+	w.Header().Set("Content-Type", row.contentType)
+	http.ServeContent(w, r, "", time.Time{}, content)
+}
+
+// content opens an asset.
+func (a *api) content(it *item, row *asset) (io.ReadSeekCloser, error) {
+	blob := it.files[row.attachment].blob
+	if row.attachment == "source" {
+		a.mu.Lock()
+		blob = it.upload.file
+		a.mu.Unlock()
+	}
+	switch {
+	case blob != nil:
+		return blob.Open()
+	case row.made == nil:
+		return nil, fs.ErrNotExist
+	}
+	filled := strings.NewReplacer("{title}", titleOf(it), "{id}", it.id).Replace(row.made())
+	return unclosed{strings.NewReader(filled)}, nil
+}
+
+type unclosed struct{ io.ReadSeeker }
+
+func (unclosed) Close() error { return nil }
 
 func titleOf(it *item) string {
 	title := it.values["title"]
@@ -154,25 +143,3 @@ func titleOf(it *item) string {
 	}
 	return html.EscapeString(fmt.Sprint(title))
 }
-
-// The content of assets.
-const (
-	playerPage = `<!DOCTYPE html>
-<meta charset="utf-8">
-<title>{title}</title>
-<video controls src="{id}/mp4/source.mp4" poster="{id}/thumbnail.jpg"></video>
-`
-	playlist = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsegment.ts\n#EXT-X-ENDLIST\n"
-)
-
-// segment is an MPEG transport stream of one packet that says nothing.
-var segment = "\x47\x1f\xff\x10" + strings.Repeat("\xff", 184)
-
-// picture is a JPEG of one pixel.
-var picture = sync.OnceValue(func() string {
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 1, 1)), nil); err != nil {
-		panic(err)
-	}
-	return b.String()
-})

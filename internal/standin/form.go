@@ -81,7 +81,7 @@ func (c *call) readForm(rule *Upload) (f form, refused *Problem) {
 	if id == problems.InvalidExtension {
 		p.Title = "Only [" + strings.Join(rule.Extensions, ", ") + "] extensions are supported."
 	}
-	return f, refuse([]Problem{p})
+	return f, refuse(p)
 }
 
 // readParts returns the identifier of the problem with a form, "" if there is

@@ -73,8 +73,7 @@ func (c *call) do(do operation) (any, *Problem) {
 	}
 	if c.resource.Prefix == "" && c.resource.ID != "" {
 		if id := c.r.PathValue(c.resource.ID); id != "" && !languageTag.MatchString(id) {
-			p := invalidAttribute(c.resource.ID, languageDetail)
-			return nil, &p
+			return nil, only(invalidAttribute(c.resource.ID, languageDetail))
 		}
 	}
 	return do(c)
@@ -111,8 +110,7 @@ func (c *call) body() (in payload, refused *Problem) {
 		_, err = decoder.Token()
 	}
 	if err != io.EOF {
-		p := documented(problems.InvalidPayload)
-		return nil, &p
+		return nil, only(documented(problems.InvalidPayload))
 	}
 	return in, nil
 }
@@ -136,7 +134,7 @@ func create(c *call) (any, *Problem) {
 		return nil, refused
 	}
 	it.values = defaults(r.Fields)
-	if refused = refuse(apply(r.Fields, in, OnCreate, "", it.values)); refused != nil {
+	if refused = refuse(apply(r.Fields, in, OnCreate, "", it.values)...); refused != nil {
 		it.files[""].remove()
 		return nil, refused
 	}
@@ -159,8 +157,7 @@ func (a *api) place(r *Resource, it *item) *Problem {
 	if r.Unique != "" {
 		for _, other := range a.in(r.collection()).order {
 			if other.values[r.Unique] == it.values[r.Unique] {
-				p := named(problems.SummaryExists, r.Unique)
-				return &p
+				return only(named(problems.SummaryExists, r.Unique))
 			}
 		}
 	}
@@ -179,11 +176,16 @@ func update(c *call) (any, *Problem) {
 
 // edit sets what in names, of these fields.
 func (c *call) edit(of []Field, in payload) (any, *Problem) {
-	changed, refused := c.change(c.resource, c.item, func(it *item) (*item, *Problem) {
+	return c.alter(func(it *item) (*item, *Problem) {
 		it = it.with(nil)
 		c.resource.touch(it.values)
-		return it, refuse(apply(of, in, OnUpdate, "", it.values))
+		return it, refuse(apply(of, in, OnUpdate, "", it.values)...)
 	})
+}
+
+// alter replaces the item by what f makes of it, and answers with that.
+func (c *call) alter(f func(*item) (*item, *Problem)) (any, *Problem) {
+	changed, refused := c.change(c.resource, c.item, f)
 	if refused != nil {
 		return nil, refused
 	}
@@ -191,12 +193,11 @@ func (c *call) edit(of []Field, in payload) (any, *Problem) {
 }
 
 func remove(c *call) (any, *Problem) {
-	if c.resource.Discard == nil {
-		c.api.remove(c.resource, c.item.key())
-		return nil, nil
+	if c.resource.Discard != nil {
+		return c.alter(func(it *item) (*item, *Problem) { return c.resource.Discard(it), nil })
 	}
-	_, refused := c.change(c.resource, c.item, func(it *item) (*item, *Problem) { return c.resource.Discard(it), nil })
-	return nil, refused
+	c.api.remove(c.resource, c.item.key())
+	return nil, nil
 }
 
 // attach stores a file that belongs to an item.
@@ -216,21 +217,19 @@ func detach(at Attachment) operation {
 
 // setFile replaces a file of an item, by none if f is nil.
 func (c *call) setFile(at Attachment, f *form) (any, *Problem) {
-	changed, refused := c.change(c.resource, c.item, func(it *item) (*item, *Problem) {
+	answer, refused := c.alter(func(it *item) (*item, *Problem) {
 		it = it.with(nil)
-		old := it.files[at.Name]
+		c.resource.touch(it.values)
+		it.files[at.Name].remove()
 		it.files = maps.Clone(it.files)
 		delete(it.files, at.Name)
-		c.resource.touch(it.values)
 		if f != nil {
 			it.files[at.Name] = f.file
 		}
-		old.remove()
 		return it, nil
 	})
 	if refused != nil {
 		f.remove()
-		return nil, refused
 	}
-	return c.resource.show(c.view(changed)), nil
+	return answer, refused
 }

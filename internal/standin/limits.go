@@ -67,8 +67,7 @@ func (s *Service) Limit(w http.ResponseWriter, r *http.Request) bool {
 	limited := s.rates.announce(w.Header(), kindOf(r))
 	if limited {
 		s.count(func(c *Counters) { c.Limited++ })
-		p := documented(problems.TooManyRequests)
-		p.Write(w)
+		only(documented(problems.TooManyRequests)).Write(w)
 	}
 	return limited
 }

@@ -172,7 +172,7 @@ func (r *Resource) checkList(query url.Values) (page, size int, refused *Problem
 		oneOf("sortBy", r.Sort)
 	}
 	oneOf("sortOrder", []string{"asc", "desc"})
-	return page, size, refuse(wrong)
+	return page, size, refuse(wrong...)
 }
 
 // pagination describes a page, with links to the others.

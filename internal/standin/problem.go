@@ -47,9 +47,12 @@ func invalidAttribute(parameter, detail string) Problem {
 	return p
 }
 
-// refuse is the answer to a request with these mistakes: the first one, with
-// all of them in its list. It is nil if there are none.
-func refuse(wrong []Problem) *Problem {
+// only is the answer to a request with one mistake.
+func only(p Problem) *Problem { return &p }
+
+// refuse is the answer to a request with these mistakes in its body or query:
+// the first one, with all of them in its list. It is nil if there are none.
+func refuse(wrong ...Problem) *Problem {
 	if len(wrong) == 0 {
 		return nil
 	}

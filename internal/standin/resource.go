@@ -131,8 +131,7 @@ func (r *Resource) shows(it *item) bool {
 }
 
 func (r *Resource) notFound() *Problem {
-	p := named(problems.NotFound, r.ID)
-	return &p
+	return only(named(problems.NotFound, r.ID))
 }
 
 // resource returns the row with this name.

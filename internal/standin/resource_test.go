@@ -179,16 +179,16 @@ func TestAnalyticsAreMadeUpButStay(t *testing.T) {
 func TestSeedMistakesHaveTheirLine(t *testing.T) {
 	c := newClient(t)
 	for seed, want := range map[string]string{
-		"":                     "line 1: the JSON ends too early",
-		"[]":                   `line 1: [ where "{" should be`,
-		"{\n\"videos\": {}}":   `line 2: { where "[" should be`,
+		"":                     "line 1: unexpected end of JSON input",
+		"[]":                   "line 1: it must be an object of lists of objects, not array",
+		"{\n\"videos\": {}}":   "line 2: it must be an object of lists of objects, not object",
 		"{\n\"films\": []}":    `line 2: there is no resource "films"`,
 		"{\n\"tags\": []}":     `line 2: there is no resource "tags"`,
 		"{\"videos\": [\n{}]}": "line 2: videos: title: This attribute is required.",
-		"{\"videos\": [\n1]}":  "line 2: json: cannot unmarshal number",
+		"{\"videos\": [\n1]}":  "line 2: it must be an object of lists of objects, not number",
 		"{\n\"captions\": [\n{\"videoId\": \"vi7\", \"language\": \"en\"}]}": "line 3: captions: videoId: there is no such one before",
 		"{} x":   "line 1: invalid character 'x'",
-		"{}\n{}": "line 2: { after the end",
+		"{}\n{}": "line 2: invalid character '{' after top-level value",
 	} {
 		assert.ErrorContains(t, c.service.Seed([]byte(seed)), want, seed)
 	}

@@ -23,8 +23,8 @@ const (
 	Object // of texts, or as its Fields say
 )
 
-// notOfType are the titles of the problem that a value of another type is.
-var notOfType = [...]string{
+// titles are those of the problem that a value of another type is.
+var titles = [...]string{
 	Text: "This attribute must be a string.", Boolean: "This attribute must be a boolean.",
 	Integer: "This attribute must be an integer.", Time: "This attribute must be a ISO-8601 date.",
 	List: "This attribute must be an array.", Object: "This attribute must be an object.",
@@ -120,39 +120,21 @@ func (f *Field) missing(name string, given bool) Problem {
 
 // check returns a value as it is stored, and what is wrong with it.
 func (f *Field) check(name string, value any) (any, []Problem) {
-	refuse := func(detail string) (any, []Problem) { return nil, []Problem{invalidAttribute(name, detail)} }
+	detail := notOfType
 	switch v := value.(type) {
 	case string:
-		if f.Type != Text && f.Type != Time {
-			break
-		}
-		if f.Type == Time {
-			at, err := time.Parse(time.RFC3339, v)
-			if err != nil {
-				break
-			}
-			return moment(at), nil
-		}
-		if f.Enum != nil && !slices.Contains(f.Enum, v) || f.Pattern != nil && !f.Pattern.MatchString(v) {
-			return refuse(f.Detail)
-		}
-		if f.Max > 0 && len([]rune(v)) > f.Max {
-			return refuse(fmt.Sprintf("This value is too long. It should have %d characters or less.", f.Max))
-		}
-		return v, nil
+		value, detail = f.checkText(v)
 	case bool:
-		if f.Type == Boolean {
-			return v, nil
-		}
+		detail = f.is(Boolean)
 	case json.Number:
 		n, err := v.Int64()
-		if f.Type != Integer || err != nil {
-			break
+		value, detail = n, f.is(Integer)
+		switch {
+		case err != nil:
+			detail = notOfType
+		case detail == "" && (n < 0 || n > int64(cmp.Or(f.Max, math.MaxInt32))):
+			detail = "This value is out of range."
 		}
-		if n < 0 || n > int64(cmp.Or(f.Max, math.MaxInt32)) {
-			return refuse("This value is out of range.")
-		}
-		return n, nil
 	case []any:
 		if f.Type == List {
 			return f.checkList(name, v)
@@ -162,9 +144,42 @@ func (f *Field) check(name string, value any) (any, []Problem) {
 			return f.checkObject(name, v)
 		}
 	}
-	p := named(invalidAttributeID, name)
-	p.Title = notOfType[f.Type]
-	return nil, []Problem{p}
+	switch detail {
+	case "":
+		return value, nil
+	case notOfType:
+		p := named(invalidAttributeID, name)
+		p.Title = titles[f.Type]
+		return nil, []Problem{p}
+	}
+	return nil, []Problem{invalidAttribute(name, detail)}
+}
+
+// notOfType stands for what is wrong with a value of another type.
+const notOfType = "type"
+
+// is returns what is wrong with a value of this type.
+func (f *Field) is(t Type) (detail string) {
+	if f.Type != t {
+		return notOfType
+	}
+	return ""
+}
+
+// checkText returns a text as it is stored, and what is wrong with it.
+func (f *Field) checkText(v string) (any, string) {
+	at, err := time.Parse(time.RFC3339, v)
+	switch {
+	case f.Type == Time && err == nil:
+		return moment(at), ""
+	case f.Type != Text:
+		return nil, notOfType
+	case f.Enum != nil && !slices.Contains(f.Enum, v), f.Pattern != nil && !f.Pattern.MatchString(v):
+		return nil, f.Detail
+	case f.Max > 0 && len([]rune(v)) > f.Max:
+		return nil, fmt.Sprintf("This value is too long. It should have %d characters or less.", f.Max)
+	}
+	return v, ""
 }
 
 func (f *Field) checkList(name string, list []any) (any, []Problem) {

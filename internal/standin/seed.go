@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 )
 
@@ -14,73 +13,44 @@ import (
 // their items. An item may set every field of the table, those that clients
 // cannot set included. The error names the line.
 func (s *Service) Seed(data []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	err := s.seed(decoder)
-	offset := decoder.InputOffset()
+	atLine := func(offset int64, err error) error {
+		return fmt.Errorf("line %d: %w", 1+bytes.Count(data[:offset], []byte("\n")), err)
+	}
 	var syntax *json.SyntaxError
-	switch {
-	case err == nil:
-		return nil
+	var kind *json.UnmarshalTypeError
+	switch err := json.Unmarshal(data, &map[string][]payload{}); {
 	case errors.As(err, &syntax):
-		offset = syntax.Offset
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		err, offset = errors.New("the JSON ends too early"), int64(len(data))
+		return atLine(syntax.Offset, err)
+	case errors.As(err, &kind):
+		return atLine(kind.Offset, fmt.Errorf("it must be an object of lists of objects, not %s", kind.Value))
 	}
-	return fmt.Errorf("line %d: %w", 1+bytes.Count(data[:min(offset, int64(len(data)))], []byte("\n")), err)
-}
-
-func (s *Service) seed(decoder *json.Decoder) error {
-	expect := func(want json.Delim) error {
-		token, err := decoder.Token()
-		if err == nil && token != want {
-			err = fmt.Errorf("%v where %q should be", token, want.String())
-		}
-		return err
-	}
-	if err := expect('{'); err != nil {
-		return err
-	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.Token() // that the object begins with
 	for decoder.More() {
-		name, err := decoder.Token()
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(resources, func(r Resource) bool { return r.Name == name && r.Fields != nil && r.Of == "" && r.Derive == nil })
+		name, _ := decoder.Token()
+		i := slices.IndexFunc(resources, func(r Resource) bool { return r.Name == name && r.Create != 0 })
 		if i < 0 {
-			return fmt.Errorf("there is no resource %q", name)
+			return atLine(decoder.InputOffset(), fmt.Errorf("there is no resource %q", name))
 		}
-		if err := expect('['); err != nil {
-			return err
-		}
-		for decoder.More() {
-			var in payload
-			if err := decoder.Decode(&in); err != nil {
-				return err
-			}
-			if err := s.seedItem(&resources[i], in); err != nil {
-				return fmt.Errorf("%v: %w", name, err)
+		var items []json.RawMessage
+		begin := decoder.InputOffset()
+		decoder.Decode(&items)
+		for _, item := range items {
+			begin += int64(bytes.Index(data[begin:], item) + len(item))
+			if err := s.seedItem(&resources[i], item); err != nil {
+				return atLine(begin, fmt.Errorf("%v: %w", name, err))
 			}
 		}
-		if err := expect(']'); err != nil {
-			return err
-		}
 	}
-	if err := expect('}'); err != nil {
-		return err
-	}
-	token, err := decoder.Token()
-	switch {
-	case err == io.EOF:
-		return nil
-	case err == nil:
-		return fmt.Errorf("%v after the end", token)
-	}
-	return err
+	return nil
 }
 
 // seedItem adds an item.
-func (s *Service) seedItem(r *Resource, in payload) error {
+func (s *Service) seedItem(r *Resource, data []byte) error {
+	var in payload
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	decoder.Decode(&in)
 	it := &item{values: defaults(r.Fields)}
 	if r.Parent != "" {
 		parent := resource(r.Parent)

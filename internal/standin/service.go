@@ -71,8 +71,7 @@ func (s *Service) ServeAuth(w http.ResponseWriter, r *http.Request) {
 	}
 	var sent map[string]string
 	if err != nil || json.Unmarshal(data, &sent) != nil || sent[name] == "" {
-		p := documented(problems.InvalidPayload)
-		p.Write(w)
+		only(documented(problems.InvalidPayload)).Write(w)
 		return
 	}
 	answer, refused := s.issue(r.URL.Path, sent[name])
@@ -119,8 +118,7 @@ func (s *Service) Authorize(w http.ResponseWriter, r *http.Request, strict bool)
 		}
 	})
 	if id != "" {
-		p := documented(id)
-		p.Write(w)
+		only(documented(id)).Write(w)
 	}
 	return id == ""
 }
@@ -194,6 +192,5 @@ func (methods notServed) Write(w http.ResponseWriter) {
 		id = problems.MethodNotAllowed
 		w.Header().Set("Allow", strings.Join(slices.Compact(methods), ", "))
 	}
-	p := documented(id)
-	p.Write(w)
+	only(documented(id)).Write(w)
 }

@@ -1,9 +1,14 @@
 package standin
 
 import (
+	"bytes"
+	"image"
+	"image/jpeg"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // The table follows version 1.4 of the service's OpenAPI file.
@@ -259,6 +264,50 @@ func init() {
 		Fields: []Field{{Name: "emittedAt", Type: Time}, {Name: "metricValue", Type: Integer}},
 	}}
 }
+
+// assets are the files that answers have URLs of.
+var assets = slices.Concat(
+	mediaFiles("vod", "videos"),
+	mediaFiles("live", "live-streams"),
+	[]asset{
+		{"vod/{id}/mp4/source.mp4", "videos", "video/mp4", "source", nil},
+		{"vod/{id}/captions/{text}", "captions", "text/vtt; charset=utf-8", "", made("WEBVTT\n")},
+		{"vod/{id}/chapters/{text}", "chapters", "text/vtt; charset=utf-8", "", made("WEBVTT\n")},
+		{"players/{id}/logo", "players", "image/jpeg", "logo", picture},
+	},
+)
+
+func mediaFiles(kind, resource string) []asset {
+	return []asset{
+		{kind + "/{id}", resource, "text/html; charset=utf-8", "-", made(playerPage)},
+		{kind + "/{id}/hls/manifest.m3u8", resource, "application/vnd.apple.mpegurl", "-", made(playlist)},
+		{kind + "/{id}/hls/segment.ts", resource, "video/mp2t", "-", made(segment)},
+		{kind + "/{id}/thumbnail.jpg", resource, "image/jpeg", "thumbnail", picture},
+	}
+}
+
+func made(content string) func() string { return func() string { return content } }
+
+const (
+	playerPage = `<!DOCTYPE html>
+<meta charset="utf-8">
+<title>{title}</title>
+<video controls src="{id}/mp4/source.mp4" poster="{id}/thumbnail.jpg"></video>
+`
+	playlist = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsegment.ts\n#EXT-X-ENDLIST\n"
+)
+
+// segment is an MPEG transport stream of one packet that says nothing.
+var segment = "\x47\x1f\xff\x10" + strings.Repeat("\xff", 184)
+
+// picture is a JPEG of one pixel.
+var picture = sync.OnceValue(func() string {
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 1, 1)), nil); err != nil {
+		panic(err)
+	}
+	return b.String()
+})
 
 // aggregations are those of each metric.
 var aggregations = map[string][]string{

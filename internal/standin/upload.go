@@ -110,8 +110,7 @@ func uploadDelegated(c *call) (any, *Problem) {
 	switch {
 	case id == "" && at.later():
 		f.remove()
-		p := named(problems.AttributeRequired, "videoId")
-		return nil, refuse([]Problem{p})
+		return nil, refuse(named(problems.AttributeRequired, "videoId"))
 	case id == "":
 		values := defaults(videos.Fields)
 		values["title"] = f.name
@@ -140,7 +139,7 @@ func (c *call) readPart() (f form, at place, refused *Problem) {
 	if err != nil {
 		p := named(problems.InvalidPayload, "file")
 		p.Detail = err.Error()
-		return f, at, refuse([]Problem{p})
+		return f, at, refuse(p)
 	}
 	return f, at, nil
 }
@@ -151,8 +150,7 @@ func (c *call) receive(it *item, at place, f form) (any, *Problem) {
 	it, refused := c.change(c.resource, it, func(it *item) (*item, *Problem) {
 		all, ok := it.upload.add(at, part{f.size, f.blob})
 		if !ok {
-			p := named(problems.SourceAlreadyUploaded, "file")
-			return nil, refuse([]Problem{p})
+			return nil, refuse(named(problems.SourceAlreadyUploaded, "file"))
 		}
 		parts = all
 		return it, nil
@@ -173,8 +171,7 @@ func (c *call) receive(it *item, at place, f form) (any, *Problem) {
 func (c *call) join(it *item, parts []Blob) *Problem {
 	blob, err := c.keep.Join(it.id, parts)
 	if err != nil {
-		p := documented(problems.ServerError)
-		return &p
+		return only(documented(problems.ServerError))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
