@@ -99,8 +99,7 @@ func parse(args []string) (o options, err error) {
 	return o, err
 }
 
-// run serves until ctx ends. It does not wait for requests in flight: a client
-// may never finish them.
+// run serves until ctx ends.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -124,16 +123,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	defer listener.Close()
 	lines := fmt.Sprintf("APIVIDEO_BASE_URL=%s\nAPIVIDEO_API_KEY=%s\n", baseURL(o, listener.Addr()), s.key)
 	if o.tls {
-		wrapped, authority, err := secure(listener, o.listen)
+		secured, authority, err := secure(listener, o.listen)
 		if err != nil {
 			return fmt.Errorf("-tls: %w", err)
 		}
 		defer os.Remove(authority)
-		listener, lines = wrapped, lines+"APIVIDEO_CA_FILE="+authority+"\n"
+		listener, lines = secured, lines+"APIVIDEO_CA_FILE="+authority+"\n"
 	}
 	if _, err := io.WriteString(stdout, lines); err != nil {
 		return err
 	}
+	return s.serve(ctx, listener, stderr)
+}
+
+// serve serves until ctx ends, and then prints the counters. It does not wait
+// for requests in flight: a client may never finish them.
+func (s *server) serve(ctx context.Context, listener net.Listener, stderr io.Writer) error {
 	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: s.log}
 	context.AfterFunc(ctx, func() { server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
