@@ -8,37 +8,37 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 )
 
-// status answers with what has arrived of a video's file. A file that is whole
-// counts as encoded. Nothing is known about its content.
+// status answers with what has arrived of a video's file; a video without any
+// has no "ingest". A file that is whole counts as encoded. Nothing is known
+// about its content.
 func status(c *call) (any, *Problem) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	u, ingest := c.item.upload, "uploading"
-	var size any
-	qualities := []any{}
+	u, qualities, metadata, ingest := c.item.upload, []any{}, fields{}, fields{}
 	if u.complete {
-		ingest, size = "uploaded", u.size()
 		for _, kind := range []string{"hls", "mp4"} {
 			qualities = append(qualities, fields{{"type", kind}, {"quality", "360p"}, {"status", "encoded"}})
 		}
 	}
-	metadata := fields{}
 	for _, name := range mediaFields {
 		metadata = append(metadata, fields{{name, nil}}...)
 	}
-	return fields{
-		{"ingest", append(fields{{"status", ingest}, {"filesize", size}}, u.received()...)},
+	if len(u.parts) > 0 {
+		ingest = fields{{"ingest", u.ingest()}}
+	}
+	return append(ingest, fields{
 		{"encoding", fields{{"playable", u.complete}, {"qualities", qualities}, {"metadata", metadata}}},
-	}, nil
+	}...), nil
 }
 
-// received describes the parts that have arrived. A file that came whole is
-// one range.
-func (u *upload) received() fields {
-	ranges, numbers, total := []any{}, []any{}, any(nil)
-	if u.total > 0 {
-		total = u.total
+// ingest describes the parts that have arrived. A file that came whole is one
+// range.
+func (u *upload) ingest() fields {
+	state, filesize, total := "uploading", any(nil), any(nil)
+	if u.complete {
+		state, filesize = "uploaded", u.size()
 	}
+	ranges, numbers := []any{}, []any{}
 	whole := u.complete && len(u.parts) == 1
 	for _, first := range slices.Sorted(maps.Keys(u.parts)) {
 		size := u.parts[first].size
@@ -51,10 +51,15 @@ func (u *upload) received() fields {
 			numbers = append(numbers, first)
 		}
 	}
-	if u.bytes || whole {
-		total = nil
+	if !u.bytes && !whole && u.total > 0 {
+		total = u.total
 	}
-	return fields{{"receivedBytes", ranges}, {"receivedParts", fields{{"parts", numbers}, {"total", total}}}}
+	return fields{
+		{"status", state},
+		{"filesize", filesize},
+		{"receivedBytes", ranges},
+		{"receivedParts", fields{{"parts", numbers}, {"total", total}}},
+	}
 }
 
 // pickThumbnail takes a time of the video, whose picture nobody knows.
