@@ -56,7 +56,7 @@ func mediaAssets(v view, kind string) fields {
 func playerAssets(v view) any {
 	logo, has := v.files["logo"]
 	if !has {
-		return nil
+		return fields{}
 	}
 	return fields{{"logo", v.base + assetsPath + "players/" + v.id + "/logo"}, {"link", logo.values["link"]}}
 }
