@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -21,8 +22,10 @@ type entry struct {
 	Upload        *standin.Received `json:"upload,omitempty"`
 }
 
-// maxEntries is how many requests the record has.
-const maxEntries = 1000
+const (
+	maxEntries = 1000 // of the record
+	maxPath    = 2000 // bytes of a path in it
+)
 
 // record has the last requests. It is safe for concurrent use.
 type record struct {
@@ -58,9 +61,10 @@ func entryOf(r *http.Request, service *standin.Service) entry {
 	if service.Secret(scheme) {
 		scheme = redacted
 	}
-	segments := strings.Split(r.URL.Path, "/")
+	segments := strings.Split(r.URL.EscapedPath(), "/") // escaped, so that a line stays one
 	for i, segment := range segments {
-		if service.Secret(segment) || i > 0 && segments[i-1] == "upload-tokens" {
+		plain, _ := url.PathUnescape(segment)
+		if service.Secret(plain) || i > 0 && segments[i-1] == "upload-tokens" {
 			segments[i] = redacted
 		}
 	}
@@ -75,7 +79,7 @@ func entryOf(r *http.Request, service *standin.Service) entry {
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	return entry{Time: time.Now(), Method: r.Method, Path: path, Authorization: scheme}
+	return entry{Time: time.Now(), Method: r.Method, Path: path[:min(len(path), maxPath)], Authorization: scheme[:min(len(scheme), maxPath)]}
 }
 
 const redacted = "REDACTED"

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,6 +19,8 @@ func TestRecordHasRequestsWithoutSecrets(t *testing.T) {
 	g.call("GET", "/videos?title="+token.Access+"&tags[]="+g.s.key, "", "Authorization", token.Access)
 	g.call("GET", "/live-streams?streamKey=made-up-stream-key", "", "Authorization", "Bearer "+token.Access)
 
+	g.call("GET", "/videos/%0A"+strings.Repeat("x", 5000), "")
+
 	r := g.call("GET", "/_control/requests", "")
 	for _, secret := range []string{g.s.key, token.Access, token.Refresh, upload, "made-up-stream-key"} {
 		assert.NotContains(t, r.body, secret)
@@ -26,10 +29,12 @@ func TestRecordHasRequestsWithoutSecrets(t *testing.T) {
 	for _, e := range r.Requests {
 		paths = append(paths, e.Method+" "+e.Path)
 	}
+	last := paths[len(paths)-1]
+	assert.Equal(t, []any{"GET /videos/%0Ax", 2004}, []any{last[:16], len(last)}, "one line, and not too long")
 	assert.Equal(t, []string{
 		"POST /auth/api-key", "POST /upload-tokens", "GET /upload-tokens/REDACTED", "POST /upload?token=REDACTED",
 		"GET /videos?tags%5B%5D=REDACTED&title=REDACTED", "GET /live-streams?streamKey=REDACTED",
-	}, paths)
+	}, paths[:len(paths)-1])
 	sent := r.Requests[3]
 	assert.Equal(t, 201, sent.Status)
 	require.NotNil(t, sent.Upload)

@@ -2,6 +2,7 @@ package standin
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -108,7 +109,7 @@ func (r *Resource) choose(items []*item, query url.Values) []*item {
 // wanted returns the values of a filter's parameter, as its name, name[] or
 // name[0]; name[key] is the pair key=value.
 func (f *Filter) wanted(query url.Values) (want []string) {
-	for _, name := range sortedNames(query) {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
 		rest, ok := strings.CutPrefix(name, f.Name)
 		key := strings.Trim(rest, "[]")
 		_, notIndex := strconv.Atoi(key)
@@ -123,14 +124,6 @@ func (f *Filter) wanted(query url.Values) (want []string) {
 		}
 	}
 	return slices.DeleteFunc(want, func(s string) bool { return s == "" })
-}
-
-func sortedNames(query url.Values) (names []string) {
-	for name := range query {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // compare orders the values of a field. Missing ones come first.
