@@ -7,50 +7,51 @@ import (
 	"time"
 )
 
-// period is the time that analytics are about.
-type period struct{ from, to time.Time }
-
 const (
 	longestPeriod = 30 * 24 * time.Hour
 	hourly        = 48 * time.Hour // up to this, a series has values of hours
 )
 
-// periodOf reads the parameters from and to.
-func (c *call) periodOf() (p period, refused *Problem) {
+// question is what a call asks about: a metric, with the value of another path
+// parameter, in a period.
+type question struct {
+	metric, value string
+	from, to      time.Time
+}
+
+// ask reads what a call asks about. allowed are the metrics, with the values of
+// the other path parameter that can be used with them.
+func (c *call) ask(allowed map[string][]string, other string) (q question, refused *Problem) {
 	var wrong []Problem
-	read := func(name string, unset time.Time) time.Time {
+	refuseIf := func(is bool, name, detail string) {
+		if is {
+			wrong = append(wrong, invalidAttribute(name, detail))
+		}
+	}
+	at := func(name string, unset time.Time) time.Time {
 		text := c.r.URL.Query().Get(name)
 		if text == "" {
 			return unset
 		}
 		at, err := time.Parse(time.RFC3339, text)
-		if err != nil {
-			wrong = append(wrong, invalidAttribute(name, "This value is not a date-time in ATOM format."))
-		}
+		refuseIf(err != nil, name, "This value is not a date-time in ATOM format.")
 		return at
 	}
-	p.to = read("to", time.Now())
-	p.from = read("from", p.to.Add(-24*time.Hour))
-	if wrong == nil && (p.from.After(p.to) || time.Since(p.from) > longestPeriod+time.Minute) {
-		wrong = append(wrong, invalidAttribute("from", "This value is more than 30 days ago, or after to."))
-	}
-	return p, refuse(wrong...)
+	q.metric, q.value = c.r.PathValue("metric"), c.r.PathValue(other)
+	values, known := allowed[q.metric]
+	refuseIf(!known, "metric", "The metric is not one of this operation.")
+	refuseIf(known && other != "" && !slices.Contains(values, q.value), other, "The value cannot be used with this metric.")
+	q.to = at("to", time.Now())
+	q.from = at("from", q.to.Add(-24*time.Hour))
+	refuseIf(wrong == nil && (q.from.After(q.to) || time.Since(q.from) > longestPeriod+time.Minute),
+		"from", "This value is more than 30 days ago, or after to.")
+	return q, refuse(wrong...)
 }
 
-func (p period) fields() fields { return fields{{"from", moment(p.from)}, {"to", moment(p.to)}} }
-
-// metric reads the metric of a call, which the rows of allowed know with the
-// values of the other path parameter, all if there are none.
-func (c *call) metric(allowed map[string][]string, other string) (metric, value string, refused *Problem) {
-	metric, value = c.r.PathValue("metric"), c.r.PathValue(other)
-	values, known := allowed[metric]
-	switch {
-	case !known:
-		return "", "", refuse(invalidAttribute("metric", "The metric is not one of this operation."))
-	case other != "" && !slices.Contains(values, value):
-		return "", "", refuse(invalidAttribute(other, "The value cannot be used with this metric."))
-	}
-	return metric, value, nil
+// context describes the question in the answer.
+func (q question) context(other, value string) fields {
+	timeframe := fields{{"from", moment(q.from)}, {"to", moment(q.to)}}
+	return fields{{"context", fields{{"metric", q.metric}, {other, value}, {"timeframe", timeframe}}}}
 }
 
 // madeUp is a number that stays the same for the same words.
@@ -62,39 +63,21 @@ func madeUp(words ...any) int64 {
 
 // aggregate answers with one made-up number.
 func aggregate(c *call) (any, *Problem) {
-	metric, aggregation, refused := c.metric(aggregations, "aggregation")
-	if refused != nil {
-		return nil, refused
-	}
-	period, refused := c.periodOf()
-	if refused != nil {
-		return nil, refused
-	}
-	return fields{
-		{"context", fields{{"metric", metric}, {"aggregation", aggregation}, {"timeframe", period.fields()}}},
-		{"data", madeUp(metric, aggregation)},
-	}, nil
+	q, refused := c.ask(aggregations, "aggregation")
+	return append(q.context("aggregation", q.value), fields{{"data", madeUp(q.metric, q.value)}}...), refused
 }
 
 // breakdown has made-up numbers for the values of a dimension.
-func breakdown(c *call) ([]*item, fields, *Problem) {
-	metric, dimension, refused := c.metric(breakdowns, "breakdown")
-	if refused != nil {
-		return nil, nil, refused
-	}
-	period, refused := c.periodOf()
-	if refused != nil {
-		return nil, nil, refused
-	}
-	values := dimensions[dimension]
-	if dimension == "media-id" {
+func breakdown(c *call) (items []*item, context fields, refused *Problem) {
+	q, refused := c.ask(breakdowns, "breakdown")
+	values := dimensions[q.value]
+	if q.value == "media-id" {
 		values = c.media()
 	}
-	var items []*item
 	for _, value := range values {
-		items = append(items, &item{values: map[string]any{"dimensionValue": value, "metricValue": madeUp(metric, value)}})
+		items = append(items, &item{values: map[string]any{"dimensionValue": value, "metricValue": madeUp(q.metric, value)}})
 	}
-	return items, fields{{"context", fields{{"metric", metric}, {"breakdown", dimension}, {"timeframe", period.fields()}}}}, nil
+	return items, q.context("breakdown", q.value), refused
 }
 
 // media returns the identifiers of the videos and live streams.
@@ -112,30 +95,24 @@ func (a *api) media() (ids []string) {
 }
 
 // series has a made-up number for each hour or day of a period.
-func series(c *call) ([]*item, fields, *Problem) {
-	metric, _, refused := c.metric(seriesOf, "")
-	if refused != nil {
-		return nil, nil, refused
-	}
-	period, refused := c.periodOf()
-	if refused != nil {
-		return nil, nil, refused
-	}
-	interval, step := c.r.URL.Query().Get("interval"), time.Hour
-	switch {
-	case interval == "" && period.to.Sub(period.from) <= hourly:
-		interval = "hour"
-	case interval == "":
+func series(c *call) (items []*item, context fields, refused *Problem) {
+	q, refused := c.ask(seriesOf, "")
+	interval := c.r.URL.Query().Get("interval")
+	if interval == "" {
 		interval = "day"
-	case interval != "hour" && interval != "day":
+		if q.to.Sub(q.from) <= hourly {
+			interval = "hour"
+		}
+	}
+	step := map[string]time.Duration{"hour": time.Hour, "day": 24 * time.Hour}[interval]
+	switch {
+	case refused != nil:
+		return nil, nil, refused
+	case step == 0:
 		return nil, nil, refuse(invalidAttribute("interval", "The value must be one of hour, day."))
 	}
-	if interval == "day" {
-		step = 24 * time.Hour
+	for at := q.from.Truncate(step); at.Before(q.to); at = at.Add(step) {
+		items = append(items, &item{values: map[string]any{"emittedAt": moment(at), "metricValue": madeUp(q.metric, at.Unix())}})
 	}
-	var items []*item
-	for at := period.from.Truncate(step); at.Before(period.to); at = at.Add(step) {
-		items = append(items, &item{values: map[string]any{"emittedAt": moment(at), "metricValue": madeUp(metric, at.Unix())}})
-	}
-	return items, fields{{"context", fields{{"metric", metric}, {"interval", interval}, {"timeframe", period.fields()}}}}, nil
+	return items, q.context("interval", interval), nil
 }

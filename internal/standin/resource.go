@@ -7,67 +7,6 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 )
 
-// Resource is a row of the table: a kind of thing that clients create, and the
-// operations on it.
-type Resource struct {
-	Name   string // also of its collection
-	Of     string // the resource whose collection it shows, if it has none
-	Path   string
-	Parent string // the resource that it belongs to
-	ID     string // the field with its identifier
-	Prefix string // of the identifier; clients choose it if this is empty
-
-	// Statuses of the answers. An operation without one is not served.
-	List, Create, Read, Update, Delete int
-
-	Fields  []Field
-	Filters []Filter
-	Sort    []string       // the fields that lists can be sorted by
-	Only    map[string]any // the values of the items that it shows; nil for all
-	Unique  string         // a field whose values differ, a second one is a conflict
-
-	Upload      *Upload // clients create it with a file
-	Attachments []Attachment
-	Actions     []Action
-
-	// Finish sets what follows from the values of a new item, or refuses them.
-	Finish func(a *api, values map[string]any) *Problem
-
-	// Discard returns what a deletion makes of an item. If it is nil, the item
-	// is deleted.
-	Discard func(*item) *item
-
-	// Derive computes the items of a list. If it is nil, they are in the collection.
-	Derive func(c *call) (items []*item, context fields, refused *Problem)
-}
-
-// Upload says which files an operation takes.
-type Upload struct {
-	Extensions []string // nil for all
-	Max        int64    // bytes; 0 for no limit
-}
-
-// Attachment is a file that belongs to an item.
-type Attachment struct {
-	Name         string
-	Post, Delete int // the statuses
-	Upload       Upload
-}
-
-// Action is an operation that is none of the usual ones.
-type Action struct {
-	Method, Path string // below the item's path
-	Status       int
-	Do           func(c *call) (any, *Problem)
-}
-
-// Filter is a parameter of lists.
-type Filter struct {
-	Name  string // of the parameter
-	Field string // the same if it is empty
-	Match func(value any, want []string) bool
-}
-
 // view is an item in an answer.
 type view struct {
 	*item

@@ -5,22 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"time"
-)
-
-// Type is the type of a field's value in JSON.
-type Type int
-
-// The types. A Time is a text in ATOM format.
-const (
-	Text Type = iota
-	Boolean
-	Integer
-	Time
-	List   // of texts, or of objects if the field has Fields
-	Object // of texts, or as its Fields say
 )
 
 // titles are those of the problem that a value of another type is.
@@ -28,37 +14,6 @@ var titles = [...]string{
 	Text: "This attribute must be a string.", Boolean: "This attribute must be a boolean.",
 	Integer: "This attribute must be an integer.", Time: "This attribute must be a ISO-8601 date.",
 	List: "This attribute must be an array.", Object: "This attribute must be an object.",
-}
-
-// Write says when a client may set a field.
-type Write int
-
-// A seed may set every field.
-const (
-	OnCreate Write = 1 << iota
-	OnUpdate
-	onSeed
-	Always = OnCreate | OnUpdate
-)
-
-// Field is a row of a resource.
-type Field struct {
-	Name     string
-	Type     Type
-	Write    Write
-	Fields   []Field // of an object, or of each object of a list
-	Required bool    // and neither null nor empty
-	Default  any     // a value, or a func() any; nil for none
-	Null     bool    // a value that is missing is null in answers, else the field is left out
-	Hidden   bool    // it is in no answer
-	Enum     []string
-	Pattern  *regexp.Regexp // of a text
-	Detail   string         // what is wrong with a value that Enum or Pattern refuses
-	Max      int            // characters of a text, elements of a list, or the greatest integer; 0 for no limit
-
-	// Show computes the value for answers. If it is nil, the answer has the
-	// stored value.
-	Show func(v view) any
 }
 
 // payload is a JSON object that a client sent.
