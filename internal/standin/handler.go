@@ -134,17 +134,15 @@ func create(c *call) (any, *Problem) {
 		return nil, refused
 	}
 	it.values = defaults(r.Fields)
-	if refused = refuse(apply(r.Fields, in, OnCreate, "", it.values)...); refused != nil {
-		it.files[""].remove()
-		return nil, refused
-	}
-	if r.Finish != nil {
+	refused = refuse(apply(r.Fields, in, OnCreate, "", it.values)...)
+	if refused == nil && r.Finish != nil {
 		refused = r.Finish(c.api, it.values)
 	}
 	if refused == nil {
 		refused = c.place(r, it)
 	}
 	if refused != nil {
+		it.files[""].remove()
 		return nil, refused
 	}
 	return r.show(c.view(it)), nil

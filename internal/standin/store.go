@@ -170,14 +170,14 @@ func (a *api) get(r *Resource, parent *item, id string) *item {
 	return nil
 }
 
-// change replaces an item by what f makes of it, unless it is gone or f refuses
-// that. f runs with a.mu held.
+// change replaces an item by what f makes of it, unless r no longer shows it or
+// f refuses that. f runs with a.mu held.
 func (a *api) change(r *Resource, it *item, f func(*item) (*item, *Problem)) (*item, *Problem) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := a.in(r.collection())
 	current := c.byID[it.key()]
-	if current == nil {
+	if current == nil || !r.shows(current) {
 		return nil, r.notFound()
 	}
 	changed, refused := f(current)

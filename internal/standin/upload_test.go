@@ -172,7 +172,25 @@ func TestSlowUploadBlocksNobody(t *testing.T) {
 		c.call(200, "PATCH", "/videos/"+id, `{"title": "B"}`)
 		c.call(200, "GET", "/videos", "")
 		c.upload(201, "/videos/"+id+"/source", "film.mp4", "film", "")
+		c.call(204, "DELETE", "/videos/"+id, "")
 		rest.CloseWithError(io.ErrUnexpectedEOF)
 		assert.Equal(t, []int{400, 400}, []int{<-done, <-done})
+	})
+}
+
+// What was found before a slow body arrived may be gone after it.
+func TestChangeOfADeletedVideoIsNotFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t)
+		id := c.video(`{"title": "A"}`)
+		body, rest := io.Pipe()
+		done := make(chan int)
+		go func() { done <- c.send(http.MethodPatch, "/videos/"+id, "application/json", body).Code }()
+		synctest.Wait()
+		c.call(204, "DELETE", "/videos/"+id, "")
+		io.WriteString(rest, `{"title": "B"}`)
+		rest.Close()
+		assert.Equal(t, 404, <-done)
+		assert.Equal(t, "A", c.call(200, "GET", "/discarded/videos/"+id, "")["title"])
 	})
 }
