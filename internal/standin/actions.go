@@ -14,21 +14,15 @@ import (
 func status(c *call) (any, *Problem) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	u, qualities, metadata, ingest := c.item.upload, []any{}, fields{}, fields{}
+	u, qualities, answer := c.item.upload, []any{}, fields{}
 	if u.complete {
-		for _, kind := range []string{"hls", "mp4"} {
-			qualities = append(qualities, fields{{"type", kind}, {"quality", "360p"}, {"status", "encoded"}})
-		}
-	}
-	for _, name := range mediaFields {
-		metadata = append(metadata, fields{{name, nil}}...)
+		qualities = encoded
 	}
 	if len(u.parts) > 0 {
-		ingest = fields{{"ingest", u.ingest()}}
+		answer = fields{{"ingest", u.ingest()}}
 	}
-	return append(ingest, fields{
-		{"encoding", fields{{"playable", u.complete}, {"qualities", qualities}, {"metadata", metadata}}},
-	}...), nil
+	encoding := fields{{"playable", u.complete}, {"qualities", qualities}, {"metadata", unknownMedia}}
+	return append(answer, fields{{"encoding", encoding}}...), nil
 }
 
 // ingest describes the parts that have arrived. A file that came whole is one
@@ -63,11 +57,7 @@ func (u *upload) ingest() fields {
 }
 
 // pickThumbnail takes a time of the video, whose picture nobody knows.
-func pickThumbnail(c *call) (any, *Problem) {
-	in, refused := c.body()
-	if refused != nil {
-		return nil, refused
-	}
+func pickThumbnail(c *call, in payload) (any, *Problem) {
 	if refused := refuse(apply(thumbnailPick, in, OnCreate, "", payload{})...); refused != nil {
 		return nil, refused
 	}
@@ -84,11 +74,7 @@ func discard(it *item) *item {
 }
 
 // restore makes a discarded video one that is not.
-func restore(c *call) (any, *Problem) {
-	in, refused := c.body()
-	if refused != nil {
-		return nil, refused
-	}
+func restore(c *call, in payload) (any, *Problem) {
 	if in["discarded"] != false {
 		return nil, refuse(invalidAttribute("discarded", "Value must be false."))
 	}
@@ -131,11 +117,7 @@ func summarize(a *api, values map[string]any) *Problem {
 }
 
 // writeSummary sets the text of a summary that has none.
-func writeSummary(c *call) (any, *Problem) {
-	in, refused := c.body()
-	if refused != nil {
-		return nil, refused
-	}
+func writeSummary(c *call, in payload) (any, *Problem) {
 	changed, refused := c.change(c.resource, c.item, func(it *item) (*item, *Problem) {
 		if it.values["sourceStatus"] != "missing" {
 			return nil, only(documented(problems.SummaryExists))
@@ -151,19 +133,13 @@ func writeSummary(c *call) (any, *Problem) {
 }
 
 // tagsOf counts the videos of each tag.
-func tagsOf(c *call) ([]*item, fields, *Problem) {
+func tagsOf(c *call) (items []*item, context fields, refused *Problem) {
 	counts := map[string]int64{}
-	videos := resource("videos")
-	c.mu.Lock()
-	for _, it := range c.in(videos.Name).order {
-		if list, _ := it.values["tags"].([]any); videos.shows(it) {
-			for _, tag := range list {
-				counts[tag.(string)]++
-			}
+	for _, it := range c.all(resource("videos")) {
+		for _, tag := range it.values["tags"].([]any) {
+			counts[tag.(string)]++
 		}
 	}
-	c.mu.Unlock()
-	var items []*item
 	for _, tag := range slices.Sorted(maps.Keys(counts)) {
 		items = append(items, &item{values: map[string]any{"value": tag, "videoCount": counts[tag]}})
 	}

@@ -72,26 +72,14 @@ func breakdown(c *call) (items []*item, context fields, refused *Problem) {
 	q, refused := c.ask(breakdowns, "breakdown")
 	values := dimensions[q.value]
 	if q.value == "media-id" {
-		values = c.media()
+		for _, it := range append(c.all(resource("videos")), c.all(resource("live-streams"))...) {
+			values = append(values, it.id)
+		}
 	}
 	for _, value := range values {
 		items = append(items, &item{values: map[string]any{"dimensionValue": value, "metricValue": madeUp(q.metric, value)}})
 	}
 	return items, q.context("breakdown", q.value), refused
-}
-
-// media returns the identifiers of the videos and live streams.
-func (a *api) media() (ids []string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, name := range []string{"videos", "live-streams"} {
-		for _, it := range a.in(name).order {
-			if resource(name).shows(it) {
-				ids = append(ids, it.id)
-			}
-		}
-	}
-	return ids
 }
 
 // series has a made-up number for each hour or day of a period.

@@ -27,7 +27,7 @@ func (a *api) register() {
 			a.serve(r, "POST "+r.Path, r.Create, create)
 		}
 		a.serve(r, "GET "+one, r.Read, existing(read))
-		a.serve(r, "PATCH "+one, r.Update, existing(update))
+		a.serve(r, "PATCH "+one, r.Update, existing(withBody(update)))
 		a.serve(r, "DELETE "+one, r.Delete, existing(remove))
 		for _, at := range r.Attachments {
 			a.serve(r, "POST "+one+"/"+at.Name, at.Post, existing(attach(at)))
@@ -164,13 +164,18 @@ func (a *api) place(r *Resource, it *item) *Problem {
 	return nil
 }
 
-func update(c *call) (any, *Problem) {
-	in, refused := c.body()
-	if refused != nil {
-		return nil, refused
+// withBody is an operation on a JSON object.
+func withBody(do func(c *call, in payload) (any, *Problem)) operation {
+	return func(c *call) (any, *Problem) {
+		in, refused := c.body()
+		if refused != nil {
+			return nil, refused
+		}
+		return do(c, in)
 	}
-	return c.edit(c.resource.Fields, in)
 }
+
+func update(c *call, in payload) (any, *Problem) { return c.edit(c.resource.Fields, in) }
 
 // edit sets what in names, of these fields.
 func (c *call) edit(of []Field, in payload) (any, *Problem) {

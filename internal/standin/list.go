@@ -23,38 +23,30 @@ func list(c *call) (any, *Problem) {
 	if refused != nil {
 		return nil, refused
 	}
-	items, context, refused := c.search(query, page, size)
-	if refused != nil {
-		return nil, refused
-	}
-	data := make([]any, len(items.page))
-	for i, it := range items.page {
-		data[i] = c.resource.show(c.view(it))
+	items, total, context, refused := c.search(query, page, size)
+	data := []any{}
+	for _, it := range items {
+		data = append(data, c.resource.show(c.view(it)))
 	}
 	return append(context, fields{
 		{"data", data},
-		{"pagination", pagination(c.r, page, size, len(data), items.total)},
-	}...), nil
-}
-
-// found is a page of a search.
-type found struct {
-	page  []*item
-	total int
+		{"pagination", pagination(c.r, page, size, len(data), total)},
+	}...), refused
 }
 
 // search finds a page of items. The result of the last search stays for the
 // further pages.
-func (c *call) search(query url.Values, page, size int) (f found, context fields, refused *Problem) {
+func (c *call) search(query url.Values, page, size int) (items []*item, total int, context fields, refused *Problem) {
 	r := c.resource
-	cut := func(items []*item) found {
+	cut := func(items []*item) ([]*item, int) {
 		total := len(items)
 		from := min(min(page-1, total)*size, total) // no overflow, where an int has 32 bits
-		return found{slices.Clone(items[from:min(from+size, total)]), total}
+		return slices.Clone(items[from:min(from+size, total)]), total
 	}
 	if r.Derive != nil {
-		items, context, refused := r.Derive(c)
-		return cut(r.choose(items, query)), context, refused
+		items, context, refused = r.Derive(c)
+		items, total = cut(r.choose(items, query))
+		return items, total, context, refused
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,15 +56,10 @@ func (c *call) search(query url.Values, page, size int) (f found, context fields
 		id = c.parent.id + id
 	}
 	if all.found.query != id || all.found.version != all.version {
-		mine := make([]*item, 0, len(all.order))
-		for _, it := range all.order {
-			if r.shows(it) && (c.parent == nil || it.parent.id == c.parent.id) {
-				mine = append(mine, it)
-			}
-		}
-		all.found = search{id, all.version, r.choose(mine, query)}
+		all.found = search{id, all.version, r.choose(all.shown(r, c.parent), query)}
 	}
-	return cut(all.found.items), nil, nil
+	items, total = cut(all.found.items)
+	return items, total, nil, nil
 }
 
 // searchOf is a query without the parameters of the page.
@@ -171,21 +158,20 @@ func (r *Resource) checkList(query url.Values) (page, size int, refused *Problem
 // pagination describes a page, with links to the others.
 func pagination(r *http.Request, page, size, items, total int) fields {
 	pages := max((total+size-1)/size, 1)
+	query := searchOf(r.URL.Query())
 	links := []any{}
-	link := func(rel string, to int) {
-		query := searchOf(r.URL.Query()).Encode()
-		uri := r.URL.Path + "?" + query + "&currentPage=" + strconv.Itoa(to) + "&pageSize=" + strconv.Itoa(size)
-		links = append(links, fields{{"rel", rel}, {"uri", strings.Replace(uri, "?&", "?", 1)}})
+	link := func(rel string, to int, there bool) {
+		if there {
+			query.Set("currentPage", strconv.Itoa(to))
+			query.Set("pageSize", strconv.Itoa(size))
+			links = append(links, fields{{"rel", rel}, {"uri", r.URL.Path + "?" + query.Encode()}})
+		}
 	}
-	link("self", page)
-	link("first", 1)
-	if page > 1 && page <= pages {
-		link("previous", page-1)
-	}
-	if page < pages {
-		link("next", page+1)
-	}
-	link("last", pages)
+	link("self", page, true)
+	link("first", 1, true)
+	link("previous", page-1, page > 1 && page <= pages)
+	link("next", page+1, page < pages)
+	link("last", pages, true)
 	return fields{
 		{"currentPage", page},
 		{"currentPageItems", items},

@@ -75,6 +75,8 @@ func (s *Service) seedItem(r *Resource, data []byte) error {
 	if p := s.api.place(r, it); p != nil {
 		return errors.New(p.Title)
 	}
+	s.api.mu.Lock()
+	defer s.api.mu.Unlock()
 	if size, ok := it.values["filesize"].(int64); ok {
 		it.upload.add(place{first: 1, total: 1}, part{size: size})
 	}

@@ -170,6 +170,24 @@ func (a *api) get(r *Resource, parent *item, id string) *item {
 	return nil
 }
 
+// all returns the items that a resource shows.
+func (a *api) all(r *Resource) []*item {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.in(r.collection()).shown(r, nil)
+}
+
+// shown returns the items that a resource shows, of this parent if there is one.
+func (c *collection) shown(r *Resource, parent *item) []*item {
+	shown := make([]*item, 0, len(c.order))
+	for _, it := range c.order {
+		if r.shows(it) && (parent == nil || it.parent.id == parent.id) {
+			shown = append(shown, it)
+		}
+	}
+	return shown
+}
+
 // change replaces an item by what f makes of it, unless r no longer shows it or
 // f refuses that. f runs with a.mu held.
 func (a *api) change(r *Resource, it *item, f func(*item) (*item, *Problem)) (*item, *Problem) {

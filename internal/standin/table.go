@@ -122,7 +122,7 @@ func init() {
 		Attachments: []Attachment{{Name: "thumbnail", Post: 200, Upload: jpegs}},
 		Actions: []Action{
 			{http.MethodPost, "source", 201, uploadSource},
-			{http.MethodPatch, "thumbnail", 200, pickThumbnail},
+			{http.MethodPatch, "thumbnail", 200, withBody(pickThumbnail)},
 			{http.MethodGet, "status", 200, status},
 		},
 	}, {
@@ -130,7 +130,7 @@ func init() {
 		List: 200, Read: 200,
 		Fields: videoFields, Filters: videoFilters, Sort: videoSort,
 		Only:    map[string]any{"discarded": true},
-		Actions: []Action{{http.MethodPatch, "", 200, restore}},
+		Actions: []Action{{http.MethodPatch, "", 200, withBody(restore)}},
 	}, {
 		Name: "upload", Path: "/upload",
 		Actions: []Action{{http.MethodPost, "", 201, uploadDelegated}},
@@ -244,7 +244,7 @@ func init() {
 		},
 		Actions: []Action{
 			{http.MethodGet, "source", 200, summarySource},
-			{http.MethodPatch, "source", 201, writeSummary},
+			{http.MethodPatch, "source", 201, withBody(writeSummary)},
 		},
 	}, {
 		Name: "tags", Path: "/tags", List: 200, Derive: tagsOf,
@@ -345,8 +345,17 @@ var dimensions = map[string][]string{
 	"browser":          {"chrome", "firefox", "safari"},
 }
 
-// mediaFields describe the content of a video, which is not looked at.
-var mediaFields = []string{"width", "height", "bitrate", "duration", "framerate", "samplerate", "videoCodec", "audioCodec", "aspectRatio"}
+// encoded are the made-up qualities of a video that is uploaded.
+var encoded = []any{
+	fields{{"type", "hls"}, {"quality", "360p"}, {"status", "encoded"}},
+	fields{{"type", "mp4"}, {"quality", "360p"}, {"status", "encoded"}},
+}
+
+// unknownMedia describes the content of a video, which is not looked at.
+var unknownMedia = fields{
+	{"width", nil}, {"height", nil}, {"bitrate", nil}, {"duration", nil}, {"framerate", nil}, {"samplerate", nil},
+	{"videoCodec", nil}, {"audioCodec", nil}, {"aspectRatio", nil},
+}
 
 // languages are the native names of the languages that the service knows best.
 var languages = map[string]string{
