@@ -97,29 +97,25 @@ func uploadSource(c *call) (any, *Problem) {
 	return c.receive(c.item, at, f)
 }
 
-// uploadDelegated is an upload with an upload token. The first part makes the
-// video, which the later ones name.
+// uploadDelegated is an upload with an upload token. A part that names no video
+// makes one. The service does so even for later parts, which large files of the
+// Go and Node.js clients have: none of these videos is ever whole.
 func uploadDelegated(c *call) (any, *Problem) {
 	f, at, refused := c.readPart()
 	if refused != nil {
 		return nil, refused
 	}
-	videos := resource("videos")
-	c.resource = videos
-	id, _ := f.values["videoId"].(string)
-	switch {
-	case id == "" && at.later():
-		f.remove()
-		return nil, refuse(named(problems.AttributeRequired, "videoId"))
-	case id == "":
-		values := defaults(videos.Fields)
+	c.resource = resource("videos")
+	if id, _ := f.values["videoId"].(string); id != "" {
+		c.item = c.get(c.resource, nil, id)
+	} else {
+		values := defaults(c.resource.Fields)
 		values["title"] = f.name
-		c.item = c.add(videos, nil, "", values, 0)
-	default:
-		if c.item = c.get(videos, nil, id); c.item == nil {
-			f.remove()
-			return nil, videos.notFound()
-		}
+		c.item = c.add(c.resource, nil, "", values, 0)
+	}
+	if c.item == nil {
+		f.remove()
+		return nil, c.resource.notFound()
 	}
 	return c.receive(c.item, at, f)
 }
@@ -189,9 +185,6 @@ type place struct {
 	length int64 // in bytes; 0 if it is counted in parts
 	total  int64 // parts or bytes of the file; 0 if not known yet
 }
-
-// later reports whether another part comes before.
-func (p place) later() bool { return p.bytes && p.first > 0 || !p.bytes && p.first > 1 }
 
 // contentRange has the forms of Content-Range that the service takes: "part 2/3",
 // "part 2/*" while the number of parts is not known, and "bytes 0-99/200".
