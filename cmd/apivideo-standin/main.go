@@ -136,14 +136,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return s.serve(ctx, listener, stderr)
 }
 
-// serve serves until ctx ends, and then prints the counters. It does not wait
-// for requests in flight: a client may never finish them.
+// patience is how long requests in flight have at the end. A client may never
+// finish them.
+const patience = time.Second
+
+// serve serves until ctx ends, and then prints the counters.
 func (s *server) serve(ctx context.Context, listener net.Listener, stderr io.Writer) error {
 	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: s.log}
-	context.AfterFunc(ctx, func() { server.Close() })
+	ended := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(ended)
+		brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
+		if server.Shutdown(brief) != nil {
+			server.Close()
+		}
+	})
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
+	<-ended
 	summarize(stderr, s.service.Load().Counters())
 	return nil
 }
