@@ -9,14 +9,15 @@ import (
 	"strings"
 )
 
-// The most lines of code in the root package, in the token cache, in each other
-// internal package, in a file, and in a function; the most files of the root
+// The most lines of code in the root package, in the token cache, in the fake service,
+// in each other internal package, in a file, and in a function; the most files of the root
 // package, and the most characters of a test's name on average.
 const (
 	rootLines     = 1660
 	rootFiles     = 11
 	rootTests     = 20
 	cacheLines    = 2100
+	standinLines  = 3100
 	internalLines = 250
 	fileLines     = 250
 	functionLines = 40
@@ -97,8 +98,11 @@ func smallPackages(t tree) (f faults) {
 	f.unless(tests <= rootTests, "the root package has %d files of tests", tests)
 	for _, folder := range slices.Sorted(maps.Keys(lines)) {
 		most := internalLines
-		if folder == "internal/tokencache" {
+		switch folder {
+		case "internal/tokencache":
 			most = cacheLines
+		case "internal/standin": // no part of the library
+			most = standinLines
 		}
 		f.unless(path.Dir(folder) != "internal" || lines[folder] <= most, "%s has %d lines", folder, lines[folder])
 	}

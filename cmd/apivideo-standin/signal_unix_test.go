@@ -29,7 +29,7 @@ func TestSignalEndsProgramWithSummary(t *testing.T) {
 		require.NoError(t, child.Process.Signal(signal))
 		assert.Empty(t, child.Rest())
 		require.NoError(t, child.Wait(), "it ends with status 0")
-		assert.Equal(t, summary, stderr.String())
+		assert.Contains(t, stderr.String(), strings.Replace(summary, "1 (with", "2 (with", 1), "the unfinished call counts")
 	}
 }
 
