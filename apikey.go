@@ -67,7 +67,8 @@ func (s *service) call(ctx context.Context, limit time.Duration, op operation, c
 	case err == nil:
 		return t, nil
 	case err == guard.ErrFull:
-		return nil, x.notMade()
+		return nil, &Error{Op: x.op, outcome: later, unsent: true, err: err, reason: fmt.Sprintf(
+			"%d earlier calls hang in the HTTP client; its transport must return when the request's context ends", guard.MostHanging)}
 	case x.Elsewhere.Load():
 		return nil, x.fromElsewhere(x.url())
 	case guard.Ended(ctx):

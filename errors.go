@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/grant"
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
 	"golang.org/x/oauth2"
@@ -130,13 +129,6 @@ func (r *reporter) noAnswer(err error) *Error {
 	}
 	e.reason += r.secrets.Brief(err.Error())
 	return e
-}
-
-// notMade is the error of a call that was not made: earlier ones hang in the HTTP
-// client.
-func (r *reporter) notMade() *Error {
-	return &Error{Op: r.op, outcome: later, unsent: true, err: guard.ErrFull, reason: fmt.Sprintf(
-		"%d earlier calls hang in the HTTP client; its transport must return when the request's context ends", guard.MostHanging)}
 }
 
 // fromElsewhere is the error of a call that another host or path answered: the

@@ -85,7 +85,7 @@ func Within[T any](ctx context.Context, d time.Duration, c <-chan T) (v T, ok bo
 }
 
 // ends bounds the contexts that do not say why they ended.
-var ends = Bound{Grace: Patience}
+var ends = Bound{Patient: true}
 
 // Context returns a context with the values of ctx. It ends with the cause of ctx
 // when ctx ends, or when stop is called. A child made by package context would

@@ -13,20 +13,22 @@ import (
 // Client makes auth calls. It follows no redirect, and uses a dead connection only
 // once: a call after one that had no answer goes over a new connection.
 type Client struct {
-	client http.Client
-	base   http.RoundTripper
+	base          http.RoundTripper
+	checkRedirect func(*http.Request, []*http.Request) error
+	jar           http.CookieJar
+	timeout       time.Duration
 
 	unanswered atomic.Bool  // a call of this renewal had no answer
 	silence    atomic.Int32 // calls without an answer, for this renewal
 }
 
-// NewClient returns a Client like c. If that has no Transport, standard is used.
-func NewClient(c *http.Client, standard *Default) *Client {
-	base := c.Transport
-	if guard.Nil(base) {
-		base = standard
+// Init must be called before c is used. It is like the other client then. If that has
+// no Transport, standard is used.
+func (c *Client) Init(like *http.Client, standard *Default) {
+	c.base, c.checkRedirect, c.jar, c.timeout = like.Transport, like.CheckRedirect, like.Jar, like.Timeout
+	if guard.Nil(c.base) {
+		c.base = standard
 	}
-	return &Client{client: *c, base: base}
 }
 
 // Begin starts a renewal. Its first call goes over a new connection if a call of the
@@ -46,7 +48,7 @@ func (c *Client) Unanswered() {
 
 // Do sends req.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
-	client, base := c.client, c.base
+	base := c.base
 	if _, ok := base.(*Default); ok {
 		if t, ok := http.DefaultTransport.(*http.Transport); ok {
 			base = t
@@ -57,7 +59,7 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 		base = renewed(req.Context(), base, n%2 == 1)
 	}
 	refuseRedirects(base, req.Header)
-	client.Transport = confined{base}
+	client := http.Client{Transport: confined{base}, CheckRedirect: c.checkRedirect, Jar: c.jar, Timeout: c.timeout}
 	return client.Do(req)
 }
 

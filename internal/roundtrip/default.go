@@ -19,8 +19,8 @@ type Default struct {
 	closing atomic.Bool
 }
 
-// NewDefault returns a new Default.
-func NewDefault() *Default { return &Default{first: http.DefaultTransport} }
+// Init must be called before d is used.
+func (d *Default) Init() { d.first = http.DefaultTransport }
 
 // RoundTrip implements [http.RoundTripper].
 func (d *Default) RoundTrip(req *http.Request) (*http.Response, error) {
