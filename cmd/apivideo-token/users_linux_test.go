@@ -188,6 +188,8 @@ func TestAttackerWorks(t *testing.T) {
 }
 
 // The program behind run, of the same user.
+//
+// Promise: On Linux the program behind `run` cannot read the key from the memory, the environment or the descriptors of `run`.
 func TestRunProgramCannotReadTheKey(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ give func(u *user, cmd *exec.Cmd) }{

@@ -40,6 +40,7 @@ func entries(t *testing.T, file string) (all []entry) {
 	return all
 }
 
+// Promise: `-audit` writes a line of JSON for each request, without secrets.
 func TestAuditHasEachRequest(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -75,6 +76,8 @@ func TestAuditHasEachRequest(t *testing.T) {
 }
 
 // The disk of serve is full, and is emptied by another program.
+//
+// Promise: A full disk loses lines of `-audit`, and says so; requests are served.
 func TestAuditFullDiskLosesLinesOnly(t *testing.T) {
 	t.Parallel()
 	u := newOwner(t)
@@ -110,6 +113,7 @@ func TestAuditFullDiskLosesLinesOnly(t *testing.T) {
 	}
 }
 
+// Promise: `serve` logs its start, failures once a minute and recovery, without a flag.
 func TestServeLogsWithoutAFlag(t *testing.T) {
 	t.Parallel()
 	u := newOwner(t)
@@ -150,6 +154,7 @@ func TestServeLogsRejectedKey(t *testing.T) {
 	assert.Contains(t, s.stop(), `level=ERROR msg="api.video: no new access token"`)
 }
 
+// Promise: `ready` and `GET /readyz` say whether the API would serve a request now, without the secret.
 func TestReadyTellsWhetherItWouldServe(t *testing.T) {
 	t.Parallel()
 	u := newOwner(t)
@@ -185,6 +190,8 @@ func TestReadyTellsWhetherItWouldServe(t *testing.T) {
 
 // The program asks the proxy of run, whatever the user's own proxy is. Curl and
 // Go prefer different spellings.
+//
+// Promise: The user's `NO_PROXY` survives `run` in both spellings.
 func TestRunReachedWithAnyNoProxy(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ before, after string }{
@@ -211,6 +218,7 @@ func TestRunReachedWithAnyNoProxy(t *testing.T) {
 	}
 }
 
+// Promise: A program that failed and made no request through `run` gets a hint.
 func TestRunHintsOnlyAtProgramThatWentPast(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
