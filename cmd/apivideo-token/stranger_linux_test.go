@@ -226,6 +226,11 @@ func TestServeFollowsSecretFile(t *testing.T) {
 	require.NoError(t, os.Remove(file))
 	s.logs("no such file")
 	assert.True(t, works(next))
+	require.NoError(t, syscall.Mkfifo(file, 0o600))
+	s.logs("is not a regular file any more")
+	require.NoError(t, os.Remove(file))
+	place(t, ownerID, file, next+"\n", 0o600)
+	s.logs("can be used again")
 	log := s.stop()
 	for _, line := range []string{
 		`level=ERROR msg="the secret stays as it is" error="the file of -secret-file has less than 16 characters; delete it to get a new one"`,

@@ -182,7 +182,11 @@ func TestAttackerWorks(t *testing.T) {
 	cmd.Env = []string{variable}
 	out, err := cmd.Output()
 	require.NoError(t, err)
-	for _, where := range []string{"environ", "mem", "process_vm_readv", "ptrace"} {
+	found := []string{"environ", "mem", "process_vm_readv", "ptrace"}
+	if yama, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope"); err == nil && string(yama) != "0\n" {
+		found = found[:1] // the rest is for parents only
+	}
+	for _, where := range found {
 		assert.Contains(t, string(out), "found in "+where+"\n")
 	}
 }
