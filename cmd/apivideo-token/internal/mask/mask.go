@@ -101,7 +101,8 @@ func hash(b []byte) (word, bit uint32) {
 
 func (p pattern) overwrite(b []byte) {
 	for at := 0; at+gram <= len(b); {
-		if word, bit := hash(b[at:]); p.grams[word]>>bit&1 == 0 {
+		word, bit := hash(b[at:])
+		if p.grams[word]>>bit&1 == 0 || !bytes.Contains(p.text, b[at:at+gram]) {
 			at += p.stride
 			continue
 		}
