@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -17,7 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -607,3 +608,68 @@ func TestKeyFileMistakeMessages(t *testing.T) {
 }
 
 func goexit() { runtime.Goexit() }
+
+// Promise: A function that flips between API keys costs about as many auth calls as one key; a key that is seen for the first time is tried at the next renewal.
+func TestKeyFuncThatFlips(t *testing.T) {
+	calls := map[int]int{}
+	for _, keys := range []int{1, 2, 3, 100_000} {
+		for _, rejected := range []bool{true, false} {
+			bubble(t, func(t *testing.T, w *world) {
+				n, seen := 0, map[string]bool{}
+				w.keyFunc(func(context.Context) (string, error) { n++; return fmt.Sprint("made-up-key-", n%keys), nil })
+				w.setAuth(func(r *http.Request) (*http.Response, error) {
+					body, _ := io.ReadAll(r.Body)
+					seen[string(body)] = true
+					if rejected {
+						return answer(401, "application/json", `{"type":"https://docs.api.video/reference/authentication-invalid-api-key"}`), nil
+					}
+					return answer(503, "text/plain", ""), nil
+				})
+				src := w.source()
+				for end := time.Now().Add(15 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+					src.Token()
+					if time.Since(end.Add(-15*time.Minute)) > 10*time.Second {
+						require.GreaterOrEqual(t, len(seen), min(keys, 3), "each key was tried soon")
+					}
+				}
+				calls[keys] = max(calls[keys], w.authCalls())
+			})
+		}
+	}
+	t.Log("auth calls in 15 minutes, by number of keys:", calls)
+	assert.LessOrEqual(t, calls[1], 60)
+	for keys, n := range calls {
+		assert.LessOrEqual(t, n, 2*calls[1]+10, "%d keys", keys)
+	}
+}
+
+// Promise: A renewal that is aborted while it waits for the API key logs nothing.
+func TestKeyFuncOfAnAbortedRenewal(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		log := w.log()
+		first := true
+		key := w.conf.APIKey
+		w.keyFunc(func(ctx context.Context) (string, error) {
+			if first {
+				first = false
+				return key, nil
+			}
+			<-ctx.Done()
+			return "", context.Cause(ctx)
+		})
+		ctx, cancel := context.WithCancel(w.ctx)
+		src := w.conf.Source(ctx)
+		mustToken(t, src)
+		synctest.Wait()
+		log.Reset()
+		asked, leave := context.WithCancel(t.Context())
+		done := background(func() { src.Renew(asked) })
+		synctest.Wait()
+		cancel()
+		leave()
+		done()
+		time.Sleep(10 * time.Second)
+		assert.NotContains(t, log.String(), "WARN")
+		assert.NotContains(t, log.String(), "ERROR")
+	})
+}

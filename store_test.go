@@ -7,6 +7,8 @@ import (
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,11 +16,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
 	"github.com/stretchr/testify/assert"
@@ -890,4 +893,94 @@ func TestStoreValueStaysSmall(t *testing.T) {
 			assert.Equal(t, calls, w.authCalls())
 		})
 	}
+}
+
+// The tokens after it live shorter, and the Store takes none of them.
+//
+// Promise: An invalidated token is not adopted again, though others came after it.
+func TestStoreInvalidatedTokenStaysOut(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		src, first := w.warm(t)
+		src.Invalidate(first)
+		w.store.SetFault(memstore.Fault{WriteErr: errStoreDown})
+		w.srv.SetLifetime(time.Minute)
+		for range 10 {
+			assert.NotEqual(t, first.AccessToken, atOnce(t, src).AccessToken)
+			time.Sleep(2 * time.Minute) // longer than that token lives
+		}
+	})
+}
+
+// Promise: At most 8 calls of a Store that never returns run at a time, whatever the time; later renewals do without it at once.
+func TestStoreThatHangsIsNotCalledAgain(t *testing.T) {
+	for name, load := range map[string]bool{"Load hangs": true, "Update hangs": false} {
+		t.Run(name, inBubble(func(t *testing.T, w *world) {
+			released := make(chan struct{})
+			var calls atomic.Int64
+			hang := func() error { calls.Add(1); <-released; return errStoreDown }
+			w.conf.Store = hooks{
+				load: func(context.Context, string) ([]byte, error) {
+					if load {
+						return nil, hang()
+					}
+					return nil, nil
+				},
+				update: func(context.Context, string, updateFunc) error { return hang() },
+			}
+			src := w.source()
+			w.fail(apivideotest.Status(503))
+			for end := time.Now().Add(24 * time.Hour); time.Now().Before(end); time.Sleep(10 * time.Second) {
+				src.Token()
+			}
+			assert.EqualValues(t, 8, calls.Load())
+			w.fail(apivideotest.Fault{})
+			time.Sleep(time.Minute)
+			_, took := mustToken(t, src)
+			assert.Zero(t, took, "without the Store at once")
+			close(released)
+			synctest.Wait()
+			calls.Store(0)
+			mustRenew(t, src)
+			assert.Positive(t, calls.Load(), "it is called again")
+		}))
+	}
+}
+
+// The Store has a token from before the call of Renew. Load shows it late, and it
+// comes from a machine whose clock is ahead: by its time it was issued later.
+//
+// Promise: Renew returns a token that was issued after its call, also in a new process with a Store whose reads lag.
+func TestStoreRenewInANewProcess(t *testing.T) {
+	for _, ahead := range []time.Duration{0, time.Second, time.Minute} {
+		var values map[string][]byte
+		fleet(t, func(t *testing.T, w *world) { // each bubble starts at the same time
+			time.Sleep(ahead)
+			w.conf.APIKey = "made-up-key"
+			w.setAuth(grant("older", ""))
+			mustToken(t, w.source())
+			values = w.store.Values()
+		})
+		fleet(t, func(t *testing.T, w *world) {
+			w.conf.APIKey = "made-up-key"
+			w.setAuth(grant("newer", ""))
+			store := memstore.New()
+			store.SetValues(values)
+			w.conf.Store = hooks{update: store.Update}
+			time.Sleep(10 * time.Millisecond)
+			tok, _ := mustRenew(t, w.source())
+			assert.Equal(t, "newer", tok.AccessToken, ahead)
+		})
+	}
+}
+
+// Promise: A failure that concerns only this machine, as an unknown certificate authority or its key file, is not shared over the Store.
+func TestStoreKeepsLocalFailuresOut(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		w.setAuth(breakOff(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}))
+		_, err := w.source().Token()
+		require.ErrorContains(t, err, "unknown authority")
+		w.setAuth(nil)
+		_, took := mustToken(t, w.source())
+		assert.Zero(t, took)
+	})
 }

@@ -28,6 +28,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/grant"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/journal"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
@@ -49,7 +51,9 @@ const (
 //
 // Package fmt and package encoding/json do not print its API key. Exception:
 // fmt prints a Config stored by value in an unexported field of another
-// struct. Store a *Config there.
+// struct. Store a *Config there. Do not embed a Config: the other struct gets
+// its methods, and its other fields are neither printed nor encoded. Use a
+// named field.
 type Config struct {
 	// APIKey is the account's API key. It is required unless APIKeyFunc is set.
 	// The API key is in the api.video dashboard; production and sandbox have
@@ -94,7 +98,8 @@ type Config struct {
 // one. A nil ctx is [context.Background].
 //
 // Auth calls use the values of ctx. The value under [oauth2.HTTPClient], if
-// any, is the HTTP client that makes them.
+// any, is the HTTP client that makes them. Without one, or without a base in it,
+// they use http.DefaultTransport, as it is at each call.
 func (c *Config) Source(ctx context.Context) *Source {
 	return &Source{newAccount(cmp.Or(ctx, context.Background()), *c)}
 }
@@ -146,7 +151,7 @@ type account struct {
 }
 
 func newAccount(ctx context.Context, conf Config) *account {
-	service, err := conf.service(ctx)
+	service, err := conf.service(ctx, &hung{bodies: guard.Bound{Grace: guard.Patience}})
 	if err != nil {
 		return &account{err: err}
 	}
@@ -240,5 +245,5 @@ func copyOf(t *tokencache.Token, err error) (*oauth2.Token, error) {
 		Expiry:       t.Expiry,
 		ExpiresIn:    int64(t.Lifetime / time.Second),
 	}
-	return tok.WithExtra(t.Extra), nil // it allocates another one: tok stays on the stack
+	return tok.WithExtra(grant.Extra(t.Extra)), nil // it allocates another one: tok stays on the stack
 }

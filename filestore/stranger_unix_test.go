@@ -142,15 +142,16 @@ func TestStoreStickyFolder(t *testing.T) {
 	u := start(t, 1, "updater", dir, key)
 	u.begin()
 	if os.Getuid() == 0 {
-		assert.Regexp(t, "^filestore: locking: another user's lock file is in the way: rename .*: operation not permitted\n", u.line(t))
+		assert.Regexp(t, "^filestore: locking: another user's lock file is in the way: rename .*: operation not permitted", u.line(t))
 	} else {
-		assert.Equal(t, "<nil>\n", u.line(t))
+		assert.Equal(t, "<nil>", u.line(t))
 	}
 }
 
 // This user's own file, with the mode that a lock file has, is a lock.
 //
 // Promise: filestore respects and keeps this user's own lock file if others may not open it.
+// Promise: Filestore respects and keeps this user's own lock file if others may not open it.
 func TestStoreOwnLockIsRespected(t *testing.T) {
 	dir, key := t.TempDir(), randomKey()
 	s := filestore.New(dir)

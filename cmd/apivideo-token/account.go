@@ -10,16 +10,19 @@ import (
 
 // The environment that the program reads. What is empty counts as unset.
 const (
-	keyVariable     = "APIVIDEO_API_KEY"
-	keyFileVariable = "APIVIDEO_API_KEY_FILE"
-	baseURLVariable = "APIVIDEO_BASE_URL"
+	keyVariable        = "APIVIDEO_API_KEY"
+	keyFileVariable    = "APIVIDEO_API_KEY_FILE"
+	keyCommandVariable = "APIVIDEO_API_KEY_COMMAND"
+	baseURLVariable    = "APIVIDEO_BASE_URL"
+	certFileVariable   = "SSL_CERT_FILE"
 )
 
 // account is what the environment and the flags say of the account.
 type account struct {
 	conf    *apivideo.Config
-	keyName string // where the key comes from, for errors
-	keyFile string // "" if the key comes from the environment
+	keyName string      // where the key comes from, for errors
+	keyFile string      // "" if the key is not from a file
+	command *keyCommand // nil if the key is not from a command
 	cache   cacheFolder
 
 	stdin     io.Reader
@@ -48,25 +51,6 @@ func (a *app) account() (*account, error) {
 	}
 	acc.conf.Store = a.store(acc.cache)
 	return acc, nil
-}
-
-// readKey finds the API key.
-func (acc *account) readKey(getenv func(string) string) (err error) {
-	key, file := getenv(keyVariable), getenv(keyFileVariable)
-	switch {
-	case key != "" && file != "":
-		return setting("both %s and %s are set; unset one", keyVariable, keyFileVariable)
-	case key != "":
-		acc.conf.APIKey, acc.keyName = key, keyVariable
-		return nil
-	case isStdin(file):
-		acc.keyName, acc.usedStdin = "standard input", true
-		return acc.readStdin()
-	case file != "":
-		acc.keyName, acc.keyFile = "the file of "+keyFileVariable, file
-		return acc.useKeyFile()
-	}
-	return setting("there is no API key; set %s, or %s to the name of a file that has it", keyVariable, keyFileVariable)
 }
 
 // verify reports a mistake in the settings, before anything is started or sent.

@@ -38,9 +38,9 @@ func (a *app) newGateway(log *slog.Logger) (*gateway, error) {
 	if acc.conf.Logger == nil {
 		acc.conf.Logger = log
 	}
-	acc.followKeyFile()
+	ctx := acc.follow(context.Background())
 	key := acc.rememberKey()
-	src := acc.conf.Source(context.Background())
+	src := acc.conf.Source(ctx)
 	if err := acc.verify(src); err != nil {
 		return nil, err
 	}

@@ -7,15 +7,11 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/listen"
 	"github.com/urfave/cli/v3"
 )
-
-// readyTimeout is longer than serve waits for a first token.
-const readyTimeout = 10 * time.Second
 
 // ready asks a proxy for its readiness. It needs no API key.
 func (a *app) ready(ctx context.Context, _ *cli.Command) error {

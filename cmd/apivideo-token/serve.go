@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -131,8 +130,8 @@ func loadSecret(name string) (string, error) {
 	switch {
 	case err != nil:
 		return "", secretError("cannot be read: %v", withoutPath(err))
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return "", secretError("can be read by others; run chmod 600")
+	case exposed(info) != "":
+		return "", secretError("%s", exposed(info))
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {

@@ -3,15 +3,22 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"math"
+	"slices"
 	"sync"
 	"time"
 )
 
-// maxLines is how many lines are kept while a Logger blocks. Further lines are
-// dropped.
-const maxLines = 256
+const (
+	// maxLines is how many lines are kept while a Logger blocks. When there are
+	// more, lines of the lowest level are dropped.
+	maxLines = 256
+	// memory is how long the Logger is not asked again whether a level is enabled.
+	memory = time.Second
+)
 
 // Journal passes lines to a Logger in their order, in a goroutine that ends when
 // there are no more lines. It is safe for concurrent use. A nil Journal logs
@@ -24,6 +31,8 @@ type Journal struct {
 	mu      sync.Mutex // guards what follows
 	lines   []slog.Record
 	writing bool
+	least   slog.Level // levels below were not enabled at that time
+	asked   time.Time
 }
 
 // New returns a Journal whose lines all have attrs. Handlers get ctx. A nil
@@ -32,12 +41,12 @@ func New(ctx context.Context, l *slog.Logger, attrs ...slog.Attr) *Journal {
 	if l == nil {
 		return nil
 	}
-	return &Journal{ctx: ctx, logger: l, attrs: attrs}
+	return &Journal{ctx: ctx, logger: l, attrs: attrs, least: math.MinInt}
 }
 
 // Log adds a line and returns at once.
 func (j *Journal) Log(level slog.Level, message string, attrs ...slog.Attr) {
-	if j == nil {
+	if j == nil || !j.admit(level) {
 		return
 	}
 	line := slog.NewRecord(time.Now(), level, message, 0)
@@ -45,7 +54,7 @@ func (j *Journal) Log(level slog.Level, message string, attrs ...slog.Attr) {
 	line.AddAttrs(attrs...)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.lines) == maxLines {
+	if len(j.lines) == maxLines && !j.makeRoom(level) {
 		return
 	}
 	j.lines = append(j.lines, line)
@@ -53,6 +62,24 @@ func (j *Journal) Log(level slog.Level, message string, attrs ...slog.Attr) {
 		j.writing = true
 		go j.write()
 	}
+}
+
+// admit reports whether a line of this level may be enabled.
+func (j *Journal) admit(level slog.Level) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return level >= j.least || time.Since(j.asked) >= memory
+}
+
+// makeRoom drops the first line of the lowest level, if that is below level.
+func (j *Journal) makeRoom(level slog.Level) bool {
+	lowest := slices.MinFunc(j.lines, func(a, b slog.Record) int { return cmp.Compare(a.Level, b.Level) }).Level
+	if lowest >= level {
+		return false
+	}
+	i := slices.IndexFunc(j.lines, func(r slog.Record) bool { return r.Level == lowest })
+	j.lines = slices.Delete(j.lines, i, i+1)
+	return true
 }
 
 // write hands over lines until there are none.
@@ -70,9 +97,23 @@ func (j *Journal) write() {
 			finished = true
 			return
 		}
-		if j.logger.Enabled(j.ctx, line.Level) {
+		enabled := j.logger.Enabled(j.ctx, line.Level)
+		j.note(line.Level, enabled)
+		if enabled {
 			_ = j.logger.Handler().Handle(j.ctx, line)
 		}
+	}
+}
+
+// note remembers whether a level is enabled.
+func (j *Journal) note(level slog.Level, enabled bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case !enabled:
+		j.least, j.asked = level+1, time.Now()
+	case level < j.least:
+		j.least = level
 	}
 }
 

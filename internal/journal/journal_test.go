@@ -71,6 +71,57 @@ func TestJournalDelaysNobody(t *testing.T) {
 	})
 }
 
+// Promise: Lines that a Logger has not enabled are not kept for it.
+func TestJournalKeepsNoDisabledLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		var level slog.LevelVar
+		slow := func() { time.Sleep(100 * time.Millisecond) }
+		j := journal.New(t.Context(), slog.New(played{slog.NewTextHandler(&b, &slog.HandlerOptions{Level: &level}), slow}))
+		j.Log(slog.LevelDebug, "asks whether Debug is enabled")
+		synctest.Wait()
+		j.Log(slog.LevelInfo, "a slow one")
+		for range 1000 {
+			j.Log(slog.LevelDebug, "untouched")
+		}
+		j.Log(slog.LevelInfo, "the last")
+		time.Sleep(time.Second)
+		assert.Contains(t, b.String(), "the last")
+		level.Set(slog.LevelDebug)
+		j.Log(slog.LevelDebug, "now enabled")
+		time.Sleep(time.Second)
+		assert.Contains(t, b.String(), "now enabled", "within a second")
+		for range 3 { // the Logger enables them again
+			j.Log(slog.LevelDebug, "another")
+		}
+		time.Sleep(time.Second)
+		assert.Equal(t, 3, strings.Count(b.String(), "another"))
+	})
+}
+
+// Promise: When lines overflow, Debug lines are dropped first and Error lines last.
+func TestJournalDropsTheLowestLevel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		released := make(chan struct{})
+		handler := slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug})
+		j := journal.New(t.Context(), slog.New(played{handler, func() { <-released }}))
+		j.Log(slog.LevelInfo, "blocks")
+		synctest.Wait()
+		for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError, slog.LevelDebug} {
+			for range 100 {
+				j.Log(level, "line")
+			}
+		}
+		close(released)
+		synctest.Wait()
+		assert.Equal(t, 100, strings.Count(b.String(), "level=ERROR"))
+		assert.Equal(t, 100, strings.Count(b.String(), "level=WARN"))
+		assert.Equal(t, 1+56, strings.Count(b.String(), "level=INFO"))
+		assert.Zero(t, strings.Count(b.String(), "level=DEBUG"))
+	})
+}
+
 // Promise: A Logger gets its lines in order, also after a panic.
 func TestJournalOutlivesACrash(t *testing.T) {
 	for _, crash := range []func(){func() { panic("made-up") }, runtime.Goexit} {

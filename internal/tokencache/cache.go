@@ -19,11 +19,11 @@ import (
 // Cache keeps the current token and has it renewed. It is safe for concurrent
 // use.
 type Cache struct {
-	values     context.Context // the values of the construction context
-	ended      <-chan struct{} // closed when that context ends; background renewal then stops
-	issuer     Issuer
-	store      Store         // nil: the token stays in this process
-	storeCalls chan struct{} // has an element for each call of the Store that runs; nil without a Store
+	values context.Context // the values of the construction context
+	ended  <-chan struct{} // closed when that context ends; background renewal then stops
+	issuer Issuer
+	store  Store       // nil: the token stays in this process
+	hung   guard.Bound // of calls of the Store that do not return
 
 	waits atomic.Uint64 // callers that waited for a flight
 
@@ -47,9 +47,6 @@ type offer struct {
 // stays in this process. A nil Journal logs nothing.
 func New(ctx context.Context, i Issuer, s Store, j *journal.Journal) *Cache {
 	c := &Cache{values: context.WithoutCancel(ctx), ended: ctx.Done(), issuer: i, store: s}
-	if s != nil {
-		c.storeCalls = make(chan struct{}, maxStoreCalls)
-	}
 	state := c.lock()
 	defer c.unlock(state)
 	state.cache, state.log.journal = c, j
@@ -105,24 +102,24 @@ func (c *Cache) Get(ctx context.Context) (*Token, time.Time, error) {
 		o.token.handOut()
 		return o.token, now, nil
 	}
-	t, err := c.await(ctx, demand{ask: (*state).get, old: true})
+	t, err := c.await(ctx, demand{claim: (*state).get, old: true})
 	return t, time.Now(), err
 }
 
 // Renew returns a new token, even if the current one is usable. It returns a
 // remembered failure of this process, but ignores one of another process.
 func (c *Cache) Renew(ctx context.Context) (*Token, error) {
-	return c.await(ctx, demand{ask: (*state).renew})
+	return c.await(ctx, demand{claim: (*state).renew})
 }
 
 // demand is what a caller wants.
 type demand struct {
-	ask   func(*state, *waiter) (*Token, *flight, error) // for a token, or a flight to wait for
+	claim func(*state, *waiter) (*Token, *flight, error) // for a token, or a flight to wait for
 	suits func(*Token) bool                              // nil: every new token does
 	old   bool                                           // the old token does, if the renewal fails and it is usable
 }
 
-// await waits for the flights that d asks for, until there is a token or an error.
+// await waits for the flights that d names, until there is a token or an error.
 func (c *Cache) await(ctx context.Context, d demand) (*Token, error) {
 	w := newWaiter(ctx)
 	for {
@@ -130,7 +127,7 @@ func (c *Cache) await(ctx context.Context, d demand) (*Token, error) {
 		var f *flight
 		var err error
 		w.over = nil
-		c.do(func(s *state) { t, f, err = d.ask(s, w) })
+		c.do(func(s *state) { t, f, err = d.claim(s, w) })
 		if f == nil {
 			return t, w.errorOf(err)
 		}

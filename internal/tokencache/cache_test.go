@@ -54,7 +54,7 @@ func TestMomentPassedByEitherClock(t *testing.T) {
 	} {
 		m := moment{test.monotonic, test.wall.UnixNano()}
 		assert.Equal(t, test.passed, m.passed(now), test.name)
-		assert.Equal(t, test.passed, m.left(now) <= 0, test.name)
+		assert.Equal(t, test.passed, m.remaining(now) <= 0, test.name)
 	}
 }
 
@@ -190,6 +190,57 @@ func TestTokenNamesTheRefusedOne(t *testing.T) {
 		tok, err = c.Renew(t.Context())
 		require.NoError(t, err)
 		assert.Empty(t, tok.replaces)
+	})
+}
+
+// A request that was sent at the instant of the 401 may have been answered before.
+func TestAcceptCountsForLaterRequests(t *testing.T) {
+	tok := hour()
+	c := with(t, &fails{}, tok)
+	at := time.Now()
+	c.Refuse(tok, at)
+	for _, sent := range []time.Time{at.Add(-time.Second), at} {
+		c.Accept(tok, sent, false)
+		assert.Equal(t, at, c.Stats().RefusedSince)
+	}
+	c.Accept(tok, at.Add(1), false)
+	assert.Zero(t, c.Stats().RefusedSince)
+}
+
+// frozen is an Issuer whose limits end late in the first renewals, because the
+// process did not run.
+type frozen struct {
+	fails
+	late int
+}
+
+func (i *frozen) Issue(ctx context.Context, r Request) (*Token, error) {
+	if i.calls++; i.calls <= i.late {
+		return nil, errIssue
+	}
+	return hour(), nil
+}
+
+func (*frozen) Explain(error) Explanation { return Explanation{Temporary: true, Late: true} }
+
+// Promise: What a limit ended that was more than 2 seconds late counts as not tried: callers start anew, once.
+func TestLateLimitCountsAsNotTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &frozen{late: 1}
+		c := New(t.Context(), i, nil, nil)
+		_, _, err := c.Get(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 2, i.calls)
+		assert.Equal(t, Stats{}.LastError, c.Stats().LastError)
+
+		i = &frozen{late: 3}
+		c = New(t.Context(), i, nil, nil)
+		_, _, err = c.Get(t.Context())
+		assert.ErrorIs(t, err, errIssue, "the second in a row counts")
+		assert.Equal(t, 2, i.calls)
+		time.Sleep(time.Until(c.Stats().NextAttempt))
+		_, _, err = c.Get(t.Context())
+		require.NoError(t, err, "and the next one does not")
 	})
 }
 

@@ -122,13 +122,13 @@ func (c *Cache) failed(f *flight, err error) outcome {
 
 // fail makes the next failure.
 func (s *state) fail(err error, why Explanation) *failure {
-	first, longest, asked := firstWait, longestWait, why.Wait
+	first, longest, floor := firstWait, longestWait, why.Wait
 	if !why.Temporary {
-		first, longest, asked = firstFinalWait, longestFinalWait, 0
+		first, longest, floor = firstFinalWait, longestFinalWait, 0
 	}
 	wait := min(first<<min(s.failures.count, 8), longest) // more doublings change nothing
 	wait -= time.Duration(s.failures.share() * waitJitter * float64(wait))
-	wait = s.shortened(min(max(wait, asked), longestServerWait))
+	wait = s.shortened(min(max(wait, floor), longestServerWait))
 	return &failure{err: err, why: why, at: s.now, wait: wait, count: s.failures.count + 1}
 }
 
@@ -166,7 +166,7 @@ func (s *state) waitFor(f *failure) time.Duration {
 // usable token.
 func (s *state) shortened(wait time.Duration) time.Duration {
 	if t := s.current(); t != nil {
-		return max(min(wait, t.usableUntil.left(s.now)/4), shortestWait)
+		return max(min(wait, t.usableUntil.remaining(s.now)/4), shortestWait)
 	}
 	return wait
 }

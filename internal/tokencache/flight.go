@@ -46,15 +46,15 @@ type progress struct {
 	trial   trial // of the new token
 
 	hold      chan struct{} // closed when requests no longer wait for the flight; nil if they need not
-	holdTimer *time.Timer
+	holdTimer *time.Timer   // of the hold; not nil if there was one
 }
 
 // join returns the running flight, or starts one, for a caller to wait for. The
 // error says why no flight may start.
 func (s *state) join(w *waiter, reason string) (*flight, error) {
 	switch {
-	case w.left:
-		return nil, errLeft
+	case w.ended:
+		return nil, errEnded
 	case s.flight == nil && s.failures.block(s.now):
 		return nil, s.failures.err
 	case s.flight == nil:
@@ -105,14 +105,14 @@ func (c *Cache) wait(w *waiter, f *flight) (outcome, error) {
 		return f.outcome, nil
 	case <-w.over:
 	case <-w.done:
-		w.left = true
+		w.ended = true
 	}
 	s := c.lock()
 	defer c.unlock(s)
 	w.doing = s.leave(f)
 	switch {
-	case w.left:
-		return outcome{}, errLeft
+	case w.ended:
+		return outcome{}, errEnded
 	case s.flight != f: // it ended its hold, and then itself
 		return f.outcome, nil
 	}

@@ -59,7 +59,7 @@ type Request struct {
 type Explanation struct {
 	Op        string        // the operation that failed
 	Temporary bool          // a later retry may help
-	Wait      time.Duration // the wait that the service asked for, or 0
+	Wait      time.Duration // the wait that the service demands, or 0
 	Refused   bool          // the service rejects the key or the account
 	Local     bool          // it concerns only this machine: others are not told
 	Late      bool          // a limit ended late, because the process did not run

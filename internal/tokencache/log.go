@@ -81,7 +81,7 @@ func (s *state) logFlight(f *flight, waiters int, before failures) {
 			from, op = "store", ""
 		}
 		s.logLine(s.levelOf(failure), MessageFailure, append(attrs, slog.String("op", op), slog.String("from", from),
-			slog.Any("error", failure.err), slog.String("next_attempt_in", rounded(s.failures.until.left(s.now))))...)
+			slog.Any("error", failure.err), slog.String("next_attempt_in", rounded(s.failures.until.remaining(s.now))))...)
 		s.logCrash(failure.why.Crash)
 	}
 }

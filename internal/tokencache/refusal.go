@@ -1,12 +1,13 @@
 package tokencache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 const (
@@ -21,9 +22,9 @@ const (
 	quietTime = 10 * time.Minute
 )
 
-// ErrHeld reports that the API refuses new tokens too: another renewal would not
+// ErrPaused reports that the API refuses new tokens too: another renewal would not
 // help now.
-var ErrHeld = errors.New("apivideo: the API refuses new access tokens too")
+var ErrPaused = errors.New("apivideo: the API refuses new access tokens too")
 
 // refusals is what is known of 401s.
 type refusals struct {
@@ -55,7 +56,7 @@ func (c *Cache) Refuse(t *Token, at time.Time) {
 
 func (s *state) refuse(t *Token, at time.Time) {
 	r := &s.refusals
-	if guard.Elapsed(r.last, at) >= quietTime {
+	if limit.Elapsed(r.last, at) >= quietTime {
 		r.unhelpful, r.until, t.trial = 0, moment{}, noTrial
 	}
 	r.last = at
@@ -67,7 +68,7 @@ func (s *state) refuse(t *Token, at time.Time) {
 		return
 	}
 	s.counters.refusals++
-	if s.retired.has(t.id) {
+	if s.retired.has(t) {
 		return
 	}
 	if r.at.IsZero() {
@@ -124,10 +125,10 @@ func (s *state) accept(t *Token, sent time.Time, replayed bool) {
 // Replace returns a token to use instead of one that the API refused. Without
 // since, any other token will do. With since, it is one that was requested after
 // that time: an earlier one may have been revoked together with the refused one.
-// During a pause, Replace returns ErrHeld at once.
+// During a pause, Replace returns ErrPaused at once.
 func (c *Cache) Replace(ctx context.Context, refused *Token, since time.Time) (*Token, error) {
 	return c.await(ctx, demand{
-		ask:   func(s *state, w *waiter) (*Token, *flight, error) { return s.replace(w, refused, since) },
+		claim: func(s *state, w *waiter) (*Token, *flight, error) { return s.replace(w, refused, since) },
 		suits: func(t *Token) bool { return t.follows(refused, since) },
 	})
 }
@@ -141,7 +142,7 @@ func (s *state) replace(w *waiter, refused *Token, since time.Time) (*Token, *fl
 		w.over = s.progress.hold
 	}
 	if s.paused() {
-		return nil, nil, ErrHeld
+		return nil, nil, ErrPaused
 	}
 	f, err := s.join(w, reasonRefused)
 	if err == nil && w.over == nil {
@@ -171,26 +172,21 @@ func (s *state) replaceBehind(refused *Token) {
 func (s *state) replaceBy(f *flight, refused *Token, since time.Time) {
 	p, own := s.of(f), refused.same(s.cur)
 	p.trial = replayTrial
-	if p.refused == nil || own || !since.IsZero() {
-		p.refused = refused
-	}
+	p.refused = cmp.Or(p.refused, refused)
 	if since.After(p.since) {
 		p.since = since
 	}
-	left := holdTime - s.now.Sub(s.refusals.at)
-	if !own || !s.refused() || left <= 0 || s.failures.last != nil || s.refusals.unhelpful >= freeRenewals || p.held() {
+	rest := holdTime - s.now.Sub(s.refusals.at)
+	if !own || !s.refused() || rest <= 0 || s.failures.last != nil || s.refusals.unhelpful >= freeRenewals || p.holdTimer != nil {
 		return
 	}
 	p.hold = make(chan struct{})
-	p.holdTimer = s.cache.after(left, func(s *state) {
+	p.holdTimer = s.cache.after(rest, func(s *state) {
 		if s.flight == f {
 			s.endHold()
 		}
 	})
 }
-
-// held reports whether requests have waited for the flight.
-func (p *progress) held() bool { return p.holdTimer != nil }
 
 // endHold lets the requests that wait use the current token.
 func (s *state) endHold() {

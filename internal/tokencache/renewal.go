@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 const (
@@ -65,9 +66,9 @@ func (c *Cache) obtainFor(f *flight) outcome {
 // account, if there is one.
 func (c *Cache) identify(f *flight) error {
 	c.tell(f, "the API key")
-	limit, cancel := guard.WithGrace(f.ctx, accountTime, grace)
+	ctx, cancel := limit.WithGrace(f.ctx, accountTime, grace)
 	defer cancel()
-	a, err := guard.Call(limit, func() (*Account, error) { return c.issuer.Account(f.ctx) })
+	a, err := guard.Call(ctx, func() (*Account, error) { return c.issuer.Account(f.ctx) })
 	if err == nil && (a == nil || c.store != nil && a.Box == nil) {
 		err = errNoAccount
 	}
@@ -115,14 +116,14 @@ func (c *Cache) issued(f *flight, stored *Token) outcome {
 func (c *Cache) issue(f *flight, stored *Token) (*Token, error) {
 	start := time.Now()
 	defer func() { f.issuing += time.Since(start) }()
-	left := issueTime - f.issuing
-	ctx, cancel := guard.WithLimit(f.ctx, left)
+	rest := issueTime - f.issuing
+	ctx, cancel := limit.With(f.ctx, rest)
 	defer cancel()
-	limit, stop := guard.WithGrace(f.ctx, left, grace)
+	late, stop := limit.WithGrace(f.ctx, rest, grace)
 	defer stop()
 	r, reason := c.request(f, stored)
-	t, err := guard.Call(limit, func() (*Token, error) { return c.issuer.Issue(ctx, r) })
-	switch overdue, ok := err.(guard.Overdue); {
+	t, err := guard.Call(late, func() (*Token, error) { return c.issuer.Issue(ctx, r) })
+	switch overdue, ok := err.(limit.Overdue); {
 	case ok:
 		return nil, fmt.Errorf("apivideo: getting an access token: %w", overdue)
 	case err != nil:
@@ -151,7 +152,7 @@ func (c *Cache) request(f *flight, stored *Token) (r Request, reason *because) {
 		return again
 	}
 	r.Spent = func(refreshToken string) { c.do(func(s *state) { s.of(f).spent = refreshToken }) }
-	r.Doing = func(op string) { c.do(func(s *state) { *reason = s.ask(f, op) }) }
+	r.Doing = func(op string) { c.do(func(s *state) { *reason = s.noteCall(f, op) }) }
 	return r, reason
 }
 
@@ -168,8 +169,8 @@ func (s *state) before(f *flight, stored *Token) (old *Token, failure error) {
 	return old, failure
 }
 
-// ask notes that f makes an auth call.
-func (s *state) ask(f *flight, op string) because {
+// noteCall notes that f makes an auth call.
+func (s *state) noteCall(f *flight, op string) because {
 	p := s.of(f)
 	p.doing = op
 	if p.refused == nil {

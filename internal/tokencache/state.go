@@ -50,14 +50,14 @@ func (s *state) hand() *Token {
 
 // current returns cur if it is usable, else nil.
 func (s *state) current() *Token {
-	if s.cur == nil || s.cur.usableUntil.passed(s.now) || s.retired.has(s.cur.id) {
+	if s.cur == nil || s.cur.usableUntil.passed(s.now) || s.retired.has(s.cur) {
 		return nil
 	}
 	return s.cur
 }
 
 func (s *state) renew(w *waiter) (*Token, *flight, error) {
-	if s.failures.other && !w.left {
+	if s.failures.other && !w.ended {
 		s.failures.until = momentOf(s.now)
 	}
 	f, err := s.join(w, reasonRenew)
@@ -69,7 +69,7 @@ func (s *state) renew(w *waiter) (*Token, *flight, error) {
 
 func (s *state) invalidate(accessToken string) {
 	if s.cur != nil && s.cur.AccessToken == accessToken {
-		s.retired.add(s.cur.id)
+		s.retired.add(s.cur)
 		s.refusals.at = time.Time{}
 	}
 }
@@ -77,10 +77,10 @@ func (s *state) invalidate(accessToken string) {
 // publish makes t the current token.
 func (s *state) publish(t *Token) {
 	if s.cur != nil {
-		// A clock that was ahead may make it expire later than its successor.
-		s.retired.add(s.cur.id)
+		// A fast clock may make it expire later than its successor.
+		s.retired.add(s.cur)
 	}
-	s.retired.remove(t.id) // in case the service issues the same one again
+	s.retired.remove(t) // in case the service issues the same one again
 	s.cur = t
 	s.failures, s.stalled = failures{}, false
 	s.refusals.renewed(t)
@@ -160,7 +160,7 @@ func (s *state) schedule(due moment) {
 		return
 	}
 	s.timerAt = due
-	d := max(due.left(s.now), 0)
+	d := max(due.remaining(s.now), 0)
 	if s.timer == nil {
 		s.timer = s.cache.after(d, (*state).tick)
 	} else {

@@ -22,10 +22,8 @@ type Stats struct {
 }
 
 // Stats returns a snapshot. It makes no call and waits for nothing.
-func (c *Cache) Stats() Stats {
-	s := c.lock()
-	defer c.unlock(s)
-	stats := s.stats()
+func (c *Cache) Stats() (stats Stats) {
+	c.do(func(s *state) { stats = s.stats() })
 	stats.Waits = c.waits.Load()
 	return stats
 }

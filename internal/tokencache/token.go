@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 const (
@@ -77,7 +77,7 @@ const (
 // request was sent.
 func NewToken(g Grant, issued time.Time) *Token {
 	now := time.Now()
-	return newToken(g, issued, g.Lifetime-guard.Elapsed(issued, now), now)
+	return newToken(g, issued, g.Lifetime-limit.Elapsed(issued, now), now)
 }
 
 // newToken makes a Token that expires at now plus remaining.
@@ -88,14 +88,14 @@ func newToken(g Grant, issued time.Time, remaining time.Duration, now time.Time)
 		g.Extra["access_token"] = g.AccessToken // so that the other copy can be freed
 	}
 	expiry := now.Add(remaining)
-	ahead := min(renewalWindow, g.Lifetime/4)
+	window := min(renewalWindow, g.Lifetime/4)
 	return &Token{
 		Grant:       g,
 		Bearer:      bearer,
 		Issued:      issued,
 		Expiry:      expiry,
 		id:          fingerprintOf(g.AccessToken),
-		renewAt:     momentOf(expiry.Add(-jittered(ahead, jitter))),
+		renewAt:     momentOf(expiry.Add(-jittered(window, jitter))),
 		usableUntil: momentOf(expiry.Add(-min(expiryMargin, g.Lifetime/10))),
 	}
 }
@@ -143,8 +143,8 @@ func (m moment) passed(now time.Time) bool {
 	return !now.Before(m.t) || now.UnixNano() >= m.wall
 }
 
-// left returns the time until m, by the clock that says less.
-func (m moment) left(now time.Time) time.Duration {
+// remaining returns the time until m, by the clock that says less.
+func (m moment) remaining(now time.Time) time.Duration {
 	return min(m.t.Sub(now), time.Duration(m.wall-now.UnixNano()))
 }
 

@@ -12,7 +12,7 @@ const (
 	// the refresh token too.
 	maxValue = 60 << 10
 	// A value issued later than this from now comes from a wrong clock.
-	maxAhead = time.Hour
+	maxSkew = time.Hour
 )
 
 // value is the content of a sealed value in the Store.
@@ -88,7 +88,7 @@ func (c *Cache) open(a *Account, sealed []byte, now time.Time) (h content) {
 		return h
 	}
 	remaining := min(v.Issued.Add(v.Lifetime).Sub(now), v.Lifetime)
-	if v.Issued.Sub(now) > maxAhead {
+	if v.Issued.Sub(now) > maxSkew {
 		remaining = 0
 	}
 	if remaining <= 0 {

@@ -10,28 +10,28 @@ import (
 )
 
 // waiter is a caller that needs a token. Methods of its context are foreign
-// code: they are never called while Cache.mu is held.
+// code: they are never called with the lock.
 type waiter struct {
 	ctx   context.Context
 	done  <-chan struct{}
 	over  <-chan struct{} // closed when it need not wait any longer; nil: it must
-	left  bool            // the context has ended
+	ended bool            // the context has ended
 	start time.Time
-	doing string // what its flight waited for when it left; "" if there was none
+	doing string // what its flight waited for when it stopped waiting; "" if there was none
 
 	counted bool // in Stats.Waits
 }
 
 func newWaiter(ctx context.Context) *waiter {
-	return &waiter{ctx: ctx, done: ctx.Done(), left: ctx.Err() != nil, start: time.Now()}
+	return &waiter{ctx: ctx, done: ctx.Done(), ended: ctx.Err() != nil, start: time.Now()}
 }
 
-// errLeft stands for the error of a waiter whose context has ended.
-var errLeft = errors.New("the context has ended")
+// errEnded stands for the error of a waiter whose context has ended.
+var errEnded = errors.New("the context has ended")
 
-// errorOf returns the error for the caller: a [WaitError] in place of errLeft.
+// errorOf returns the error for the caller: a [WaitError] in place of errEnded.
 func (w *waiter) errorOf(err error) error {
-	if err != errLeft {
+	if err != errEnded {
 		return err
 	}
 	e := &WaitError{err: guard.EndOf(w.ctx)}
@@ -46,8 +46,8 @@ func (w *waiter) errorOf(err error) error {
 	return e
 }
 
-// Left returns the error of a caller whose context has ended.
-func Left(ctx context.Context) error { return newWaiter(ctx).errorOf(errLeft) }
+// Ended returns the error of a caller whose context has ended.
+func Ended(ctx context.Context) error { return newWaiter(ctx).errorOf(errEnded) }
 
 // WaitError is the error of a caller whose context ended before it got a token.
 // It is a timeout, as in [net.Error], if the context's deadline passed.
