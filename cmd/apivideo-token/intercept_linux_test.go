@@ -39,6 +39,7 @@ func (u *user) withInternet(sandbox bool) (own *apivideotest.Server) {
 const ask = `ask() { curl -sS -H content-type:text/plain -w '%{stderr}%{http_code} %{http_version} ' "$@" 2>&1 | tr -d '\n'; echo; }
 	key="-u $APIVIDEO_API_KEY:"; `
 
+// Promise: `run -intercept` serves programs that use their client's default URL.
 func TestInterceptServesDefaultURL(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -93,6 +94,8 @@ func TestInterceptServesBothHostsForAnotherURL(t *testing.T) {
 }
 
 // Neither a stranger nor a program that has no secret goes out through run.
+//
+// Promise: Tunnels of `run -intercept` need the secret.
 func TestInterceptTunnelsNeedTheSecret(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -146,6 +149,8 @@ $`, got.stdout)
 }
 
 // The authority and its files are for this run only.
+//
+// Promise: The files of `run -intercept` are private, and removed at the end.
 func TestInterceptLeavesNoFiles(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

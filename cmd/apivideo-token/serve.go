@@ -76,7 +76,7 @@ func (g *gateway) followSecret(ctx context.Context, name string, log *slog.Logge
 			return
 		case <-tick.C:
 		}
-		now, err := loadSecret(name)
+		now, err := reloadSecret(name)
 		switch {
 		case err != nil:
 			if err.Error() != trouble {
@@ -91,6 +91,14 @@ func (g *gateway) followSecret(ctx context.Context, name string, log *slog.Logge
 			trouble = ""
 		}
 	}
+}
+
+// reloadSecret is loadSecret, but does not wait for a pipe.
+func reloadSecret(name string) (string, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return "", secretError("is not a regular file any more")
+	}
+	return loadSecret(name)
 }
 
 // readSecret returns the secret in a file. If there is no file, it makes one

@@ -83,6 +83,8 @@ func (s *serving) get(path, secret string) (status int, body string) {
 }
 
 // The program is of another user than serve: it cannot read the key file either.
+//
+// Promise: A program of another user than `serve` can read neither the key file nor the cache, and can only do what `-allow` names.
 func TestServeProgramOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	u := newOwner(t)
@@ -141,6 +143,8 @@ func slowUploads(t *testing.T, base string, n int) {
 }
 
 // Without the limits, the uploads hold both for longer than a minute.
+//
+// Promise: `run` ends 3 seconds after its program at the latest, `serve` 10 seconds after SIGTERM, whatever strangers do.
 func TestStrangersDelayNoEnd(t *testing.T) {
 	t.Parallel()
 	u := newOwner(t)
@@ -164,6 +168,7 @@ func TestStrangersDelayNoEnd(t *testing.T) {
 	assert.Less(t, time.Since(start), 40*time.Second, "10 s, on a machine that is not busy")
 }
 
+// Promise: A crowd of connections does not keep the owner of the proxy out.
 func TestCrowdOfStrangersKeepsNoOwnerOut(t *testing.T) {
 	t.Parallel()
 	u := newOwner(t)
@@ -184,6 +189,8 @@ func TestCrowdOfStrangersKeepsNoOwnerOut(t *testing.T) {
 }
 
 // A stranger has the other address of localhost.
+//
+// Promise: `-listen localhost:PORT` holds both loopback addresses, or fails.
 func TestServeLocalhostHoldsBothAddresses(t *testing.T) {
 	t.Parallel()
 	u := newOwner(t)
@@ -201,6 +208,7 @@ func TestServeLocalhostHoldsBothAddresses(t *testing.T) {
 	assert.Contains(t, u.failure(78, "serve", "-listen", at, "-secret-file", filepath.Join(t.TempDir(), "secret")), "address already in use")
 }
 
+// Promise: A changed secret file counts within seconds; an empty or broken one changes nothing, and is logged.
 func TestServeFollowsSecretFile(t *testing.T) {
 	t.Parallel()
 	u := newOwner(t)
@@ -218,6 +226,11 @@ func TestServeFollowsSecretFile(t *testing.T) {
 	require.NoError(t, os.Remove(file))
 	s.logs("no such file")
 	assert.True(t, works(next))
+	require.NoError(t, syscall.Mkfifo(file, 0o600))
+	s.logs("is not a regular file any more")
+	require.NoError(t, os.Remove(file))
+	place(t, ownerID, file, next+"\n", 0o600)
+	s.logs("can be used again")
 	log := s.stop()
 	for _, line := range []string{
 		`level=ERROR msg="the secret stays as it is" error="the file of -secret-file has less than 16 characters; delete it to get a new one"`,

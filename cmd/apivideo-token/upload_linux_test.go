@@ -59,6 +59,8 @@ func TestRunUploadSurvivesRevocations(t *testing.T) {
 }
 
 // The proxy streams. Its memory does not depend on the size of a body.
+//
+// Promise: An upload of 100 MiB needs less than 30 MiB of memory in `run`.
 func TestRunUploadsInLittleMemory(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

@@ -182,12 +182,18 @@ func TestAttackerWorks(t *testing.T) {
 	cmd.Env = []string{variable}
 	out, err := cmd.Output()
 	require.NoError(t, err)
-	for _, where := range []string{"environ", "mem", "process_vm_readv", "ptrace"} {
+	found := []string{"environ", "mem", "process_vm_readv", "ptrace"}
+	if yama, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope"); err == nil && string(yama) != "0\n" {
+		found = found[:1] // the rest is for parents only
+	}
+	for _, where := range found {
 		assert.Contains(t, string(out), "found in "+where+"\n")
 	}
 }
 
 // The program behind run, of the same user.
+//
+// Promise: On Linux the program behind `run` cannot read the key from the memory, the environment or the descriptors of `run`.
 func TestRunProgramCannotReadTheKey(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ give func(u *user, cmd *exec.Cmd) }{

@@ -25,6 +25,7 @@ func newTestAuthority(t *testing.T) (*authority, *x509.CertPool) {
 	return a, pool
 }
 
+// Promise: The authority of `run -intercept` is valid for the two API hosts and for a day.
 func TestAuthorityIsForTheHostsOnly(t *testing.T) {
 	a, pool := newTestAuthority(t)
 	assert.Equal(t, []string{"ws.api.video", "sandbox.api.video"}, hosts)

@@ -40,8 +40,8 @@ func New(secrets ...string) Set {
 
 // Overwrite overwrites each secret in b with asterisks.
 func (s Set) Overwrite(b []byte) {
-	for _, p := range s.patterns {
-		p.overwrite(b)
+	for i := range s.patterns {
+		s.patterns[i].overwrite(b)
 	}
 }
 
@@ -70,8 +70,8 @@ func (s Set) longest() int {
 // a secret.
 func (s Set) begun(b []byte) int {
 	longest := 0
-	for _, p := range s.patterns {
-		longest = max(longest, p.begun(b))
+	for i := range s.patterns {
+		longest = max(longest, s.patterns[i].begun(b))
 	}
 	return longest
 }
@@ -80,28 +80,49 @@ func (s Set) begun(b []byte) int {
 // is one of its grams: the search looks at few bytes of the rest.
 type pattern struct {
 	text   []byte
-	grams  *[1 << 10]uint64 // a bit for each hash of a gram
+	table  *[1 << tableBits]uint8 // 1 at the hashes of grams
 	stride int
 }
 
+// tableBits is the size of a table, so that it fits into the fastest cache, and
+// few grams that are not in a token of 1,000 bytes have the hash of one.
+const tableBits = 14
+
 func newPattern(s string) pattern {
-	p := pattern{[]byte(s), new([1 << 10]uint64), len(s) - gram + 1}
+	p := pattern{[]byte(s), new([1 << tableBits]uint8), len(s) - gram + 1}
 	for i := range p.stride {
-		word, bit := hash(p.text[i:])
-		p.grams[word] |= 1 << bit
+		p.table[hash(p.text[i:])] = 1
 	}
 	return p
 }
 
-// hash returns the bit of the gram at the beginning of b.
-func hash(b []byte) (word, bit uint32) {
-	h := binary.NativeEndian.Uint32(b) * 0x9e3779b1 >> 16
-	return h >> 6, h & 63
+// hash returns the place of the gram at the beginning of b.
+func hash(b []byte) uint32 { return binary.LittleEndian.Uint32(b) * 0x9e3779b1 >> (32 - tableBits) }
+
+// has reports whether the gram at the beginning of b is one of p.
+func (p *pattern) has(b []byte) bool {
+	return p.table[hash(b)] != 0 && bytes.Contains(p.text, b[:gram])
 }
 
-func (p pattern) overwrite(b []byte) {
-	for at := 0; at+gram <= len(b); {
-		if word, bit := hash(b[at:]); p.grams[word]>>bit&1 == 0 {
+// skip returns the first place from at on where a gram may be, in steps of
+// stride. Most of the time of a search is here, so it looks at four places at
+// once.
+func (p *pattern) skip(b []byte, at int) int {
+	table, one, two, three := p.table, p.stride, 2*p.stride, 3*p.stride
+	for ; at+three+gram <= len(b); at += 4 * one {
+		if table[hash(b[at:])]|table[hash(b[at+one:])]|table[hash(b[at+two:])]|table[hash(b[at+three:])] != 0 {
+			break
+		}
+	}
+	for at+gram <= len(b) && table[hash(b[at:])] == 0 {
+		at += one
+	}
+	return at
+}
+
+func (p *pattern) overwrite(b []byte) {
+	for at := p.skip(b, 0); at+gram <= len(b); at = p.skip(b, at) {
+		if !p.has(b[at:]) {
 			at += p.stride
 			continue
 		}
@@ -119,8 +140,13 @@ func (p pattern) overwrite(b []byte) {
 	}
 }
 
-func (p pattern) begun(b []byte) int {
-	b = b[max(0, len(b)-len(p.text)+1):]
+// begun returns the length of the longest end of b that p begins with.
+func (p *pattern) begun(b []byte) int {
+	most := gram - 1
+	if len(b) >= gram && p.has(b[len(b)-gram:]) { // else no longer one ends here
+		most = len(p.text) - 1
+	}
+	b = b[max(0, len(b)-most):]
 	for len(b) > 0 && !bytes.HasPrefix(p.text, b) {
 		next := bytes.IndexByte(b[1:], p.text[0])
 		if next < 0 {

@@ -43,14 +43,14 @@ func plain(text, secret string) string { return strings.ReplaceAll(text, secret,
 func TestReaderMasksAtEverySplit(t *testing.T) {
 	text := "abc" + token + "made-up/made-up/token" + token + "x" + token[:9]
 	for size := 1; size < len(text); size++ {
-		for _, length := range []int64{-1, int64(len(text)), 0} { // a length that is wrong does no harm
-			body := &splitReader{strings.NewReader(text), size}
-			got, err := io.ReadAll(mask.New(token).Reader(io.NopCloser(body), length))
+		for _, room := range []int{1, len(token), len(token) + 1, 1000} { // of the caller
+			body := mask.New(token).Reader(io.NopCloser(&splitReader{strings.NewReader(text), size}))
+			got, err := io.ReadAll(&splitReader{body, room})
 			require.NoError(t, err)
 			assert.Equal(t, plain(text, token), string(got), size)
 		}
 	}
-	got, err := io.ReadAll(iotest.OneByteReader(mask.New(token).Reader(io.NopCloser(iotest.DataErrReader(strings.NewReader(text))), -1)))
+	got, err := io.ReadAll(iotest.OneByteReader(mask.New(token).Reader(io.NopCloser(iotest.DataErrReader(strings.NewReader(text))))))
 	require.NoError(t, err)
 	assert.Equal(t, plain(text, token), string(got))
 }
@@ -68,7 +68,7 @@ func TestReaderMasksWhereverItStands(t *testing.T) {
 	for range 300 {
 		secret := randomText(r, 8+r.IntN(900))
 		text := randomText(r, r.IntN(100_000)) + secret + randomText(r, r.IntN(2000))
-		got, err := io.ReadAll(mask.New(secret).Reader(io.NopCloser(strings.NewReader(text)), -1))
+		got, err := io.ReadAll(mask.New(secret).Reader(io.NopCloser(strings.NewReader(text))))
 		require.NoError(t, err)
 		require.Equal(t, plain(text, secret), string(got))
 	}
@@ -85,7 +85,7 @@ func randomText(r *rand.Rand, n int) string {
 
 func TestReaderHandsOutAtOnce(t *testing.T) {
 	out, in := io.Pipe()
-	body := mask.New(token).Reader(out, -1)
+	body := mask.New(token).Reader(out)
 	go io.WriteString(in, `{"event":1}`+"\n"+token[:5])
 	got := make([]byte, 100)
 	n, err := body.Read(got)
@@ -106,7 +106,7 @@ func FuzzReader(f *testing.F) {
 			return
 		}
 		body := &splitReader{strings.NewReader(text), 1 + (size & 0xff)}
-		got, err := io.ReadAll(mask.New(secret).Reader(io.NopCloser(body), -1))
+		got, err := io.ReadAll(mask.New(secret).Reader(io.NopCloser(body)))
 		require.NoError(t, err)
 		assert.Len(t, got, len(text))
 		assert.NotContains(t, string(got), secret)
@@ -127,7 +127,7 @@ func BenchmarkReader(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				io.Copy(io.Discard, struct{ io.Reader }{set.Reader(io.NopCloser(bytes.NewReader(text)), -1)})
+				io.Copy(io.Discard, struct{ io.Reader }{set.Reader(io.NopCloser(struct{ io.Reader }{bytes.NewReader(text)}))})
 			}
 		})
 	}

@@ -2,59 +2,61 @@ package mask
 
 import "io"
 
-// chunk is how much is read at once, in bytes: as much as package httputil
-// copies at once.
-const chunk = 32 << 10
-
 // reader is a stream without secrets.
 type reader struct {
 	io.Closer
-	from io.Reader
-	set  Set
-	room []byte // for buf; nil before the first Read
-	size int    // of room
-	buf  []byte // what was read and not handed out
-	safe int    // how much of buf may be handed out
-	err  error  // of from, for when buf is empty
+	from  io.Reader
+	set   Set
+	held  []byte // read, but perhaps the beginning of a secret
+	room  []byte // for callers with little room; nil until one comes
+	ready []byte // in room, to be handed out
+	err   error  // of from, for when ready is empty
 }
 
 // Reader returns a stream like body that has asterisks instead of the secrets. It
 // hands out what it reads at once, except an end that may be the beginning of a
-// secret. Length is that of the body, or negative if it is unknown.
-func (s Set) Reader(body io.ReadCloser, length int64) io.ReadCloser {
+// secret. It copies nothing but that if Read is called with more room than the
+// longest secret needs.
+func (s Set) Reader(body io.ReadCloser) io.ReadCloser {
 	if len(s.patterns) == 0 {
 		return body
 	}
-	if length < 0 || length > chunk {
-		length = chunk
-	}
-	return &reader{Closer: body, from: body, set: s, size: int(length) + s.longest()}
+	return &reader{Closer: body, from: body, set: s}
 }
 
-func (r *reader) Read(p []byte) (int, error) {
-	for r.safe == 0 && r.err == nil && len(p) > 0 {
-		r.fill()
+func (r *reader) Read(p []byte) (n int, err error) {
+	direct := len(p) > r.set.longest()
+	for n == 0 && len(r.ready) == 0 && r.err == nil && len(p) > 0 {
+		if direct {
+			n = r.fill(p)
+			continue
+		}
+		if r.room == nil {
+			r.room = make([]byte, 2*r.set.longest())
+		}
+		r.ready = r.room[:r.fill(r.room)]
 	}
-	n := copy(p, r.buf[:r.safe])
-	r.buf, r.safe = r.buf[n:], r.safe-n
-	if len(r.buf) == 0 && n == 0 {
-		return 0, r.err
+	if !direct || len(r.ready) > 0 {
+		n = copy(p, r.ready)
+		r.ready = r.ready[n:]
 	}
-	return n, nil
+	if n == 0 && len(p) > 0 {
+		err = r.err
+	}
+	return n, err
 }
 
-// fill reads once.
-func (r *reader) fill() {
-	held := len(r.buf)
-	if r.room == nil {
-		r.room = make([]byte, r.size)
-	}
-	copy(r.room, r.buf)
-	n, err := r.from.Read(r.room[held:])
-	r.buf, r.err = r.room[:held+n], err
-	r.set.Overwrite(r.buf)
-	r.safe = len(r.buf)
+// fill reads once into p, which has room for more than a secret, and returns how
+// much of it may be handed out.
+func (r *reader) fill(p []byte) int {
+	n := copy(p, r.held)
+	more, err := r.from.Read(p[n:])
+	n, r.err = n+more, err
+	r.set.Overwrite(p[:n])
+	safe := n
 	if err == nil {
-		r.safe -= r.set.begun(r.buf)
+		safe -= r.set.begun(p[:n])
 	}
+	r.held = append(r.held[:0], p[safe:n]...)
+	return safe
 }

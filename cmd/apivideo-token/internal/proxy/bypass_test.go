@@ -27,6 +27,7 @@ func (r *rig) headers(names ...string) (arrived []string) {
 	return arrived
 }
 
+// Promise: No header, parameter or path gets around `-allow`.
 func TestAllowPassesOnlyListedHeaders(t *testing.T) {
 	needed := []string{
 		"Accept", "Accept-Language", "Content-Type", "Content-Range", "If-Match", "Range", "User-Agent",
@@ -42,6 +43,7 @@ func TestAllowPassesOnlyListedHeaders(t *testing.T) {
 	assert.ElementsMatch(t, needed, newRig(t, "/headers").headers(append(other, needed...)...))
 }
 
+// Promise: No header, parameter or path gets around `-allow`.
 func TestAllowRefusesOtherMethodInTheRequest(t *testing.T) {
 	r := newRig(t, "POST /videos")
 	r.open.HandleFunc("/videos", func(_ http.ResponseWriter, req *http.Request) {
@@ -79,6 +81,7 @@ func TestTrailerReachesNoAPI(t *testing.T) {
 	assert.Equal(t, 200, r.do(req).status)
 }
 
+// Promise: No header, parameter or path gets around `-allow`.
 func TestPathThatServersReadDifferently(t *testing.T) {
 	for _, allow := range [][]string{nil, {"GET /videos/{id}"}} {
 		r := newRig(t, allow...)
@@ -102,6 +105,8 @@ func TestPathThatServersReadDifferently(t *testing.T) {
 }
 
 // Browsers leave Origin out of a GET.
+//
+// Promise: The proxy refuses requests from web pages.
 func TestWebPageIsRefusedWithoutOrigin(t *testing.T) {
 	r := newRig(t)
 	for _, site := range []string{"cross-site", "same-site", "same-origin", "none"} {

@@ -81,6 +81,7 @@ func (c *client) open(t *testing.T) time.Duration {
 	return time.Since(start)
 }
 
+// Promise: The proxy closes a connection without the secret after 10 seconds, and an idle one after a minute.
 func TestIdleStrangerIsClosedAfterTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
@@ -97,6 +98,7 @@ func TestIdleStrangerIsClosedAfterTenSeconds(t *testing.T) {
 	})
 }
 
+// Promise: The proxy closes a connection without the secret after 10 seconds, and an idle one after a minute.
 func TestIdleOwnerIsClosedAfterAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
@@ -154,6 +156,8 @@ func (c *client) upload(t *testing.T, length string) {
 }
 
 // A stranger needs no upload token that is valid.
+//
+// Promise: Without the secret, 8 delegated uploads run at a time, each with 10 seconds between bytes.
 func TestUploadsOfStrangersAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetworkTo(t, reads{})

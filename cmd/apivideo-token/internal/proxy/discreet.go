@@ -45,7 +45,7 @@ func (t *discreet) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	out := *resp // package net/http adds the trailers to resp
 	out.Trailer = nil
-	out.Body = set.Reader(resp.Body, resp.ContentLength)
+	out.Body = set.Reader(resp.Body)
 	return &out, nil
 }
 

@@ -29,6 +29,7 @@ func (r *rig) raw(pattern, text string) (token *string) {
 	return token
 }
 
+// Promise: Neither the key nor an access token leaves through the proxy, in no part of an answer.
 func TestTokenLeavesInNoPartOfAnAnswer(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\nConnection: close\n"
 	for name, c := range map[string]struct {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/apivideo/api.video-go-oauth2"
 )
@@ -20,6 +21,7 @@ import (
 func (p *Proxy) forwarder(t http.RoundTripper) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Transport:      t,
+		BufferPool:     buffers{},
 		ErrorLog:       log.New(io.Discard, "", 0),
 		ErrorHandler:   p.writeFailure,
 		ModifyResponse: p.clean,
@@ -32,6 +34,14 @@ func (p *Proxy) forwarder(t http.RoundTripper) *httputil.ReverseProxy {
 		},
 	}
 }
+
+// buffers is an [httputil.BufferPool].
+type buffers struct{}
+
+var pool = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+func (buffers) Get() []byte  { return pool.Get().(*[32 << 10]byte)[:] }
+func (buffers) Put(b []byte) { pool.Put((*[32 << 10]byte)(b)) }
 
 // final writes an answer without the informational ones before it (1xx), whose
 // headers nobody cleans. The server itself asks for the body with a 100.

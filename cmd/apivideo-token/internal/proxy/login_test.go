@@ -15,6 +15,7 @@ import (
 
 const loginBody = `{"apiKey":"` + secret + `"}`
 
+// Promise: A login at the proxy makes no auth call for a good token.
 func TestLoginOfGoodTokenMakesNoCall(t *testing.T) {
 	r := newRig(t)
 	for range 5 {
@@ -26,6 +27,7 @@ func TestLoginOfGoodTokenMakesNoCall(t *testing.T) {
 	assert.Equal(t, 1, r.srv.Counters().AuthCalls)
 }
 
+// Promise: A login at the proxy fails as at the service, or with a 503.
 func TestLoginFailsAsTheServiceDoes(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault   apivideotest.Fault
@@ -72,6 +74,8 @@ func TestLoginOfSuspendedAccount(t *testing.T) {
 
 // The service takes the key no more, and the API refuses its token. A client that
 // logs in again after each 401 must end.
+//
+// Promise: A client that logs in again after each 401 ends.
 func TestLoginLoopEndsWhenTheKeyIsDeleted(t *testing.T) {
 	r := newRig(t)
 	r.srv.HandleFunc("GET /videos", func(http.ResponseWriter, *http.Request) {})

@@ -81,6 +81,8 @@ func (p *program) call(method, path string, body []byte) error {
 
 // 200 clients, while tokens are revoked, the secret changes, and the auth service
 // fails: no request of a client that has the secret fails.
+//
+// Promise: No request with the secret fails during revocations, changes of the secret, and outages.
 func TestStormFailsNoRequest(t *testing.T) {
 	r := newRig(t)
 	r.srv.HandleFunc("GET /videos", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "page") })

@@ -63,6 +63,7 @@ func (p local) refreshes(token string) int {
 	return p.do("POST", "/auth/refresh", "", `{"refreshToken":"`+token+`"}`).Code
 }
 
+// Promise: The proxy's tokens end with the secret, and after an hour.
 func TestTokensEndAfterAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newLocal(t)
@@ -77,6 +78,7 @@ func TestTokensEndAfterAnHour(t *testing.T) {
 	})
 }
 
+// Promise: The proxy's tokens end with the secret, and after an hour.
 func TestTokensEndWithTheSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newLocal(t)
