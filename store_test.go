@@ -467,6 +467,30 @@ func TestStoreAbortedRenewalLeavesTheLock(t *testing.T) {
 	})
 }
 
+// Promise: A renewal that is aborted while it has the Store's lock is no failure of the Store.
+func TestStoreAbortedRenewalIsNoFailure(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		log := w.log()
+		w.conf.Store = hooks{update: func(ctx context.Context, key string, fn updateFunc) error {
+			if _, err := fn(ctx, nil); err != nil {
+				return err
+			}
+			return ctx.Err()
+		}}
+		w.fail(apivideotest.Hang)
+		ctx, cancel := context.WithCancel(w.ctx)
+		src := w.conf.Source(ctx)
+		short, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		time.AfterFunc(time.Millisecond, cancel)
+		_, err := src.TokenContext(short)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		time.Sleep(time.Minute)
+		assert.Empty(t, log.String())
+		assert.Zero(t, src.Stats().StoreFailures)
+	})
+}
+
 // Promise: A token that cannot be stored is used, and the failure is logged.
 func TestStoreWriteFailureStillServesTheToken(t *testing.T) {
 	for name, test := range map[string]struct {
