@@ -212,12 +212,12 @@ func (a *accounts) current(ctx context.Context) (*tokencache.Account, error) {
 	}
 	name, err := seal.Name(key, a.base)
 	if err != nil {
-		return nil, err
+		return nil, asConfigError(err)
 	}
 	next := &tokencache.Account{Name: name, Key: func() string { return key }}
 	if a.boxed {
 		if next.Box, err = seal.New(key, a.base, name); err != nil {
-			return nil, err
+			return nil, asConfigError(err)
 		}
 	}
 	a.last = next
