@@ -28,6 +28,8 @@ func (l *Log) Handler(next http.Handler, redact func(string) string) http.Handle
 			r.Body = body
 		}
 		out := &recorder{ResponseWriter: w, entry: &entry}
+		l.running.Add(1)
+		defer l.running.Add(-1)
 		defer func() { // also if the handler breaks off
 			entry.BytesIn = body.n.Load()
 			entry.Duration = float64(time.Since(entry.Time).Microseconds()) / 1000

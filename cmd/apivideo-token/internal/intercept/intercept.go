@@ -85,8 +85,12 @@ func (i *Interceptor) Trust(dir string, getenv func(string) string) (map[string]
 	return i.authority.trust(dir, getenv)
 }
 
-// Shutdown is like that of an [http.Server].
-func (i *Interceptor) Shutdown(ctx context.Context) error { return i.server.Shutdown(ctx) }
+// Shutdown lets the requests in flight finish, and breaks them off when ctx ends.
+func (i *Interceptor) Shutdown(ctx context.Context) {
+	if i.server.Shutdown(ctx) != nil {
+		i.server.Close()
+	}
+}
 
 // ServeHTTP serves a CONNECT, or a request with an absolute URL. Others are for
 // the proxy itself.
