@@ -89,8 +89,8 @@ func (c *Config) originHeaders() (headers []outgoing.Origin, err error) {
 type service struct {
 	base     endpoint.Endpoint
 	origins  []outgoing.Origin
-	standard *standard.Transport // the base if there is no other
-	client   *roundtrip.Client
+	standard standard.Transport // the base if there is no other
+	client   roundtrip.Client
 	hung     *hung
 }
 
@@ -98,7 +98,7 @@ type service struct {
 type hung struct{ auth, keys, bodies guard.Bound }
 
 // loose is that of Config.Token and Config.Refresh. Many calls may end at once.
-var loose = hung{auth: guard.Bound{Grace: guard.Patience}, keys: guard.Bound{Grace: guard.Patience}}
+var loose = hung{auth: guard.Bound{Patient: true}, keys: guard.Bound{Patient: true}}
 
 // service validates c. Its errors say what to change and contain no secret.
 func (c *Config) service(ctx context.Context, h *hung) (*service, error) {
@@ -119,8 +119,10 @@ func (c *Config) service(ctx context.Context, h *hung) (*service, error) {
 	if c.Store != nil && guard.Nil(c.Store) {
 		return nil, configErrorf("Config.Store is a nil %T; make one, or leave the field out", c.Store)
 	}
-	std := standard.New()
-	return &service{base, origins, std, roundtrip.NewClient(contextClient(ctx), std), h}, nil
+	s := &service{base: base, origins: origins, hung: h}
+	s.standard.Init()
+	s.client.Init(contextClient(ctx), &s.standard)
+	return s, nil
 }
 
 // checkKeySource validates APIKey and APIKeyFunc, without a call of the latter.

@@ -240,13 +240,15 @@ func (m *model) auth(p *process) tripper {
 		m.note("an auth call; trial %v", tok.trial)
 		m.justify(p)
 		p.flying = true
-		defer func() { p.flying, p.behind = false, false }()
 		stuck := m.stuck
 		m.mu.Unlock()
 		if stuck != nil {
 			select {
 			case <-stuck:
 			case <-r.Context().Done():
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				p.flying, p.behind = false, false
 				return nil, r.Context().Err()
 			}
 		}
@@ -259,6 +261,7 @@ func (m *model) auth(p *process) tripper {
 		time.Sleep(randomUpTo(dice, 350*time.Millisecond))
 		m.mu.Lock()
 		defer m.mu.Unlock()
+		p.flying, p.behind = false, false
 		if r.Context().Err() != nil {
 			return nil, r.Context().Err() // too late
 		}

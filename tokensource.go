@@ -151,7 +151,7 @@ type account struct {
 }
 
 func newAccount(ctx context.Context, conf Config) *account {
-	service, err := conf.service(ctx, &hung{bodies: guard.Bound{Grace: guard.Patience}})
+	service, err := conf.service(ctx, &hung{bodies: guard.Bound{Patient: true}})
 	if err != nil {
 		return &account{err: err}
 	}

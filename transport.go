@@ -95,7 +95,7 @@ func (t *Transport) CloseIdleConnections() {
 
 func (t *Transport) base(a *account) http.RoundTripper {
 	if guard.Nil(t.Base) {
-		return a.service.standard
+		return &a.service.standard
 	}
 	return t.Base
 }

@@ -12,7 +12,7 @@ import (
 // MostHanging is how many calls of one [Bound] may hang.
 const MostHanging = 8
 
-// Patience is how long calls that do not hang may need to return on a busy machine.
+// Patience is what a call that does not hang may need to return on a busy machine.
 const Patience = 10 * time.Second
 
 // ErrFull is the error of a call that was not made, because too many hang.
@@ -21,9 +21,9 @@ var ErrFull = errors.New("too many earlier calls hang")
 // Bound limits the calls that hang: they have not returned, and nobody waits for
 // them any more. Each holds a goroutine. The zero Bound is ready for use.
 type Bound struct {
-	// Grace is how long a call may run on without its caller before it counts. If
-	// many callers may leave at once, it is [Patience].
-	Grace time.Duration
+	// Patient counts a call only if it has run on for [Patience] without its caller:
+	// many callers may leave at once, before their calls return.
+	Patient bool
 
 	hanging atomic.Int32
 }
@@ -50,10 +50,10 @@ func Start[T any](b *Bound, f func() (T, error)) (results <-chan Result[T], leav
 		}
 	}
 	leave = count
-	if b.Grace > 0 {
+	if b.Patient {
 		leave = func() {
 			if state.Load() != returned {
-				time.AfterFunc(b.Grace, count)
+				time.AfterFunc(Patience, count)
 			}
 		}
 	}

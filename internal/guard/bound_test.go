@@ -37,9 +37,9 @@ func TestBoundCountsWhatHangs(t *testing.T) {
 }
 
 // Calls whose callers have just left are none that hang.
-func TestBoundGrace(t *testing.T) {
+func TestBoundPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := guard.Bound{Grace: time.Second}
+		b := guard.Bound{Patient: true}
 		start := func(d time.Duration) bool {
 			_, leave, ok := guard.Start(&b, func() (int, error) { time.Sleep(d); return 7, nil })
 			if ok {
@@ -49,13 +49,13 @@ func TestBoundGrace(t *testing.T) {
 			return ok
 		}
 		for range 100 {
-			assert.True(t, start(900*time.Millisecond))
+			assert.True(t, start(9*time.Second))
 		}
-		time.Sleep(time.Second + 1)
+		time.Sleep(guard.Patience + 1)
 		for range guard.MostHanging {
 			assert.True(t, start(time.Minute))
 		}
-		time.Sleep(time.Second + 1)
+		time.Sleep(guard.Patience + 1)
 		assert.False(t, start(0))
 		time.Sleep(time.Minute)
 		assert.True(t, start(0))

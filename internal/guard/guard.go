@@ -88,7 +88,7 @@ func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 }
 
 // ends bounds the contexts that do not say why they ended.
-var ends = Bound{Grace: Patience}
+var ends = Bound{Patient: true}
 
 // Context returns a context with the values of ctx. It ends with the cause of ctx
 // when ctx ends, or when stop is called. A child made by package context would

@@ -15,20 +15,22 @@ import (
 // Client makes auth calls. It follows no redirect, and uses a dead connection only
 // once: a call after one that had no answer goes over a new connection.
 type Client struct {
-	client http.Client
-	base   http.RoundTripper
+	base          http.RoundTripper
+	checkRedirect func(*http.Request, []*http.Request) error
+	jar           http.CookieJar
+	timeout       time.Duration
 
 	unanswered atomic.Bool  // a call of this renewal had no answer
 	silence    atomic.Int32 // calls without an answer, for this renewal
 }
 
-// NewClient returns a Client like c. If that has no Transport, std is used.
-func NewClient(c *http.Client, std *standard.Transport) *Client {
-	base := c.Transport
-	if guard.Nil(base) {
-		base = std
+// Init must be called before c is used. It is like the other client then. If that
+// has no Transport, std is used.
+func (c *Client) Init(like *http.Client, std *standard.Transport) {
+	c.base, c.checkRedirect, c.jar, c.timeout = like.Transport, like.CheckRedirect, like.Jar, like.Timeout
+	if guard.Nil(c.base) {
+		c.base = std
 	}
-	return &Client{client: *c, base: base}
 }
 
 // Begin starts a renewal. Its first call goes over a new connection if a call of the
@@ -48,7 +50,7 @@ func (c *Client) Unanswered() {
 
 // Do sends req.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
-	client, base := c.client, c.base
+	base := c.base
 	if _, ok := base.(*standard.Transport); ok {
 		if t, ok := http.DefaultTransport.(*http.Transport); ok {
 			base = t
@@ -59,7 +61,7 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 		base = renewed(req.Context(), base, n%2 == 1)
 	}
 	refuseRedirects(base, req.Header)
-	client.Transport = confined{base}
+	client := http.Client{Transport: confined{base}, CheckRedirect: c.checkRedirect, Jar: c.jar, Timeout: c.timeout}
 	return client.Do(req)
 }
 

@@ -16,8 +16,8 @@ type Transport struct {
 	closing atomic.Bool
 }
 
-// New returns a new Transport.
-func New() *Transport { return &Transport{first: http.DefaultTransport} }
+// Init must be called before d is used.
+func (d *Transport) Init() { d.first = http.DefaultTransport }
 
 // RoundTrip implements [http.RoundTripper].
 func (d *Transport) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -169,7 +169,8 @@ func TestDefaultUsualCostsNothing(t *testing.T) {
 		sent = r.Context()
 		return resp, nil
 	}))
-	d := standard.New()
+	var d standard.Transport
+	d.Init()
 	http.DefaultTransport = usual
 	req, err := http.NewRequestWithContext(t.Context(), "GET", "made-up://host/", nil)
 	require.NoError(t, err)
