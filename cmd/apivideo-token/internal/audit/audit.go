@@ -31,9 +31,8 @@ const (
 	maxWaiting = 1024
 	// flushTime is how long Close waits for the disk.
 	flushTime = time.Second
-	// lastTime is how long Close waits for requests that were broken off. A
-	// tunnel may not end.
-	lastTime = 200 * time.Millisecond
+	// lastTime is how long Close waits for requests that were broken off.
+	lastTime = time.Second
 )
 
 // Log is an open file. The methods of a nil Log do nothing.
@@ -101,7 +100,7 @@ func (l *Log) Close() {
 		return
 	}
 	for end := time.Now().Add(lastTime); l.running.Load() > 0 && time.Now().Before(end); {
-		<-time.After(lastTime / 50)
+		<-time.After(lastTime / 200)
 	}
 	l.mu.Lock()
 	l.closed = true
