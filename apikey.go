@@ -57,13 +57,13 @@ func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
 	return copyOf(s.call(ctx, callTime, authenticate, a.Key()))
 }
 
-// call exchanges a credential for a token, in one request. It returns after
+// call gets a token for a credential, in one request. It returns after
 // d even if the HTTP client ignores its context. The error is an [*Error],
 // and contains neither the credential nor the other secrets.
 func (s *service) call(ctx context.Context, d time.Duration, op operation, credential string, others ...string) (*tokencache.Token, error) {
 	ctx, cancel := limit.With(ctx, d)
 	defer cancel()
-	x := &exchange{operation: op, service: s, credential: credential}
+	x := &authCall{operation: op, service: s, credential: credential}
 	x.op, x.secrets = op.name, redact.New(append(others, credential)...)
 	t, err := guard.CallWithin(ctx, &s.hung.auth, func() (*tokencache.Token, error) { return x.do(ctx) })
 	switch failed, ok := err.(*Error); {
@@ -81,15 +81,15 @@ func (s *service) call(ctx context.Context, d time.Duration, op operation, crede
 	return nil, x.noAnswer(err)
 }
 
-// exchange is one auth call.
-type exchange struct {
+// authCall is one auth call.
+type authCall struct {
 	operation
 	reporter
 	service    *service
 	credential string
 }
 
-func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
+func (x *authCall) do(ctx context.Context) (*tokencache.Token, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	req, err := x.request(x.Trace(ctx, cancel, &x.service.base))
@@ -127,11 +127,11 @@ func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 	return t, nil
 }
 
-func (x *exchange) url() string { return x.service.base.Join(x.path) }
+func (x *authCall) url() string { return x.service.base.Join(x.path) }
 
 // request makes the request of the call. It sets no GetBody: with it, a base
 // could send the credential to another host.
-func (x *exchange) request(ctx context.Context) (*http.Request, error) {
+func (x *authCall) request(ctx context.Context) (*http.Request, error) {
 	// Encoding a map of strings cannot fail.
 	body, _ := json.Marshal(map[string]string{x.field: x.credential})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, x.url(), x.Watch(bytes.NewReader(body)))
@@ -212,12 +212,12 @@ func (a *accounts) current(ctx context.Context) (*tokencache.Account, error) {
 	}
 	name, err := seal.Name(key, a.base)
 	if err != nil {
-		return nil, err
+		return nil, asConfigError(err)
 	}
 	next := &tokencache.Account{Name: name, Key: func() string { return key }}
 	if a.boxed {
 		if next.Box, err = seal.New(key, a.base, name); err != nil {
-			return nil, err
+			return nil, asConfigError(err)
 		}
 	}
 	a.last = next

@@ -29,7 +29,7 @@ var mostPauses = [maxAttempts - 1]time.Duration{600 * time.Millisecond, 2 * time
 
 const leastPause = 200 * time.Millisecond
 
-// Refresh exchanges a refresh token for a new access token. It makes one auth
+// Refresh gets a new access token for a refresh token. It makes one auth
 // call, of at most 30 seconds, and caches nothing. The call makes the refresh
 // token invalid; the answer contains the next one. If the call fails, the error
 // is an [*Error]. An empty refresh token is an error, and nothing is sent. The

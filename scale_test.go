@@ -14,6 +14,7 @@ import (
 	"time"
 
 	apivideo "github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/leaktest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -27,6 +28,10 @@ func TestMain(m *testing.M) {
 	if code == 0 && !fuzzing && !settles(before) {
 		fmt.Fprintln(os.Stderr, "goroutines are left behind:")
 		pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+		code = 1
+	}
+	if leaked := leaktest.Goroutines(); code == 0 && leaked != "" {
+		fmt.Fprintln(os.Stderr, "goroutines wait for ever:", leaked)
 		code = 1
 	}
 	os.Exit(code)
@@ -78,6 +83,7 @@ func TestSourceIdleIsSmallWithoutGoroutine(t *testing.T) {
 		require.Len(t, tok.AccessToken, 1000)
 	}
 	assert.True(t, settles(goroutines), "%d goroutines more", runtime.NumGoroutine()-goroutines)
+	assert.Empty(t, leaktest.Goroutines())
 	each := (heap() - before) / n
 	assert.Less(t, each, int64(4<<10))
 	t.Logf("%d bytes each", each)

@@ -5,15 +5,20 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/fips140"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -23,6 +28,7 @@ import (
 
 	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
 	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -467,6 +473,30 @@ func TestStoreAbortedRenewalLeavesTheLock(t *testing.T) {
 	})
 }
 
+// Promise: A renewal that is aborted while it has the Store's lock is no failure of the Store.
+func TestStoreAbortedRenewalIsNoFailure(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		log := w.log()
+		w.conf.Store = hooks{update: func(ctx context.Context, key string, fn updateFunc) error {
+			if _, err := fn(ctx, nil); err != nil {
+				return err
+			}
+			return ctx.Err()
+		}}
+		w.fail(apivideotest.Hang)
+		ctx, cancel := context.WithCancel(w.ctx)
+		src := w.conf.Source(ctx)
+		short, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		time.AfterFunc(time.Millisecond, cancel)
+		_, err := src.TokenContext(short)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		time.Sleep(time.Minute)
+		assert.Empty(t, log.String())
+		assert.Zero(t, src.Stats().StoreFailures)
+	})
+}
+
 // Promise: A token that cannot be stored is used, and the failure is logged.
 func TestStoreWriteFailureStillServesTheToken(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -744,6 +774,115 @@ func TestStoreValueIsSealed(t *testing.T) {
 		store.SetValue(key, append([]byte{1}, plain...))
 		tok, _ := mustToken(t, sourceThrough(t, conf, grant("another", "")))
 		assert.Equal(t, "another", tok.AccessToken)
+	}
+}
+
+var storeFormat = flag.String("store-format", "", "write values of a Store into testdata/store/`FORMAT`")
+
+// released returns a Source with a Store that has the value of a file, unless
+// name is empty. auth answers its auth calls.
+func released(t *testing.T, name string, auth tripper) (*apivideo.Source, *memstore.Store) {
+	store := memstore.New()
+	conf := apivideo.Config{APIKey: "made-up-key-of-a-store", Store: store}
+	if name != "" {
+		var key string
+		var value []byte
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		_, err = fmt.Sscanf(string(text), "%s %x", &key, &value)
+		require.NoError(t, err)
+		store.SetValue(key, value)
+	}
+	return sourceThrough(t, conf, auth), store
+}
+
+// suspended answers every auth call with a problem.
+func suspended(*http.Request) (*http.Response, error) {
+	return answer(403, "application/problem+json", `{"title":"Suspended account","status":403,"type":"https://docs.api.video/reference/authorization-suspended-account"}`), nil
+}
+
+// There is a folder for each format of a released version. Its values were
+// written at the time at which a bubble begins.
+//
+// Promise: A Store's values that a released version wrote are read: the token, its refresh token, other fields, and a failure.
+func TestStoreReadsReleasedFormats(t *testing.T) {
+	if *storeFormat != "" {
+		writeFormat(t, filepath.Join("testdata", "store", *storeFormat))
+	}
+	folders, err := filepath.Glob("testdata/store/v*")
+	require.NoError(t, err)
+	require.NotEmpty(t, folders)
+	for _, folder := range folders {
+		synctest.Test(t, func(t *testing.T) {
+			refreshed := ""
+			src, _ := released(t, filepath.Join(folder, "token"), func(r *http.Request) (*http.Response, error) {
+				body, err := io.ReadAll(r.Body)
+				refreshed = string(body)
+				require.NoError(t, err)
+				return grantOf("made-up-token-2", "made-up-refresh-2", 3600), nil
+			})
+			tok := atOnce(t, src)
+			assert.Equal(t, "made-up-token-1", tok.AccessToken)
+			assert.Equal(t, time.Now().Add(time.Hour), tok.Expiry.Local())
+			assert.Equal(t, "made-up-scope", tok.Extra("scope"))
+			assert.Empty(t, refreshed)
+			_, err := src.Renew(t.Context())
+			require.NoError(t, err)
+			assert.JSONEq(t, `{"refreshToken":"made-up-refresh-1"}`, refreshed)
+		})
+		synctest.Test(t, func(t *testing.T) {
+			src, _ := released(t, filepath.Join(folder, "failure"), func(*http.Request) (*http.Response, error) {
+				panic("the failure is not read")
+			})
+			_, err := src.Token()
+			assert.ErrorIs(t, err, apivideo.ErrAccountSuspended)
+		})
+	}
+}
+
+func writeFormat(t *testing.T, folder string) {
+	require.NoError(t, os.MkdirAll(folder, 0o755))
+	write := func(name string, auth tripper) {
+		synctest.Test(t, func(t *testing.T) {
+			src, store := released(t, "", auth)
+			src.Token()
+			for key, value := range store.Values() {
+				text := fmt.Appendf(nil, "%s %x\n", key, value)
+				require.NoError(t, os.WriteFile(filepath.Join(folder, name), text, 0o644))
+			}
+		})
+	}
+	write("token", func(*http.Request) (*http.Response, error) {
+		return answer(200, "application/json", `{"access_token":"made-up-token-1","refresh_token":"made-up-refresh-1","scope":"made-up-scope"}`), nil
+	})
+	write("failure", suspended)
+}
+
+// The test runs itself once more in this mode, which forbids to derive keys from
+// less than 112 bits.
+//
+// Promise: Under GODEBUG=fips140=only, an API key of less than 14 bytes works without a Store, and is a clear error with one.
+func TestStoreShortKeyFIPSOnly(t *testing.T) {
+	if !fips140.Enforced() {
+		again := childtest.Self("GODEBUG=fips140=only")
+		again.Args = append(again.Args, "-test.v", "-test.run=^"+t.Name()+"$")
+		out, err := again.CombinedOutput()
+		require.NoError(t, err, string(out))
+		assert.Contains(t, string(out), "--- PASS: "+t.Name())
+		return
+	}
+	for key, works := range map[string]bool{"made-up-key-1": false, "made-up-key-12": true} {
+		conf := apivideo.Config{APIKey: key}
+		mustToken(t, sourceThrough(t, conf, grant("made-up-token", "made-up-refresh")))
+		conf.Store = memstore.New()
+		_, err := sourceThrough(t, conf, grant("made-up-token", "made-up-refresh")).Token()
+		if works {
+			assert.NoError(t, err, key)
+			continue
+		}
+		assert.ErrorIs(t, err, apivideo.ErrInvalidConfig)
+		assert.ErrorContains(t, err, "apivideo: with GODEBUG=fips140=only, a Store needs an API key of at least 14 bytes: ")
+		assert.NotContains(t, err.Error(), key)
 	}
 }
 

@@ -55,47 +55,47 @@ type Transport struct {
 // wait for a token. If the auth call failed, the error is an [*Error]. If the
 // Source's [Config] has a mistake, every request fails.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	a, err := t.Source.use()
+	e, err := t.Source.use()
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
-	if reason := a.service.base.Excludes(req); reason != "" {
-		a.passedUntouched(req, reason)
-		return t.forward(a, req)
+	if reason := e.service.base.Excludes(req); reason != "" {
+		e.passedUntouched(req, reason)
+		return t.forward(e, req)
 	}
-	out := outgoing.New(req, a.service.origins)
+	out := outgoing.New(req, e.service.origins)
 	if out == nil {
-		a.passedUntouched(req, "it has an Authorization header")
-		return t.forward(a, req)
+		e.passedUntouched(req, "it has an Authorization header")
+		return t.forward(e, req)
 	}
-	token, sent, err := a.cache.Get(req.Context())
+	token, sent, err := e.cache.Get(req.Context())
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
 	out.Authorize(token.Bearer, token.AccessToken)
 	body := replay.NewGate(&out.Request)
-	resp, refused, err := t.send(a, out, req, attempt{token: token, at: sent})
+	resp, refused, err := t.send(e, out, req, attempt{token: token, at: sent})
 	if !refused {
 		return resp, err
 	}
-	return t.retry(a, req, token, resp, body)
+	return t.retry(e, req, token, resp, body)
 }
 
 // CloseIdleConnections closes the idle connections of the base, if it has a
 // method to do so. [http.Client.CloseIdleConnections] calls it.
 func (t *Transport) CloseIdleConnections() {
-	a, err := t.Source.use()
+	e, err := t.Source.use()
 	if err != nil && guard.Nil(t.Base) {
 		return
 	}
-	standard.CloseIdleConnections(t.base(a))
+	standard.CloseIdleConnections(t.base(e))
 }
 
-func (t *Transport) base(a *account) http.RoundTripper {
+func (t *Transport) base(e *engine) http.RoundTripper {
 	if guard.Nil(t.Base) {
-		return &a.service.standard
+		return &e.service.standard
 	}
 	return t.Base
 }
@@ -108,24 +108,24 @@ func closeBody(req *http.Request) {
 }
 
 // forward sends req through the base.
-func (t *Transport) forward(a *account, req *http.Request) (*http.Response, error) {
-	return roundtrip.Send(t.base(a), req, &a.service.hung.bodies)
+func (t *Transport) forward(e *engine, req *http.Request) (*http.Response, error) {
+	return roundtrip.Send(t.base(e), req, &e.service.hung.bodies)
 }
 
 // passedUntouched logs why a request is sent without a token, but not a second
 // time. The first one to the other environment is a warning.
-func (a *account) passedUntouched(req *http.Request, reason string) {
-	if a.service.standard.Entered(req.Context()) {
+func (e *engine) passedUntouched(req *http.Request, reason string) {
+	if e.service.standard.Entered(req.Context()) {
 		return
 	}
 	level, u := slog.LevelDebug, req.URL
 	if u == nil {
 		u = &url.URL{}
 	}
-	if a.service.base.IsOther(u, ProductionURL, SandboxURL) && a.warned.CompareAndSwap(false, true) {
+	if e.service.base.IsOther(u, ProductionURL, SandboxURL) && e.warned.CompareAndSwap(false, true) {
 		level = slog.LevelWarn
 	}
-	a.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", u.Host))
+	e.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", u.Host))
 }
 
 // mostSends is how often a request is sent: with the token, with another one if
@@ -134,35 +134,35 @@ const mostSends = 3
 
 // retry handles a 401 to req, which was sent with token. It sends req again with
 // a new token if that may help, and returns the last response.
-func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *replay.Gate) (*http.Response, error) {
+func (t *Transport) retry(e *engine, req *http.Request, token *tokencache.Token, resp *http.Response, body *replay.Gate) (*http.Response, error) {
 	var first time.Time // of the first 401
 	for sends := 1; ; sends++ {
 		at := time.Now()
 		// Read the body first: the auth call may need its connection.
-		said, whole := a.takeBody(req.Context(), resp, token)
+		said, whole := e.takeBody(req.Context(), resp, token)
 		if whole && !refusesToken(said) || len(said) > refused.MaxBody {
 			return resp, nil
 		}
-		a.cache.Refuse(token, at)
+		e.cache.Refuse(token, at)
 		if sends == mostSends || sends > 1 && token.RequestedSince(first) {
 			return resp, nil
 		}
 		var err error
 		again := whole && replay.Possible(req) && body.Shut(req.Context())
-		if token, err = a.replacement(req.Context(), token, first, again); err != nil {
+		if token, err = e.replacement(req.Context(), token, first, again); err != nil {
 			if _, ended := err.(*tokencache.WaitError); ended {
-				return a.drop(resp, err)
+				return e.drop(resp, err)
 			}
 			return resp, nil
 		}
-		out := outgoing.New(req, a.service.origins)
+		out := outgoing.New(req, e.service.origins)
 		if out == nil || !replay.Renew(&out.Request, req) {
 			return resp, nil
 		}
 		out.Authorize(token.Bearer, token.AccessToken)
 		body = replay.NewGate(&out.Request)
-		a.replays.Add(1)
-		if resp, again, err = t.send(a, out, req, attempt{token, time.Now(), true}); !again {
+		e.replays.Add(1)
+		if resp, again, err = t.send(e, out, req, attempt{token, time.Now(), true}); !again {
 			return resp, err
 		}
 		if sends == 1 {
@@ -175,30 +175,30 @@ var errNotReplayable = errors.New("apivideo: the request cannot be sent again")
 
 // replacement returns the token to send a request with again. If it cannot be sent
 // again, the renewal starts behind it. See [tokencache.Cache.Replace] for since.
-func (a *account) replacement(ctx context.Context, refused *tokencache.Token, since time.Time, again bool) (*tokencache.Token, error) {
+func (e *engine) replacement(ctx context.Context, refused *tokencache.Token, since time.Time, again bool) (*tokencache.Token, error) {
 	switch {
 	case again:
-		return a.cache.Replace(ctx, refused, since)
+		return e.cache.Replace(ctx, refused, since)
 	case ctx.Err() != nil:
 		return nil, tokencache.Ended(ctx)
 	}
-	a.cache.ReplaceBehind(refused)
+	e.cache.ReplaceBehind(refused)
 	return nil, errNotReplayable
 }
 
 // takeBody reads the body of a 401 to token. See [refused.TakeBody].
-func (a *account) takeBody(ctx context.Context, resp *http.Response, token *tokencache.Token) (read []byte, whole bool) {
-	read, whole, crash := refused.TakeBody(ctx, resp, &a.service.hung.bodies)
+func (e *engine) takeBody(ctx context.Context, resp *http.Response, token *tokencache.Token) (read []byte, whole bool) {
+	read, whole, crash := refused.TakeBody(ctx, resp, &e.service.hung.bodies)
 	if crash != nil { // its text may show the request
-		secrets := a.issuer.accounts.Secrets(token.AccessToken, token.RefreshToken)
-		a.cache.LogCrash(&guard.Crash{Text: secrets.Redact(crash.Text), Stack: crash.Stack})
+		secrets := e.issuer.accounts.Secrets(token.AccessToken, token.RefreshToken)
+		e.cache.LogCrash(&guard.Crash{Text: secrets.Redact(crash.Text), Stack: crash.Stack})
 	}
 	return read, whole
 }
 
 // drop closes resp, and returns err instead.
-func (a *account) drop(resp *http.Response, err error) (*http.Response, error) {
-	roundtrip.Drop(resp, &a.service.hung.bodies)
+func (e *engine) drop(resp *http.Response, err error) (*http.Response, error) {
+	roundtrip.Drop(resp, &e.service.hung.bodies)
 	return nil, err
 }
 
@@ -211,8 +211,8 @@ type attempt struct {
 
 // send sends out, the copy of req that carries the token. refused reports
 // whether the answer is a 401 about that token.
-func (t *Transport) send(a *account, out *outgoing.Request, req *http.Request, n attempt) (resp *http.Response, refused bool, err error) {
-	resp, err = t.forward(a, &out.Request)
+func (t *Transport) send(e *engine, out *outgoing.Request, req *http.Request, n attempt) (resp *http.Response, refused bool, err error) {
+	resp, err = t.forward(e, &out.Request)
 	if err != nil {
 		return nil, false, out.Error(err)
 	}
@@ -220,7 +220,7 @@ func (t *Transport) send(a *account, out *outgoing.Request, req *http.Request, n
 	carried := out.Carried(resp.Request)
 	resp.Request = out.Answered(resp.Request, req)
 	if carried && accepts(resp.StatusCode) {
-		a.cache.Accept(n.token, n.at, n.replayed)
+		e.cache.Accept(n.token, n.at, n.replayed)
 	}
 	return resp, carried && resp.StatusCode == http.StatusUnauthorized, nil
 }

@@ -29,7 +29,7 @@ type rule struct {
 	broken map[string]tree
 }
 
-var rules = slices.Concat(proseRules, linkRules, messageRules, layoutRules, generatedRules)
+var rules = slices.Concat(proseRules, linkRules, messageRules, layoutRules, generatedRules, dependencyRules)
 
 func TestRepositoryKeepsRules(t *testing.T) {
 	files := repository(t)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/leaktest"
 	"github.com/apivideo/api.video-go-oauth2/pgstore"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -179,4 +180,5 @@ func TestStoreLeavesNoGoroutineBehind(t *testing.T) { // not parallel: it looks 
 	time.AfterFunc(time.Millisecond, cancel)
 	s.Load(canceled, key)
 	assert.Eventually(t, func() bool { return !busy() }, 10*time.Second, time.Millisecond)
+	assert.Empty(t, leaktest.Goroutines())
 }

@@ -54,7 +54,7 @@ func install() error {
 	if _, err := os.Stat(filepath.Join("node_modules", "@api.video", "nodejs-client")); err == nil {
 		return nil
 	}
-	if out, err := exec.Command("npm", "ci").CombinedOutput(); err != nil {
+	if out, err := exec.Command("npm", "ci", "--ignore-scripts").CombinedOutput(); err != nil {
 		return fmt.Errorf("npm ci: %w\n%s", err, out)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
+	"github.com/apivideo/api.video-go-oauth2/internal/leaktest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -102,4 +103,5 @@ func TestAccountsAreSmall(t *testing.T) {
 	require.Len(t, a.sources, n)
 	assert.Less(t, each, int64(4<<10))
 	assert.LessOrEqual(t, runtime.NumGoroutine(), goroutines)
+	assert.Empty(t, leaktest.Goroutines())
 }

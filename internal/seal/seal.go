@@ -5,6 +5,7 @@ package seal
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/fips140"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,9 +25,13 @@ type Box struct {
 }
 
 // Name is the key under which a Store keeps the value of an account: 64
-// lower-case hexadecimal digits, derived from the API key.
+// lower-case hexadecimal digits, derived from the API key. Without a Store it
+// identifies the account in logs. It encrypts nothing, so a short key has one
+// under GODEBUG=fips140=only too.
 func Name(apiKey, baseURL string) (string, error) {
-	name, err := derive(apiKey, "apivideo store key\x00"+baseURL)
+	var name []byte
+	var err error
+	fips140.WithoutEnforcement(func() { name, err = derive(apiKey, "apivideo store key\x00"+baseURL) })
 	return hex.EncodeToString(name), err
 }
 
@@ -35,21 +40,25 @@ func Name(apiKey, baseURL string) (string, error) {
 func derive(apiKey, label string) ([]byte, error) {
 	key, err := hkdf.Key(sha256.New, []byte(apiKey), nil, label, 32)
 	if err != nil {
-		return nil, fmt.Errorf("apivideo: deriving the keys of the Store: %w", err)
+		return nil, fmt.Errorf("deriving the keys of the Store from the API key: %w", err)
 	}
 	return key, nil
 }
 
-// New returns the Box of an account. name is its [Name].
+// New returns the Box of an account. name is its [Name]. Under
+// GODEBUG=fips140=only, an API key of less than 14 bytes is an error.
 func New(apiKey, baseURL, name string) (*Box, error) {
 	secret, err := derive(apiKey, "apivideo sealing key\x00"+baseURL)
+	if err != nil && fips140.Enforced() {
+		err = fmt.Errorf("with GODEBUG=fips140=only, a Store needs an API key of at least 14 bytes: %w", err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	block, _ := aes.NewCipher(secret) // of a valid length
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
-		return nil, fmt.Errorf("apivideo: deriving the keys of the Store: %w", err)
+		return nil, fmt.Errorf("encrypting values of the Store: %w", err)
 	}
 	additional := append([]byte{version}, baseURL+"\x00"+name...)
 	return &Box{

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	key  = "made-up-key"
+	key  = "made-up-key-of-an-account"
 	base = "https://ws.api.video:443"
 )
 
@@ -23,7 +23,7 @@ func newBox(t *testing.T, key, base, name string) *seal.Box {
 
 func TestNameIsOfTheKeyAndTheURL(t *testing.T) {
 	names := map[string]bool{}
-	for _, account := range [][2]string{{key, base}, {key, "https://sandbox.api.video:443"}, {"another-key", base}} {
+	for _, account := range [][2]string{{key, base}, {key, "https://sandbox.api.video:443"}, {"another-key-of-an-account", base}} {
 		name, err := seal.Name(account[0], account[1])
 		require.NoError(t, err)
 		assert.Regexp(t, "^[0-9a-f]{64}$", name)
@@ -41,7 +41,7 @@ func TestBoxOpensOnlyItsOwn(t *testing.T) {
 		assert.Equal(t, plain, append([]byte{}, box.Open(sealed)...))
 		assert.NotEqual(t, sealed, box.Seal(plain), "the nonce is random")
 		for _, other := range []*seal.Box{
-			newBox(t, "another-key", base, "name"), newBox(t, key, "https://sandbox.api.video:443", "name"), newBox(t, key, base, "other"),
+			newBox(t, "another-key-of-an-account", base, "name"), newBox(t, key, "https://sandbox.api.video:443", "name"), newBox(t, key, base, "other"),
 		} {
 			assert.Nil(t, other.Open(sealed))
 		}

@@ -13,6 +13,7 @@ import (
 	"weak"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 	"github.com/apivideo/api.video-go-oauth2/internal/journal"
 )
 
@@ -39,7 +40,7 @@ type Cache struct {
 // something is due.
 type offer struct {
 	token *Token
-	until moment
+	until limit.Moment
 }
 
 // New returns a Cache. Calls of the Issuer and the Store get the values of ctx.
@@ -98,7 +99,7 @@ func (c *Cache) hasEnded() bool {
 func (c *Cache) Get(ctx context.Context) (*Token, time.Time, error) {
 	now := time.Now()
 	// The fast path for nearly every request: no lock, no allocation.
-	if o := c.ready.Load(); o != nil && !o.until.passed(now) {
+	if o := c.ready.Load(); o != nil && !o.until.Passed(now) {
 		o.token.handOut()
 		return o.token, now, nil
 	}

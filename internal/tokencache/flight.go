@@ -3,6 +3,8 @@ package tokencache
 import (
 	"context"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 // flight is one renewal. All its waiters get its outcome.
@@ -146,7 +148,7 @@ func (s *state) abandon(f *flight) {
 func (s *state) land(f *flight, o outcome) {
 	p, before := s.progress, s.failures
 	s.endHold()
-	s.flight, s.progress, s.timerAt = nil, nil, moment{}
+	s.flight, s.progress, s.timerAt = nil, nil, limit.Moment{}
 	switch {
 	case o.token != nil:
 		s.publish(o.token)

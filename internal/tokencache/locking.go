@@ -76,7 +76,7 @@ func (c *Cache) stored(f *flight, err error) {
 		switch {
 		case f.ctx.Err() != nil: // an aborted flight stores nothing
 		case err != nil:
-			s.storeFails(storeErrorOf("writing to", err))
+			s.storeFails(storeErrorOf("writing to", err), nowPrivate)
 		default:
 			s.storeWorks()
 		}

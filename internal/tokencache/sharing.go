@@ -104,11 +104,12 @@ func (c *Cache) settled(f *flight, now, seen content) (o outcome, settled bool) 
 // current token is not yet in the last part of the renewal window.
 func (c *Cache) postponed(f *flight, err error) (p *failure) {
 	c.do(func(s *state) {
-		s.storeFails(err)
 		t := s.current()
-		if s.of(f).waiters > 0 || t == nil || t.usableUntil.remaining(s.now) <= t.usableUntil.t.Sub(t.renewAt.t)/lastPart {
+		if s.of(f).waiters > 0 || t == nil || t.usableUntil.Remaining(s.now) <= t.usableUntil.T.Sub(t.renewAt.T)/lastPart {
+			s.storeFails(err, nowAlone)
 			return
 		}
+		s.storeFails(err, nowLater)
 		p = s.fail(err, Explanation{Temporary: true})
 		p.postponed = true
 	})
@@ -175,7 +176,7 @@ func (s *state) blocks(f *flight, p, seen *failure) bool {
 func (s *state) adoptable(f *flight, t, seen *Token) bool {
 	p := s.of(f)
 	switch {
-	case t == nil || t.usableUntil.passed(s.now) || s.retired.has(t):
+	case t == nil || t.usableUntil.Passed(s.now) || s.retired.has(t):
 		return false
 	case p.forced && (t.Issued.Before(f.start) || t.Issued.After(s.now) || t.same(seen)):
 		return false
@@ -183,7 +184,7 @@ func (s *state) adoptable(f *flight, t, seen *Token) bool {
 		return false // it may have been revoked together with the refused one
 	case t.same(s.cur) && t.Issued.Equal(s.cur.Issued):
 		return false
-	case s.cur == nil || s.cur.usableUntil.passed(s.now):
+	case s.cur == nil || s.cur.usableUntil.Passed(s.now):
 		return true
 	}
 	return !s.cur.outlives(t)

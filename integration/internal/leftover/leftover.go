@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/leaktest"
 )
 
 // settling is how long goroutines have to end after the last test.
@@ -33,13 +35,18 @@ func Run(m *testing.M, ignored string) int {
 	for end := time.Now().Add(settling); ; time.Sleep(10 * time.Millisecond) {
 		left := stacks(ignored)
 		if len(left) <= before {
-			return 0
+			break
 		}
 		if time.Now().After(end) {
 			fmt.Fprintf(os.Stderr, "goroutines are left behind:\n\n%s\n", strings.Join(left, "\n\n"))
 			return 1
 		}
 	}
+	if leaked := leaktest.Goroutines(); leaked != "" {
+		fmt.Fprintln(os.Stderr, "goroutines wait for ever:", leaked)
+		return 1
+	}
+	return 0
 }
 
 // stacks returns those of all goroutines that count.

@@ -65,3 +65,27 @@ func TestLimitKnowsThatItIsLate(t *testing.T) {
 		assert.Equal(t, context.Canceled, limit.Cause(ctx))
 	})
 }
+
+// The clocks of a test cannot be stopped or set, so this sets the two readings
+// of a moment instead.
+//
+// Promise: A time has passed if either the monotonic or the wall clock says so.
+func TestMomentPassedByEitherClock(t *testing.T) {
+	now := time.Now()
+	before, after := now.Add(-time.Hour), now.Add(time.Hour)
+	for _, test := range []struct {
+		name            string
+		monotonic, wall time.Time
+		passed          bool
+	}{
+		{"neither", after, after, false},
+		{"the wall clock went on while the machine slept", after, before, true},
+		{"the wall clock was set back", before, after, true},
+		{"both", before, before, true},
+		{"just now", now, now, true},
+	} {
+		m := limit.Moment{T: test.monotonic, Wall: test.wall.UnixNano()}
+		assert.Equal(t, test.passed, m.Passed(now), test.name)
+		assert.Equal(t, test.passed, m.Remaining(now) <= 0, test.name)
+	}
+}
