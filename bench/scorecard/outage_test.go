@@ -40,21 +40,21 @@ var outageLines = []line{
 	},
 	{
 		name:  "dead HTTP/2 connection",
-		story: "Auth calls use HTTP/2. In minute 30 the server behind their connection stops. A load balancer keeps the connection open. New connections work.",
+		story: "Auth calls use HTTP/2, over a transport that keeps idle connections. In minute 30 the server behind their connection stops. A load balancer keeps the connection open. New connections work.",
 		holds: "no request fails",
 		fits:  everyPeer,
 		run:   virtual(deadConnection),
 	},
 	{
 		name:  "slow renewal",
-		story: "An auth call takes 2 seconds. A program makes a request each second for 3 hours.",
+		story: "An auth call takes 2 seconds. For 3 hours a program makes a request 3 seconds after each answer.",
 		holds: "no request but the first waits",
 		fits:  everyPeer,
 		run: virtual(func(_ *testing.T, w *world) bool {
 			w.server.SetAuthLatency(2 * time.Second)
 			w.visit("/videos")
 			w.slowest = 0
-			w.visits(3*time.Hour, time.Second, patience)
+			w.visits(3*time.Hour, 3*time.Second, patience)
 			return w.failed == 0 && w.slowest < time.Second
 		}),
 	},

@@ -92,7 +92,7 @@ func revokedWhileRenewing(_ *testing.T, w *world) bool {
 		}
 		return apivideotest.Fault{}
 	})
-	w.visits(80*time.Minute, time.Second, patience)
+	w.visits(80*time.Minute, 3*time.Second, patience)
 	return w.failed == 0
 }
 

@@ -206,12 +206,12 @@ func (w *world) do(req *http.Request) (resp *http.Response, err error) {
 	return w.client.Do(req)
 }
 
-// visits makes requests until so long after the start of the world.
-func (w *world) visits(until, every, limit time.Duration) {
+// visits makes requests until so long after the start of the world, with a pause
+// between them.
+func (w *world) visits(until, pause, limit time.Duration) {
 	for time.Since(w.began) < until {
-		next := time.Now().Add(every)
 		w.visitWithin("/videos", limit)
-		time.Sleep(time.Until(next))
+		time.Sleep(pause)
 	}
 }
 
