@@ -98,8 +98,10 @@ The numbers are failed requests / auth calls. A dash means that the line is not 
 
 Each library has its best documented configuration. Where it can, it renews 15 minutes before expiry, as this library does.
 Azcore gets the time by RefreshOn. AWS keeps its token if a renewal fails, as its EC2 provider does. Auth calls of the other
-libraries have 30 seconds. A token lives an hour, and a login takes 100 ms. A program makes one request at a time, with
-30 seconds for each, unless a line says otherwise. An adapter translates logins for libraries with their own protocol.
+libraries have 30 seconds. An adapter translates logins for libraries with their own protocol.
+
+A token lives an hour, and a login takes 100 ms. A program makes a request every 10 seconds, one at a time. A request has 30
+seconds. A line may say otherwise.
 
 The official Go client for api.video is not here: its module is not available where these tests run.
 `
@@ -107,12 +109,9 @@ The official Go client for api.video is not here: its module is not available wh
 const comparisonEnd = `
 ## Run it
 
-` + "```sh" + `
-go -C bench test -count=1 -v ./scorecard
-` + "```" + `
+Run "go -C bench test -count=1 -v ./scorecard". This takes a minute. The flag -all adds the lines that take longer.
 
-This takes a minute. The flag ` + "`-all`" + ` adds the lines that take longer. The page is generated: ` + "`-all -update`" + ` writes the
-results, and ` + "`go -C docs test -update`" + ` writes the page.
+The page is generated: -all with -update writes the results, and "go -C docs test -update" writes the page.
 `
 
 // The page is about the versions that the scorecard is built with.

@@ -32,7 +32,7 @@ func deadConnection(t *testing.T, w *world) bool {
 	setup.BaseURL, setup.Auth = srv.URL, w.peer.Speak(base)
 	w.client = mustClient(t, w.peer, setup)
 	time.AfterFunc(30*time.Minute, network.kill)
-	w.visits(80*time.Minute, 10*time.Second, patience)
+	w.visits(80*time.Minute, pause, patience)
 	network.hangUp()
 	return w.failed == 0 && network.http2.Load() > 0
 }

@@ -112,13 +112,13 @@ func (i *interpreter) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // oauth2Key returns the client secret, or the key that a signed assertion names.
-func oauth2Key(_ *http.Request, body string) string {
+func oauth2Key(req *http.Request, body string) string {
+	if _, secret, ok := req.BasicAuth(); ok {
+		return secret
+	}
 	form, err := url.ParseQuery(body)
 	if err != nil {
 		return ""
-	}
-	if secret := form.Get("client_secret"); secret != "" {
-		return secret
 	}
 	head, _, _ := strings.Cut(form.Get("assertion"), ".")
 	decoded, err := base64.RawURLEncoding.DecodeString(head)

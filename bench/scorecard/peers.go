@@ -116,7 +116,7 @@ func newClientCredentials(s Setup) (Doer, error) {
 		ClientID:     "scorecard",
 		ClientSecret: s.Key,
 		TokenURL:     s.loginURL(),
-		AuthStyle:    oauth2.AuthStyleInParams,
+		AuthStyle:    oauth2.AuthStyleInHeader,
 	}
 	return oauth2Client(s, conf.TokenSource(context.WithValue(context.Background(), oauth2.HTTPClient, s.loginClient()))), nil
 }

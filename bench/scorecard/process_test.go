@@ -18,7 +18,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 )
 
-// These lines run in processes of their own.
+// These lines start processes.
 var processLines = []line{
 	{
 		name:  "base panics",
@@ -187,7 +187,7 @@ func TestBasePanics(t *testing.T) {
 			if inARow++; w.visit("/videos") {
 				inARow = 0
 			}
-			time.Sleep(10 * time.Second)
+			time.Sleep(pause)
 		}
 		printResult(Result{Holds: inARow < 2, Failed: w.failed, Calls: int(w.calls.Load())})
 		if w.peer.Module == "" && inARow == 2 {

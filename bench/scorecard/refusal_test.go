@@ -16,7 +16,7 @@ var refusalLines = []line{
 		fits:  everyPeer,
 		run: virtual(func(_ *testing.T, w *world) bool {
 			w.revokedAt(20 * time.Minute)
-			w.visits(70*time.Minute, 10*time.Second, patience)
+			w.visits(70*time.Minute, pause, patience)
 			return w.failed == 0
 		}),
 	},
@@ -28,7 +28,7 @@ var refusalLines = []line{
 		run: virtual(func(_ *testing.T, w *world) bool {
 			w.revokedAt(20 * time.Minute)
 			w.revokedAt(20*time.Minute + 20*time.Second)
-			w.visits(70*time.Minute, 10*time.Second, patience)
+			w.visits(70*time.Minute, pause, patience)
 			return w.failed == 0
 		}),
 	},
@@ -41,20 +41,20 @@ var refusalLines = []line{
 	},
 	{
 		name:  "one path refuses",
-		story: "One path answers 401 to every token. The others work. For 10 minutes a program uses both in turn, each second.",
-		holds: "no request of another path fails or takes a second, and there are at most 25 auth calls",
+		story: "One path answers 401 to every token. The others work. For 8 minutes a program uses both in turn, each second.",
+		holds: "no request of another path fails or takes a second, and there are at most 20 auth calls",
 		fits:  everyPeer,
 		run: virtual(func(_ *testing.T, w *world) bool {
 			w.refusingPath(0)
-			return w.failed == 0 && w.slowest < time.Second && w.calls.Load() <= 25
+			return w.failed == 0 && w.slowest < time.Second && w.calls.Load() <= 20
 		}),
 	},
 	{
 		name:  "one path refuses, token revoked",
-		story: "As before. The service also revokes the token, in minute 3, 4, 5, 6 or 7.",
+		story: "As before. The service also revokes the token, in minute 3, 4, 5 or 6.",
 		holds: "at most one request of another path fails",
 		fits:  everyPeer,
-		run: each(minutes(3, 4, 5, 6, 7), func(w *world, revoked time.Duration) bool {
+		run: each(minutes(3, 4, 5, 6), func(w *world, revoked time.Duration) bool {
 			w.refusingPath(revoked)
 			return w.failed <= 1
 		}),
@@ -92,11 +92,11 @@ func revokedWhileRenewing(_ *testing.T, w *world) bool {
 		}
 		return apivideotest.Fault{}
 	})
-	w.visits(80*time.Minute, 3*time.Second, patience)
+	w.visits(80*time.Minute, shortPause, patience)
 	return w.failed == 0
 }
 
-// refusingPath uses two paths for 10 minutes, and counts only the requests of
+// refusingPath uses two paths for 8 minutes, and counts only the requests of
 // the one that works. If revoked is not 0, the service revokes the token then.
 func (w *world) refusingPath(revoked time.Duration) {
 	w.server.HandleFunc("GET /broken", func(rw http.ResponseWriter, _ *http.Request) {
@@ -105,7 +105,7 @@ func (w *world) refusingPath(revoked time.Duration) {
 	if revoked > 0 {
 		w.revokedAt(revoked)
 	}
-	for time.Since(w.began) < 10*time.Minute {
+	for time.Since(w.began) < 8*time.Minute {
 		w.visit("/videos")
 		counted, slowest := w.failed, w.slowest
 		w.visit("/broken")

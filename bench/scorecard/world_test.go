@@ -42,6 +42,7 @@ type world struct {
 	failed  int
 	slowest time.Duration
 	lastErr error
+	note    string
 
 	mu     sync.Mutex
 	leaked []string // what other hosts received: the headers and the body
@@ -76,7 +77,7 @@ func virtual(play func(*testing.T, *world) bool) func(*testing.T, Peer) Result {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, p)
 			holds := play(t, w)
-			r = Result{Holds: holds, Failed: w.failed, Calls: int(w.calls.Load())}
+			r = Result{Holds: holds, Failed: w.failed, Calls: int(w.calls.Load()), Note: w.note}
 			time.Sleep(5 * time.Minute) // a bubble ends when all its goroutines have
 		})
 		return r
@@ -130,6 +131,9 @@ func (w *world) other(req *http.Request) (*http.Response, error) {
 func said(req *http.Request) string {
 	var b strings.Builder
 	req.Header.Write(&b)
+	if _, secret, ok := req.BasicAuth(); ok {
+		b.WriteString(secret + "\r\n")
+	}
 	if req.Body != nil {
 		io.Copy(&b, req.Body)
 		req.Body.Close()
@@ -143,12 +147,11 @@ func (w *world) credential(said string) string {
 	if key := w.server.Config().APIKey; strings.Contains(said, key) {
 		return key
 	}
-	_, form, _ := strings.Cut(said, "\r\n\r\n")
-	if i := strings.LastIndex(said, "\n"); i >= 0 {
-		form = said[i+1:]
+	form, err := url.ParseQuery(said[strings.LastIndex(said, "\n")+1:])
+	if err != nil {
+		return ""
 	}
-	values, _ := url.ParseQuery(form)
-	return values.Get("assertion")
+	return form.Get("assertion")
 }
 
 func answer(req *http.Request, status int, body string, header http.Header) *http.Response {
@@ -205,6 +208,13 @@ func (w *world) do(req *http.Request) (resp *http.Response, err error) {
 	}()
 	return w.client.Do(req)
 }
+
+// The pauses between requests. No request falls on the moment when a token
+// expires, where libraries and service might disagree.
+const (
+	pause      = 9700 * time.Millisecond
+	shortPause = 2900 * time.Millisecond
+)
 
 // visits makes requests until so long after the start of the world, with a pause
 // between them.
