@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -135,6 +137,7 @@ func printResult(r Result) {
 
 // TestMain also is what the processes of the lines run.
 func TestMain(m *testing.M) {
+	flag.Set("test.parallel", strconv.Itoa(len(Peers()))) // the peers mostly wait
 	switch os.Getenv("SCORECARD_PLAY") {
 	case "panic":
 		os.Args = append(os.Args[:1], "-test.run=^TestBasePanics$")
