@@ -91,7 +91,8 @@ const comparisonPreface = `# Comparison
 This library beside other token caches, in the same situations. Each cell is the result of a test in
 [bench/scorecard](../bench/scorecard). A test decides whether a library holds the line. Nobody decides it by reading code.
 
-The numbers are failed requests / auth calls. A dash means that the line is not about code of that library:
+The numbers are failed requests / auth calls. In some lines requests must fail, for example with a rejected key. What this
+library does not hold is among its [limits](../README.md#limits). A dash means that the line is not about code of that library:
 
 - With ReuseTokenSource and azcore, the program brings the function that logs in.
 - AWS signs requests, and sends no access token. A few lines of the scorecard send it.
