@@ -86,7 +86,8 @@ type process struct {
 	unhelpful int
 	paused    time.Time
 	last401   time.Time
-	held      time.Time // the first 401 to the current token since the API accepted it
+	held      time.Time // the 401 after which others may wait
+	heldOnce  bool      // in this renewal
 	heldEnd   time.Time // when the API accepted the token nevertheless
 	holdable  bool      // others may wait after the latest 401
 }
@@ -213,7 +214,7 @@ func (m *model) refuse(c *call, tok *modelToken) {
 	}
 	if tok == p.cur {
 		p.holdable = p.unhelpful < 2
-		if !p.held.After(p.arrived) || p.heldEnd.After(p.held) {
+		if !p.heldOnce || p.heldEnd.After(p.held) {
 			p.held = now
 		}
 	}
@@ -224,7 +225,9 @@ func (m *model) refuse(c *call, tok *modelToken) {
 	case now.Before(p.paused) && tok == p.cur && !p.flying && p.renewing == 0 && !p.taken:
 	case c.upload:
 		p.behind = p.behind || tok == p.cur
+		p.heldOnce = p.heldOnce || tok == p.cur
 	default:
+		p.heldOnce = p.heldOnce || tok == p.cur
 		c.waiting = true
 		p.wanted++
 	}
@@ -252,7 +255,7 @@ func (m *model) auth(p *process) tripper {
 			case <-r.Context().Done():
 				m.mu.Lock()
 				defer m.mu.Unlock()
-				p.flying, p.behind = false, false
+				p.flying, p.behind, p.heldOnce = false, false, false
 				return nil, r.Context().Err()
 			}
 		}
@@ -265,7 +268,7 @@ func (m *model) auth(p *process) tripper {
 		time.Sleep(randomUpTo(dice, 350*time.Millisecond))
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		p.flying, p.behind = false, false
+		p.flying, p.behind, p.heldOnce = false, false, false
 		if r.Context().Err() != nil {
 			return nil, r.Context().Err() // too late
 		}

@@ -18,14 +18,22 @@ import (
 
 // generators make files of the repository from its code, by the files' names.
 var generators = map[string]func(tree) string{
+	"docs/comparison.md":    comparison,
 	"docs/promises.md":      promises,
 	"docs/testdata/api.txt": api,
 }
 
 var generatedRules = []rule{
 	{"generated files are up to date", upToDate, map[string]tree{
+		"docs/comparison.md is out of date":    {resultsFile: `{"lines": [{"name": "cold start"}]}`},
 		"docs/promises.md is out of date":      {"a_test.go": "package a\n\n// Promise: It works.\nfunc TestA() {}\n"},
 		"docs/testdata/api.txt is out of date": {"a.go": "package a\n\nfunc A() {}\n"},
+	}},
+	{"comparison is about the current versions", comparedVersions, map[string]tree{
+		"results.json is not about the version of x/y": {
+			resultsFile:    `{"peers": [{"name": "y", "module": "x/y", "version": "v1.2.3"}]}`,
+			"bench/go.mod": "require (\n\tx/y v1.2.4\n)\n",
+		},
 	}},
 	{"promises are sentences above tests", placedPromises, map[string]tree{
 		"a_test.go:3: a promise is not above a test": {"a_test.go": "package a\n\n// Promise: It works.\n\nfunc TestA() {}\n"},

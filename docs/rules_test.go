@@ -3,7 +3,7 @@
 // tests only code. From this folder:
 //
 //	go test          # check
-//	go test -update  # write promises.md and testdata/api.txt again
+//	go test -update  # write comparison.md, promises.md and testdata/api.txt again
 package docs
 
 import (

@@ -85,8 +85,8 @@ func (f *failures) change(from, to string, now time.Time) {
 	if f.others == nil {
 		f.others = make(map[string]memory)
 	}
-	if f.err != nil && len(f.others) < maxKeys {
-		f.others[from] = f.memory
+	if f.err != nil {
+		f.keep(from, f.memory)
 	}
 	switch {
 	case failed:
@@ -96,6 +96,13 @@ func (f *failures) change(from, to string, now time.Time) {
 		f.forget(now)
 	default:
 		f.until = limit.MomentOf(now)
+	}
+}
+
+// keep keeps the memory of a key that is not the current one.
+func (f *failures) keep(name string, m memory) {
+	if len(f.others) < maxKeys {
+		f.others[name] = m
 	}
 }
 
@@ -149,9 +156,12 @@ func (s *state) remember(f *failure, start time.Time) {
 	if r.since.IsZero() {
 		r.since = start
 	}
-	r.failure, r.until = *f, limit.MomentOf(s.now.Add(s.waitFor(f)))
+	r.failure, r.until = *f, s.untilAfter(f)
 	r.last = f.err
 }
+
+// untilAfter returns when a flight may start after a failure.
+func (s *state) untilAfter(f *failure) limit.Moment { return limit.MomentOf(s.now.Add(s.waitFor(f))) }
 
 // waitFor returns the rest of the wait after a failure. A wait of another process,
 // which may have no token, is shortened if there is one here. The time of another

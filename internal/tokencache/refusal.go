@@ -62,7 +62,9 @@ func (s *state) refuse(t *Token, at time.Time) {
 	r.last = at
 	if t.trial != noTrial {
 		t.trial = noTrial
-		r.pause(s.now)
+		if r.pause(s.now) {
+			s.endHold()
+		}
 	}
 	if !t.same(s.cur) {
 		return
@@ -84,12 +86,14 @@ func (s *state) refuse(t *Token, at time.Time) {
 	}
 }
 
-// pause counts a renewal that did not help.
-func (r *refusals) pause(now time.Time) {
+// pause counts a renewal that did not help. It reports whether a pause begins.
+func (r *refusals) pause(now time.Time) bool {
 	r.unhelpful++
-	if n := r.unhelpful - freeRenewals; n >= 0 {
+	n := r.unhelpful - freeRenewals
+	if n >= 0 {
 		r.until = limit.MomentOf(now.Add(min(firstPause<<min(n, 8), longestPause)))
 	}
+	return n >= 0
 }
 
 // renewed notes a new current token.
@@ -176,7 +180,7 @@ func (s *state) replaceBy(f *flight, refused *Token, since time.Time) {
 	if since.After(p.since) {
 		p.since = since
 	}
-	rest := holdTime - s.now.Sub(s.refusals.at)
+	rest := holdTime - s.now.Sub(s.refusals.last)
 	if !own || !s.refused() || rest <= 0 || s.failures.last != nil || s.refusals.unhelpful >= freeRenewals || p.holdTimer != nil {
 		return
 	}

@@ -45,8 +45,13 @@ func (c *Cache) keyChanged(f *flight, o outcome) bool {
 		return false
 	}
 	refused := f.account
-	c.do(func(s *state) { s.remember(o.failure, f.start) })
-	return c.identify(f) == nil && f.account.Name != refused.Name
+	if c.identify(f) != nil || f.account.Name == refused.Name {
+		return false
+	}
+	c.do(func(s *state) {
+		s.failures.keep(refused.Name, memory{failure: *o.failure, until: s.untilAfter(o.failure)})
+	})
+	return true
 }
 
 // obtainFor gets a token of the account of a flight.

@@ -21,7 +21,7 @@ func (s *Source) begin(c *wire.Call) {
 		s.ended(&wire.Call{Context: left.Context, Op: left.Op, Sent: left.Sent, From: left.From, To: c.From}, wire.Answer{})
 	}
 	s.active = c
-	if k := s.Latest; k.Serves(c.From) && c.From.Before(k.due) && s.renewing == 0 && !s.wanted && !s.needsSuccessor(k) {
+	if k := s.Latest; k.Serves(c.From) && c.From.Before(k.due) && s.renewing == 0 && !s.wanted && !s.needsSuccessor(k) && !s.refused[k] {
 		s.Fault("an auth call without a reason, %v before expiry", k.Expiry.Sub(c.From))
 	}
 	s.judgeCredential(c)
