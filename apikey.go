@@ -11,11 +11,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/answer"
 	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
 	"github.com/apivideo/api.video-go-oauth2/internal/endpoint"
 	"github.com/apivideo/api.video-go-oauth2/internal/grant"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip/trace"
 	"github.com/apivideo/api.video-go-oauth2/internal/seal"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
@@ -43,7 +46,7 @@ var (
 func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
 	ctx, stop := guard.Context(cmp.Or(ctx, context.Background()))
 	defer stop()
-	s, err := c.service(ctx)
+	s, err := c.service(ctx, &loose)
 	if err != nil {
 		return nil, err
 	}
@@ -54,40 +57,42 @@ func (c *Config) Token(ctx context.Context) (*oauth2.Token, error) {
 	return copyOf(s.call(ctx, callTime, authenticate, a.Key()))
 }
 
-// call exchanges a credential for a token, in one request. It returns after
-// limit even if the HTTP client ignores its context. The error is an [*Error],
+// call gets a token for a credential, in one request. It returns after
+// d even if the HTTP client ignores its context. The error is an [*Error],
 // and contains neither the credential nor the other secrets.
-func (s *service) call(ctx context.Context, limit time.Duration, op operation, credential string, others ...string) (*tokencache.Token, error) {
-	ctx, cancel := guard.WithLimit(ctx, limit)
+func (s *service) call(ctx context.Context, d time.Duration, op operation, credential string, others ...string) (*tokencache.Token, error) {
+	ctx, cancel := limit.With(ctx, d)
 	defer cancel()
-	x := &exchange{operation: op, service: s, credential: credential}
+	x := &authCall{operation: op, service: s, credential: credential}
 	x.op, x.secrets = op.name, redact.New(append(others, credential)...)
-	t, err := guard.Call(ctx, func() (*tokencache.Token, error) { return x.do(ctx) })
+	t, err := guard.CallWithin(ctx, &s.hung.auth, func() (*tokencache.Token, error) { return x.do(ctx) })
 	switch failed, ok := err.(*Error); {
 	case err == nil:
 		return t, nil
-	case x.elsewhere.Load():
-		return nil, x.fromElsewhere(x.url())
-	case ctx.Err() != nil:
-		return nil, x.noAnswer(guard.Cause(ctx))
+	case err == guard.ErrFull:
+		return nil, x.notMade()
+	case x.Detour() != trace.NoDetour:
+		return nil, x.tookDetour(x.url())
+	case limit.Ended(ctx):
+		return nil, x.noAnswer(limit.Cause(ctx))
 	case ok:
 		return nil, failed
 	}
 	return nil, x.noAnswer(err)
 }
 
-// exchange is one auth call.
-type exchange struct {
+// authCall is one auth call.
+type authCall struct {
 	operation
 	reporter
 	service    *service
 	credential string
 }
 
-func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
+func (x *authCall) do(ctx context.Context) (*tokencache.Token, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	req, err := x.request(x.trace(ctx, cancel, &x.service.base))
+	req, err := x.request(x.Trace(ctx, cancel, &x.service.base))
 	if err != nil {
 		return nil, x.noAnswer(err)
 	}
@@ -99,19 +104,19 @@ func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 		return nil, x.noAnswer(err)
 	}
 	defer resp.Body.Close()
-	if r := resp.Request; r != nil && r.URL != nil && r.URL.String() != req.URL.String() {
-		x.elsewhere.Store(true)
-		return nil, x.fromElsewhere(x.url())
+	if !x.Answered(resp.Request, req.URL.String()) {
+		return nil, x.tookDetour(x.url())
 	}
-	data, err := grant.Read(ctx, resp)
+	data, err := answer.Read(ctx, resp, grant.MaxSize)
 	if err != nil {
 		return nil, x.noAnswer(fmt.Errorf("reading the answer: %w", err))
 	}
-	if resp.StatusCode/100 != 2 {
-		return nil, x.refusal(resp, data)
-	}
 	g, err := grant.Decode(data, tokencache.MaxLifetime)
-	if err != nil {
+	_, explained := parseProblem(data)
+	switch {
+	case resp.StatusCode/100 != 2, err != nil && explained:
+		return nil, x.refusal(resp, data)
+	case err != nil:
 		return nil, x.unusable(resp, err, later)
 	}
 	t := tokencache.NewToken(tokencache.Grant(g), issued)
@@ -122,14 +127,14 @@ func (x *exchange) do(ctx context.Context) (*tokencache.Token, error) {
 	return t, nil
 }
 
-func (x *exchange) url() string { return x.service.base.Join(x.path) }
+func (x *authCall) url() string { return x.service.base.Join(x.path) }
 
 // request makes the request of the call. It sets no GetBody: with it, a base
 // could send the credential to another host.
-func (x *exchange) request(ctx context.Context) (*http.Request, error) {
+func (x *authCall) request(ctx context.Context) (*http.Request, error) {
 	// Encoding a map of strings cannot fail.
 	body, _ := json.Marshal(map[string]string{x.field: x.credential})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, x.url(), &watchedReader{bytes.NewReader(body), &x.read})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, x.url(), x.Watch(bytes.NewReader(body)))
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +142,7 @@ func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	for _, h := range x.service.origins {
-		req.Header[h.name] = []string{h.value}
+		req.Header[h.Name] = []string{h.Value}
 	}
 	return req, nil
 }
@@ -147,11 +152,15 @@ func (x *exchange) request(ctx context.Context) (*http.Request, error) {
 // a restart. The file contains the key in UTF-8. A byte order mark before the
 // key and line breaks after it are ignored.
 //
-// The errors of the function name the file, and match [ErrInvalidConfig]. The
-// function is safe for concurrent use.
+// The errors of the function name the file. They match [ErrInvalidConfig], except
+// those that may pass, for example too many open files. The function is safe for
+// concurrent use.
 func KeyFile(name string) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
 		key, err := apikey.ReadFile(name)
+		if passing, ok := err.(*apikey.Passing); ok {
+			return "", fmt.Errorf("apivideo: %w", passing)
+		}
 		return key, asConfigError(err)
 	}
 }
@@ -174,7 +183,7 @@ func newAccounts(c *Config, s *service) *accounts {
 		return a
 	}
 	get := c.APIKeyFunc
-	a.Getter = apikey.From(func(ctx context.Context) (string, error) {
+	a.Getter = apikey.From(&s.hung.keys, func(ctx context.Context) (string, error) {
 		key, err := get(ctx)
 		switch {
 		case err != nil:
@@ -190,7 +199,7 @@ func newAccounts(c *Config, s *service) *accounts {
 // current returns the account of the current key. APIKeyFunc has [keyTime] to
 // return.
 func (a *accounts) current(ctx context.Context) (*tokencache.Account, error) {
-	ctx, cancel := guard.WithLimit(ctx, keyTime)
+	ctx, cancel := limit.With(ctx, keyTime)
 	defer cancel()
 	key, err := a.Get(ctx)
 	if err != nil {

@@ -8,14 +8,16 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 	"unicode/utf16"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
@@ -67,7 +69,6 @@ func TestAuthCallUnusableAnswer(t *testing.T) {
 		"token beyond ASCII":      {200, field("access_token", `"made-üp"`), "other than visible ASCII"},
 		"foreign type":            {200, field("token_type", `"mac"`), "its token_type is not Bearer"},
 		"type of a wrong type":    {200, field("token_type", `7`), "its token_type is not a string"},
-		"refresh token an object": {200, field("refresh_token", `{}`), "its refresh_token is not a string"},
 		"lifetime zero":           {200, field("expires_in", `0`), "its expires_in is not positive"},
 		"lifetime negative":       {200, field("expires_in", `-3600`), "its expires_in is not positive"},
 		"lifetime a word":         {200, field("expires_in", `"soon"`), "its expires_in is not a number"},
@@ -191,11 +192,22 @@ func TestConfigMistakeFailsBeforeSending(t *testing.T) {
 		"BaseURL must begin with https:/": {APIKey: "k", BaseURL: "http://127.0.0.1.example"},
 		"must begin with https":           {APIKey: "k", BaseURL: "ftp://localhost:21"},
 		"http is for loopback hosts":      {APIKey: "k", BaseURL: "http://10.0.0.1"},
-		"BaseURL has no host":             {APIKey: "k", BaseURL: "ws.api.video"},
+		"BaseURL has no scheme":           {APIKey: "k", BaseURL: "ws.api.video"},
+		"BaseURL has no scheme; it":       {APIKey: "k", BaseURL: "localhost:8080"},
+		"has no scheme; it should":        {APIKey: "k", BaseURL: "//made-up-password@ws.api.video"},
+		"no scheme; it should be":         {APIKey: "k", BaseURL: "ws.api.video:443/v1"},
+		"BaseURL has quotes around it":    {APIKey: "k", BaseURL: `"https://user:made-up-password@ws.api.video"`},
+		"has quotes around it; remove":    {APIKey: "k", BaseURL: "“https://ws.api.video”"},
+		"BaseURL has control characters":  {APIKey: "k", BaseURL: "https://ws.api.video\r"},
+		"perhaps a line break; remove":    {APIKey: "k", BaseURL: "https://user:made-up-password@ws.api.video\n"},
+		"BaseURL has spaces around it":    {APIKey: "k", BaseURL: "https://ws.api.video "},
+		"BaseURL has an invisible":        {APIKey: "k", BaseURL: "\ufeffhttps://ws.api.video"},
+		"variable before the URL":         {APIKey: "k", BaseURL: "APIVIDEO_BASE_URL=https://ws.api.video"},
+		"the name of a variable":          {APIKey: "k", BaseURL: "baseUrl=https://user:made-up-password@ws.api.video"},
 		"BaseURL has no host;":            {APIKey: "k", BaseURL: "https://"},
 		"port outside 1 to ":              {APIKey: "k", BaseURL: "https://ws.api.video:99999"},
 		"a port outside":                  {APIKey: "k", BaseURL: "http://localhost:0"},
-		"BaseURL has no host; it":         {APIKey: "k", BaseURL: "https:ws.api.video"},
+		"no scheme; it should be like":    {APIKey: "k", BaseURL: "https:ws.api.video"},
 		"BaseURL has a user name":         {APIKey: "k", BaseURL: "https://user:made-up-password@ws.api.video"},
 		"a query or a fragment":           {APIKey: "k", BaseURL: "https://ws.api.video?x=1"},
 		"BaseURL has a query":             {APIKey: "k", BaseURL: "https://ws.api.video?"},
@@ -375,6 +387,46 @@ func TestKeyFileThatCannotBeRead(t *testing.T) {
 		assert.ErrorIs(t, err, apivideo.ErrInvalidConfig)
 		assert.ErrorContains(t, err, "the key file "+name+" "+want)
 	}
+}
+
+// Promise: An error of a key file that may pass does not match ErrInvalidConfig.
+func TestKeyFileErrorThatPasses(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no such limit")
+	}
+	if name := os.Getenv("APIVIDEO_TEST_KEY_FILE"); name != "" {
+		var open []*os.File
+		for { // until no more files may be opened
+			f, err := os.Open(name)
+			if err != nil {
+				break
+			}
+			open = append(open, f)
+		}
+		defer func() {
+			for _, f := range open {
+				f.Close()
+			}
+		}()
+		_, err := apivideo.KeyFile(name)(t.Context())
+		assert.ErrorContains(t, err, "apivideo: the key file "+name+" cannot be read: too many open files")
+		assert.NotErrorIs(t, err, apivideo.ErrInvalidConfig)
+		_, err = (&apivideo.Config{APIKeyFunc: apivideo.KeyFile(name)}).Source(t.Context()).Token()
+		assert.ErrorContains(t, err, "apivideo: getting the API key: the key file")
+		assert.NotErrorIs(t, err, apivideo.ErrInvalidConfig)
+		return
+	}
+	child := exec.Command("sh", "-c", `ulimit -n 30; exec "$0" -test.run='^TestKeyFileErrorThatPasses$'`, os.Args[0])
+	child.Env = append(os.Environ(), "APIVIDEO_TEST_KEY_FILE="+newKeyFile(t, "made-up-key"))
+	out, err := child.CombinedOutput()
+	require.NoError(t, err, string(out))
+	if runtime.GOOS == "linux" { // this file exists, but has nothing at its start
+		_, err = apivideo.KeyFile("/proc/self/mem")(t.Context())
+		assert.ErrorContains(t, err, "cannot be read: input/output error")
+		assert.NotErrorIs(t, err, apivideo.ErrInvalidConfig)
+	}
+	_, err = apivideo.KeyFile(filepath.Join(newKeyFile(t, "made-up-key"), "below"))(t.Context())
+	assert.ErrorIs(t, err, apivideo.ErrInvalidConfig, "there is no such file")
 }
 
 // A pipe that nobody writes to, or a network file system that hangs.

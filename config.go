@@ -13,7 +13,10 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
 	"github.com/apivideo/api.video-go-oauth2/internal/endpoint"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/outgoing"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip/standard"
 	"golang.org/x/oauth2"
 )
 
@@ -67,18 +70,15 @@ func (p Product) check(field string) error {
 	return nil
 }
 
-// originHeader is a header that identifies the program. name is canonical.
-type originHeader struct{ name, value string }
-
 // originHeaders returns the headers for c.Application and c.SDK.
-func (c *Config) originHeaders() (headers []originHeader, err error) {
+func (c *Config) originHeaders() (headers []outgoing.Origin, err error) {
 	for _, p := range []struct {
 		field, header string
 		Product
 	}{{"Application", "Av-Origin-App", c.Application}, {"SDK", "Av-Origin-Sdk", c.SDK}} {
 		err = errors.Join(err, p.check(p.field))
 		if p.Product != (Product{}) {
-			headers = append(headers, originHeader{p.header, p.Name + ":" + p.Version})
+			headers = append(headers, outgoing.Origin{Name: p.header, Value: p.Name + ":" + p.Version})
 		}
 	}
 	return headers, err
@@ -87,16 +87,26 @@ func (c *Config) originHeaders() (headers []originHeader, err error) {
 // service is a validated Config. It makes auth calls and decides which requests
 // may carry a token. It is never written to after it is made.
 type service struct {
-	base        endpoint.Endpoint
-	origins     []originHeader
-	client      *http.Client      // follows no redirect
-	defaultBase http.RoundTripper // http.DefaultTransport when this was made; later it may be a Transport that uses this service
+	base     endpoint.Endpoint
+	origins  []outgoing.Origin
+	standard standard.Transport // the base if there is no other
+	client   roundtrip.Client
+	hung     *hung
 }
 
+// hung bounds the calls of the program's code that do not return.
+type hung struct{ auth, keys, bodies guard.Bound }
+
+// loose is that of Config.Token and Config.Refresh. Many calls may end at once.
+var loose = hung{auth: guard.Bound{Patient: true}, keys: guard.Bound{Patient: true}}
+
 // service validates c. Its errors say what to change and contain no secret.
-func (c *Config) service(ctx context.Context) (*service, error) {
+func (c *Config) service(ctx context.Context, h *hung) (*service, error) {
 	if err := c.checkKeySource(); err != nil {
 		return nil, err
+	}
+	if err := apikey.CheckText(c.BaseURL, "Config.BaseURL", "URL"); err != nil {
+		return nil, asConfigError(err)
 	}
 	base, err := endpoint.Parse(cmp.Or(c.BaseURL, ProductionURL))
 	if err != nil {
@@ -109,9 +119,10 @@ func (c *Config) service(ctx context.Context) (*service, error) {
 	if c.Store != nil && guard.Nil(c.Store) {
 		return nil, configErrorf("Config.Store is a nil %T; make one, or leave the field out", c.Store)
 	}
-	client := *contextClient(ctx)
-	client.Transport = endpoint.Confine(cmp.Or(given(client.Transport), http.DefaultTransport))
-	return &service{base, origins, &client, http.DefaultTransport}, nil
+	s := &service{base: base, origins: origins, hung: h}
+	s.standard.Init()
+	s.client.Init(contextClient(ctx), &s.standard)
+	return s, nil
 }
 
 // checkKeySource validates APIKey and APIKeyFunc, without a call of the latter.

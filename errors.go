@@ -2,9 +2,7 @@ package apivideo
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -13,9 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/grant"
+	"github.com/apivideo/api.video-go-oauth2/internal/answer"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
-	"golang.org/x/oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip/trace"
 )
 
 // Reasons the service rejects an account. Test with [errors.Is].
@@ -102,7 +101,7 @@ func (e *Error) unspent() bool { return e.Status == http.StatusTooManyRequests |
 type reporter struct {
 	op      string
 	secrets redact.Secrets
-	progress
+	trace.Progress
 }
 
 // noAnswer is the error of a call that got no answer, or not all of it.
@@ -121,7 +120,7 @@ func (r *reporter) noAnswer(err error) *Error {
 		}
 		return true
 	})
-	e.unsent = (r.dialing.Load() || dial != nil && dial.Op == "dial" && !r.read.Load()) && !r.connected.Load()
+	e.unsent = (r.Dialing.Load() || dial != nil && dial.Op == "dial" && !r.Read.Load()) && !r.Connected.Load()
 	if at != nil {
 		e.reason = r.secrets.Brief(strings.ToUpper(at.Op)+" "+at.URL) + ": "
 		err = at.Err
@@ -130,50 +129,71 @@ func (r *reporter) noAnswer(err error) *Error {
 	return e
 }
 
-// fromElsewhere is the error of a call that another host or path answered: the
-// transport of the HTTP client follows redirects.
-func (r *reporter) fromElsewhere(url string) *Error {
-	return &Error{
-		Op:      r.op,
-		outcome: later,
-		reason: "the answer did not come from " + r.secrets.Brief(url) +
-			": the HTTP client's transport follows redirects; configure it not to",
+// notMade is the error of a call that was not made: earlier ones hang in the HTTP
+// client.
+func (r *reporter) notMade() *Error {
+	return &Error{Op: r.op, outcome: later, unsent: true, err: guard.ErrFull, reason: fmt.Sprintf(
+		"%d earlier calls hang in the HTTP client; its transport must return when the request's context ends", guard.MostHanging)}
+}
+
+// tookDetour is the error of a call that the transport of the HTTP client sent, or
+// would have sent, where no credential may go.
+func (r *reporter) tookDetour(url string) *Error {
+	format := "the answer did not come from %s: the HTTP client's transport follows redirects; configure it not to"
+	switch r.Detour() {
+	case trace.Rewritten:
+		format = "the answer did not come from %s: the HTTP client's transport changes the URL; set Config.BaseURL to the URL it should use"
+	case trace.Unencrypted:
+		format = "the connection to %s is not encrypted: DialTLSContext of the HTTP client's transport must return a TLS connection"
 	}
+	return &Error{Op: r.op, outcome: later, reason: fmt.Sprintf(format, r.secrets.Brief(url))}
 }
 
 // unusable is the error of a successful answer without a usable token. It keeps
 // no part of the body, which may have secrets.
 func (r *reporter) unusable(resp *http.Response, why error, outcome outcome) *Error {
 	plain := *resp
-	plain.Header = grant.PlainHeader(resp.Header)
+	plain.Header = answer.PlainHeader(resp.Header)
 	return &Error{
 		Op:      r.op,
 		Problem: Problem{Status: resp.StatusCode},
-		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", grant.Describe(resp, r.secrets), why),
-		err:     grant.RetrieveError(&plain, nil, r.secrets),
+		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", answer.Describe(resp, r.secrets), why),
+		err:     answer.RetrieveError(&plain, nil, r.secrets),
 		outcome: outcome,
 	}
 }
 
-// refusal is the error of an answer whose status is not a success. It may have
-// new tokens all the same.
+// refusal is the error of an answer whose status is not a success, or whose body is
+// a problem. It may have new tokens all the same.
 func (r *reporter) refusal(resp *http.Response, data []byte) *Error {
+	tokens, ok := answer.Tokens(data)
+	if !ok {
+		data = nil
+	}
+	hidden := redact.New(append(tokens, r.secrets...)...)
 	p, explained := parseProblem(data)
-	hidden := redact.New(append(grant.Tokens(data), r.secrets...)...)
+	p = p.redact(hidden)
+	said, status := cmp.Or(p.Title, p.id()), resp.StatusCode
+	if !explained {
+		said = answer.Text(data)
+	}
+	shown, success := *resp, status/100 == 2
+	if success {
+		status = p.status(status)
+	}
+	if success || len(tokens) > 0 {
+		shown.Header = answer.PlainHeader(resp.Header)
+	}
 	e := &Error{
 		Op:      r.op,
-		Problem: p.redact(hidden),
-		err:     grant.RetrieveError(resp, data, hidden),
-		outcome: outcomeOf(resp.StatusCode, explained),
+		Problem: p,
+		reason:  strings.TrimSuffix(answer.Describe(resp, hidden)+": "+hidden.Brief(said), ": "),
+		err:     answer.RetrieveError(&shown, data, hidden),
+		outcome: outcomeOf(status, explained),
 	}
-	e.Status = resp.StatusCode
-	said := cmp.Or(e.Title, e.id())
-	if !explained {
-		said = grant.Text(data)
-	}
-	e.reason = strings.TrimSuffix(grant.Describe(resp, hidden)+": "+hidden.Brief(said), ": ")
+	e.Status = status
 	if e.outcome == passing {
-		e.RetryAfter = grant.RetryAfter(resp, time.Now())
+		e.RetryAfter = answer.RetryAfter(status, resp.Header, time.Now())
 	}
 	return e
 }
@@ -190,54 +210,4 @@ func outcomeOf(status int, explained bool) outcome {
 		return final
 	}
 	return passing // from the CDN, not from the service
-}
-
-// sharedError is the form of an [Error] in a Store.
-type sharedError struct {
-	Op         string
-	Problem    Problem
-	RetryAfter time.Duration
-	Reason     string
-	Outcome    outcome
-	Timeout    bool
-	Body       []byte // of the answer; nil if there was none
-}
-
-// encodeError returns an error without secrets, as JSON.
-func encodeError(err error) []byte {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		e = &Error{Op: opAuthenticate, reason: strings.TrimPrefix(err.Error(), "apivideo: "), outcome: passing}
-	}
-	s := sharedError{e.Op, e.Problem, e.RetryAfter, e.reason, e.outcome, e.Timeout(), nil}
-	if answer, ok := e.err.(*oauth2.RetrieveError); ok {
-		s.Body = append([]byte{}, answer.Body...)
-	}
-	data, _ := json.Marshal(s) // strings and numbers cannot fail
-	if len(data) > maxShared {
-		p := &s.Problem
-		p.Type, p.Title, p.Name = redact.Truncate(p.Type, redact.MaxText), redact.Truncate(p.Title, redact.MaxText), redact.Truncate(p.Name, redact.MaxText)
-		p.Problems = nil
-		data, _ = json.Marshal(s)
-	}
-	return data
-}
-
-// maxShared is how long an encoded error may be before it is cut, in bytes.
-const maxShared = 8 << 10
-
-// decodeError reads what encodeError returned, or returns nil.
-func decodeError(encoded []byte) error {
-	var s sharedError
-	if json.Unmarshal(encoded, &s) != nil {
-		return nil
-	}
-	e := &Error{Op: s.Op, Problem: s.Problem, RetryAfter: s.RetryAfter, reason: s.Reason, outcome: s.Outcome}
-	switch {
-	case s.Body != nil:
-		e.err = &oauth2.RetrieveError{Response: grant.Response(e.Status), Body: s.Body}
-	case s.Timeout:
-		e.err = context.DeadlineExceeded
-	}
-	return e
 }

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"os"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 )
 

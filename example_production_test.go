@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/filestore"
 )
@@ -55,11 +55,11 @@ func Example_production() {
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if s := src.Stats(); s.Usable || s.LastError == nil {
-			return // healthy, or idle
+		if src.Stats().Err() != nil {
+			// A process that is not ready gets no requests, so ask for a token here.
+			src.TokenContext(r.Context())
 		}
-		// A process that is not ready gets no requests, so ask for a token here.
-		if _, err := src.TokenContext(r.Context()); err != nil {
+		if err := src.Stats().Err(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
 	})

@@ -3,6 +3,7 @@ package apivideo_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
 	"github.com/stretchr/testify/assert"
@@ -330,6 +331,25 @@ func (p *playedStore) broken(crash func()) func(context.Context, string, updateF
 	}
 }
 
+// contained is the error of a Store that contains a crash itself.
+type contained struct{ error }
+
+func (contained) Stack() []byte { return []byte("made-up stack") }
+
+// Promise: The stack of a crash that a Store contains itself is logged, if its error has a method Stack.
+func TestStoreCrashOfItsOwnIsLogged(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		log := w.log()
+		w.conf.Store = hooks{load: func(context.Context, string) ([]byte, error) {
+			return nil, fmt.Errorf("loading: %w", contained{errors.New("the driver crashed")})
+		}}
+		mustToken(t, w.source())
+		synctest.Wait()
+		assert.Contains(t, log.String(), "made-up stack")
+		assert.Contains(t, log.String(), "level=ERROR")
+	})
+}
+
 // A Store that breaks its promise about fn makes no second auth call.
 //
 // Promise: A Store that calls `fn` twice, late or never causes no second auth call.
@@ -521,4 +541,208 @@ func TestSourceWaitErrorSaysWhatFor(t *testing.T) {
 			time.Sleep(time.Minute) // until the renewal has ended
 		})
 	}
+}
+
+// A day of a program whose code never returns.
+func aDay(t *testing.T, f func(t *testing.T, w *world, block func())) {
+	t.Helper()
+	bubble(t, func(t *testing.T, w *world) {
+		released := make(chan struct{})
+		defer close(released)
+		f(t, w, func() { <-released })
+	})
+}
+
+// Promise: At most 8 auth calls hang in an HTTP client that never returns; the next ones fail at once and say so.
+func TestAuthCallsThatHangForADay(t *testing.T) {
+	const said = "8 earlier calls hang in the HTTP client; its transport must return when the request's context ends"
+	failures := func() uint64 { return 0 }
+	for name, ask := range map[string]func(w *world) func() error{
+		"a Source": func(w *world) func() error {
+			src := w.source()
+			failures = func() uint64 { return src.Stats().Failures }
+			return func() error { _, err := src.Token(); return err }
+		},
+		"Config.Token": func(w *world) func() error {
+			return func() error { _, err := w.conf.Token(w.ctx); return err }
+		},
+		"Config.Refresh": func(w *world) func() error {
+			return func() error { _, err := w.conf.Refresh(w.ctx, "made-up"); return err }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			aDay(t, func(t *testing.T, w *world, block func()) {
+				var hanging atomic.Int64
+				w.setAuth(func(*http.Request) (*http.Response, error) {
+					hanging.Add(1)
+					block()
+					return nil, io.EOF
+				})
+				get := ask(w)
+				for start := time.Now(); time.Since(start) < 24*time.Hour; time.Sleep(time.Minute) {
+					assert.Error(t, get())
+				}
+				assert.EqualValues(t, 8, hanging.Load())
+				assert.EqualValues(t, 8, max(failures(), 8), "calls that were not made do not count")
+				start, err := time.Now(), get()
+				assert.Zero(t, time.Since(start))
+				assert.ErrorContains(t, err, said)
+				assert.True(t, asError(t, err).Temporary())
+			})
+		})
+	}
+}
+
+// It serves again when the calls return.
+func TestAuthCallsThatHungForAnHour(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		released := make(chan struct{})
+		w.setAuth(func(*http.Request) (*http.Response, error) { <-released; return nil, io.EOF })
+		src := w.source()
+		for start := time.Now(); time.Since(start) < time.Hour; time.Sleep(time.Minute) {
+			_, err := src.Token()
+			assert.Error(t, err)
+		}
+		w.setAuth(nil)
+		close(released)
+		time.Sleep(time.Minute)
+		mustToken(t, src)
+	})
+}
+
+// hanging is a body whose methods may never return.
+type hanging struct{ read, close func() }
+
+func (h hanging) Read([]byte) (int, error) { h.read(); return 0, io.EOF }
+func (h hanging) Close() error             { h.close(); return nil }
+
+// Promise: Bodies of answers whose Read or Close never returns hold at most 8 goroutines.
+func TestTransportBodiesThatHangForADay(t *testing.T) {
+	for name, test := range map[string]struct{ read, close bool }{
+		"Read": {true, false}, "Close": {false, true}, "both": {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			aDay(t, func(t *testing.T, w *world, block func()) {
+				client := w.warmClient(t)
+				var inside, most atomic.Int64
+				enter := func(blocks bool) func() {
+					return func() {
+						if blocks {
+							most.Store(max(most.Load(), inside.Add(1)))
+							block()
+						}
+					}
+				}
+				w.setAPI(func(*http.Request) (*http.Response, error) {
+					resp := answer(401, "", "")
+					resp.Body, resp.ContentLength = hanging{enter(test.read), enter(test.close)}, -1
+					return resp, nil
+				})
+				for start := time.Now(); time.Since(start) < 24*time.Hour; time.Sleep(time.Minute) {
+					resp, err := client.Transport.RoundTrip(videosAt(w))
+					require.NoError(t, err)
+					assert.Equal(t, 401, resp.StatusCode)
+				}
+				assert.EqualValues(t, 8, most.Load())
+				start := time.Now()
+				_, err := client.Transport.RoundTrip(videosAt(w))
+				require.NoError(t, err)
+				assert.Zero(t, time.Since(start))
+			})
+		})
+	}
+}
+
+func videosAt(w *world) *http.Request {
+	req, _ := http.NewRequest("GET", w.srv.URL+"/videos", nil)
+	return req
+}
+
+// A base may return a response together with an error.
+func TestTransportDroppedBodiesHangForADay(t *testing.T) {
+	aDay(t, func(t *testing.T, w *world, block func()) {
+		client := w.warmClient(t)
+		var inside atomic.Int64
+		w.setAPI(func(*http.Request) (*http.Response, error) {
+			resp := answer(200, "", "")
+			resp.Body = hanging{func() {}, func() { inside.Add(1); block() }}
+			return resp, io.EOF
+		})
+		for start := time.Now(); time.Since(start) < 24*time.Hour; time.Sleep(time.Minute) {
+			_, err := client.Transport.RoundTrip(videosAt(w))
+			assert.ErrorIs(t, err, io.EOF)
+		}
+		assert.EqualValues(t, 8, inside.Load())
+	})
+}
+
+// Many Close calls that return are none that hang.
+func TestTransportDroppedBodiesAreClosed(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		client := w.warmClient(t)
+		var closed atomic.Int64
+		w.setAPI(func(*http.Request) (*http.Response, error) {
+			resp := answer(200, "", "")
+			resp.Body = hanging{func() {}, func() { time.Sleep(500 * time.Millisecond); closed.Add(1) }}
+			return resp, io.EOF
+		})
+		together(1000, func(int) { _, _ = client.Transport.RoundTrip(videosAt(w)) })
+		time.Sleep(time.Second)
+		assert.EqualValues(t, 1000, closed.Load())
+	})
+}
+
+// A key function that never returns holds few goroutines, also without a Source.
+func TestAPIKeyFuncHangsForADay(t *testing.T) {
+	for name, ask := range map[string]func(w *world) func() error{
+		"a Source": func(w *world) func() error {
+			src := w.source()
+			return func() error { _, err := src.Token(); return err }
+		},
+		"Config.Token": func(w *world) func() error {
+			return func() error { _, err := w.conf.Token(w.ctx); return err }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			aDay(t, func(t *testing.T, w *world, block func()) {
+				var inside atomic.Int64
+				w.conf.APIKey, w.conf.APIKeyFunc = "", func(context.Context) (string, error) {
+					inside.Add(1)
+					block()
+					return "", nil
+				}
+				get := ask(w)
+				for start := time.Now(); time.Since(start) < 24*time.Hour; time.Sleep(time.Minute) {
+					assert.Error(t, get())
+				}
+				assert.LessOrEqual(t, inside.Load(), int64(8))
+			})
+		})
+	}
+}
+
+// So does a context that ends and does not say why.
+func TestConfigTokenContextsThatHangForADay(t *testing.T) {
+	aDay(t, func(t *testing.T, w *world, block func()) {
+		w.srv.SetAuthLatency(10 * time.Second)
+		var inside atomic.Int64
+		for range 1000 {
+			over, calls := make(chan struct{}), atomic.Int64{}
+			time.AfterFunc(time.Second, func() { close(over) })
+			_, err := w.conf.Token(strange{
+				Context: w.ctx,
+				done:    func() <-chan struct{} { return over },
+				err: func() error {
+					if calls.Add(1) > 1 {
+						inside.Add(1)
+						block()
+					}
+					return nil
+				},
+			})
+			_ = err // it may succeed
+			time.Sleep(time.Minute)
+		}
+		assert.EqualValues(t, 8, inside.Load())
+	})
 }

@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
 	"github.com/stretchr/testify/assert"

@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
 )
 
@@ -86,8 +86,9 @@ type process struct {
 	unhelpful int
 	paused    time.Time
 	last401   time.Time
-	held      time.Time // the 401 after which others may wait
+	held      time.Time // the first 401 to the current token since the API accepted it
 	heldEnd   time.Time // when the API accepted the token nevertheless
+	holdable  bool      // others may wait after the latest 401
 }
 
 // call is one request.
@@ -178,7 +179,7 @@ func (m *model) begin(c *call, tok *modelToken) {
 // once the API has accepted it. Without a usable token they wait for the next one.
 func (m *model) mayWait(c *call) bool {
 	p, now := c.p, time.Now()
-	held := !c.start.Before(p.held) && now.Sub(p.held) <= 2*time.Second &&
+	held := p.holdable && !c.start.Before(p.held) && now.Sub(p.held) <= 2*time.Second &&
 		(p.heldEnd.Before(p.held) || !now.After(p.heldEnd))
 	return now.Equal(c.start) || held || now.Equal(p.arrived) && p.needed
 }
@@ -210,8 +211,11 @@ func (m *model) refuse(c *call, tok *modelToken) {
 			p.paused = now.Add(min(time.Second<<min(p.unhelpful-2, 8), time.Minute))
 		}
 	}
-	if tok == p.cur && (!p.held.After(p.arrived) || p.heldEnd.After(p.held)) && p.unhelpful < 2 {
-		p.held = now
+	if tok == p.cur {
+		p.holdable = p.unhelpful < 2
+		if !p.held.After(p.arrived) || p.heldEnd.After(p.held) {
+			p.held = now
+		}
 	}
 	if n := len(c.sends); n == 3 || n == 2 && tok.by == p && !tok.asked.Before(c.sends[0].refusedAt) {
 		return
@@ -240,13 +244,15 @@ func (m *model) auth(p *process) tripper {
 		m.note("an auth call; trial %v", tok.trial)
 		m.justify(p)
 		p.flying = true
-		defer func() { p.flying, p.behind = false, false }()
 		stuck := m.stuck
 		m.mu.Unlock()
 		if stuck != nil {
 			select {
 			case <-stuck:
 			case <-r.Context().Done():
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				p.flying, p.behind = false, false
 				return nil, r.Context().Err()
 			}
 		}
@@ -259,6 +265,7 @@ func (m *model) auth(p *process) tripper {
 		time.Sleep(randomUpTo(dice, 350*time.Millisecond))
 		m.mu.Lock()
 		defer m.mu.Unlock()
+		p.flying, p.behind = false, false
 		if r.Context().Err() != nil {
 			return nil, r.Context().Err() // too late
 		}

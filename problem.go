@@ -2,18 +2,20 @@ package apivideo
 
 import (
 	"encoding/json"
+	"net/http"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 )
 
 // Problem is the service's description of an error. Its fields contain the
-// service's text and may be empty. Secrets in them are redacted.
+// service's text and may be empty. Secrets in them are redacted, and long ones are
+// cut: a text to about 200 bytes, the list to 16 problems at all depths.
 type Problem struct {
 	Type     string    `json:"type"` // a URL that ends in the problem's identifier
 	Title    string    `json:"title"`
 	Name     string    `json:"name,omitempty"` // the parameter at fault
-	Status   int       `json:"status"`         // the HTTP status; 0 if there was no answer
+	Status   int       `json:"status"`         // the HTTP status, or the problem's own if that is a success; 0 if there was no answer
 	Problems []Problem `json:"problems,omitempty"`
 }
 
@@ -24,10 +26,14 @@ func parseProblem(data []byte) (Problem, bool) {
 	if json.Unmarshal(data, &fields) != nil {
 		return Problem{}, false
 	}
-	return problemOf(fields)
+	left := maxProblems
+	return problemOf(fields, &left)
 }
 
-func problemOf(fields map[string]any) (p Problem, ok bool) {
+// maxProblems is how many problems of a list are kept, at all depths.
+const maxProblems = 16
+
+func problemOf(fields map[string]any, left *int) (p Problem, ok bool) {
 	kind, hasType := fields["type"].(string)
 	title, hasTitle := fields["title"].(string)
 	p.Type, p.Title = kind, title
@@ -36,8 +42,11 @@ func problemOf(fields map[string]any) (p Problem, ok bool) {
 	p.Status = int(status)
 	list, _ := fields["problems"].([]any)
 	for _, v := range list {
+		if *left--; *left < 0 {
+			break
+		}
 		inner, _ := v.(map[string]any)
-		if q, ok := problemOf(inner); ok {
+		if q, ok := problemOf(inner, left); ok {
 			p.Problems = append(p.Problems, q)
 		}
 	}
@@ -46,9 +55,23 @@ func problemOf(fields map[string]any) (p Problem, ok bool) {
 
 func (p *Problem) id() string { return problems.ID(p.Type, p.Title) }
 
-// redact returns p with every text in it redacted.
+// status returns the status of the service's answers with this problem, or instead
+// if there is none.
+func (p *Problem) status(instead int) int {
+	if known, ok := problems.ByID(p.id()); ok && p.id() != "" {
+		return known.Status
+	}
+	if p.Status >= http.StatusBadRequest && p.Status < 600 {
+		return p.Status
+	}
+	return instead
+}
+
+// redact returns p with every text in it redacted and cut.
 func (p Problem) redact(ss redact.Secrets) Problem {
-	p.Type, p.Title, p.Name = ss.Redact(p.Type), ss.Redact(p.Title), ss.Redact(p.Name)
+	for _, text := range []*string{&p.Type, &p.Title, &p.Name} {
+		*text = redact.Truncate(ss.Redact(*text), redact.MaxText)
+	}
 	for i := range p.Problems {
 		p.Problems[i] = p.Problems[i].redact(ss)
 	}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -135,6 +135,50 @@ func TestAuthCallAnswerOfAnotherURL(t *testing.T) {
 		})
 		assert.ErrorContains(t, err, "the answer did not come from ")
 	}
+}
+
+// Promise: A base that changes the URL of an auth call, or returns a plain connection for https, is named as the cause.
+func TestAuthCallDetoursHaveTheirCause(t *testing.T) {
+	other := newStranger(t)
+	to := strings.TrimPrefix(other.URL, "http://")
+	rewrite := func(change func(*url.URL)) tripper {
+		return func(r *http.Request) (*http.Response, error) {
+			out := r.Clone(r.Context())
+			change(out.URL)
+			out.Host = ""
+			return http.DefaultTransport.RoundTrip(out)
+		}
+	}
+	plain := func(network string) tripper {
+		base := &http.Transport{DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, to)
+		}}
+		t.Cleanup(base.CloseIdleConnections)
+		return base.RoundTrip
+	}
+	said := func(change func(*url.URL)) tripper {
+		return func(r *http.Request) (*http.Response, error) {
+			resp := grantOf("made-up-token", "", 3600)
+			resp.Request = r.Clone(r.Context())
+			change(resp.Request.URL)
+			return resp, nil
+		}
+	}
+	const changes = "the answer did not come from https://ws.api.video/auth/api-key: the HTTP client's transport changes the URL; set Config.BaseURL to the URL it should use"
+	for name, test := range map[string]struct {
+		base tripper
+		want string
+	}{
+		"a plain connection": {plain("tcp"), "the connection to https://ws.api.video/auth/api-key is not encrypted: DialTLSContext of the HTTP client's transport must return a TLS connection"},
+		"another host":       {rewrite(func(u *url.URL) { u.Scheme, u.Host = "http", to }), changes},
+		"says another host":  {said(func(u *url.URL) { u.Host = "gateway.example" }), changes},
+		"says another path":  {said(func(u *url.URL) { u.Path = "/v2/auth/api-key" }), changes},
+	} {
+		_, err := tokenThrough(t, apivideo.Config{}, test.base)
+		assert.EqualError(t, err, "apivideo: authenticate: "+test.want, name)
+		assert.True(t, asError(t, err).Temporary())
+	}
+	assert.Empty(t, other.seen())
 }
 
 // package net/http writes a Host header in other forms than its URL has.

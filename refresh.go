@@ -12,6 +12,7 @@ import (
 
 	"github.com/apivideo/api.video-go-oauth2/internal/apikey"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 	"golang.org/x/oauth2"
 )
@@ -28,7 +29,7 @@ var mostPauses = [maxAttempts - 1]time.Duration{600 * time.Millisecond, 2 * time
 
 const leastPause = 200 * time.Millisecond
 
-// Refresh exchanges a refresh token for a new access token. It makes one auth
+// Refresh gets a new access token for a refresh token. It makes one auth
 // call, of at most 30 seconds, and caches nothing. The call makes the refresh
 // token invalid; the answer contains the next one. If the call fails, the error
 // is an [*Error]. An empty refresh token is an error, and nothing is sent. The
@@ -43,7 +44,7 @@ func (c *Config) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 	}
 	ctx, stop := guard.Context(cmp.Or(ctx, context.Background()))
 	defer stop()
-	s, err := c.service(ctx)
+	s, err := c.service(ctx, &loose)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +76,7 @@ func (i *issuer) Account(ctx context.Context) (*tokencache.Account, error) {
 // with a 429 for the refresh, it uses the API key: the service may limit only
 // refreshes.
 func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.Token, error) {
+	i.service.client.Begin()
 	key, refreshToken := r.Account.Key(), ""
 	hidden := []string{key}
 	if old := r.Old; old != nil {
@@ -97,7 +99,7 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 			r.Spent(refreshToken)
 		}
 		wait := failure.RetryAfter
-		if failure.Is(ErrAccountSuspended) || ctx.Err() != nil || wait > 0 && !sleep(ctx, wait, r.Retry) {
+		if failure.Is(ErrAccountSuspended) || limit.Ended(ctx) || wait > 0 && !sleep(ctx, wait, r.Retry) {
 			return nil, err
 		}
 		if r.Failure != nil && failure.unspent() {
@@ -128,7 +130,11 @@ func (i *issuer) logIn(ctx context.Context, r tokencache.Request, key string, hi
 func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Duration, op operation, credential string, hidden ...string) (*tokencache.Token, error) {
 	r.Doing(op.name)
 	t, err := i.service.call(ctx, limit, op, credential, i.accounts.Secrets(hidden...)...)
+	if err != nil && asError(err).Status == 0 {
+		i.service.client.Unanswered()
+	}
 	switch {
+	case errors.Is(err, guard.ErrFull): // it was not made
 	case err != nil:
 		i.failures.Add(1)
 	case op == refresh:
@@ -143,10 +149,10 @@ func (i *issuer) call(ctx context.Context, r tokencache.Request, limit time.Dura
 func (i *issuer) Explain(err error) tokencache.Explanation {
 	if k, ok := err.(*apikey.Error); ok { // may wrap a foreign error
 		crash, _ := k.Unwrap().(*guard.Crash)
-		overdue, _ := k.Unwrap().(guard.Overdue)
+		overdue, _ := k.Unwrap().(limit.Overdue)
 		return tokencache.Explanation{Temporary: true, Local: true, Late: overdue.Late, Crash: crash}
 	}
-	overdue, _ := errors.AsType[guard.Overdue](err)
+	overdue, _ := errors.AsType[limit.Overdue](err)
 	crash, _ := errors.AsType[*guard.Crash](err)
 	e, ok := errors.AsType[*Error](err)
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
 	"github.com/stretchr/testify/assert"
@@ -144,6 +144,84 @@ func TestRefusalHoldEndsWithAnAcceptance(t *testing.T) {
 			assert.Equal(t, time.Second/2, w.get(t, client, 200), "the answer to /slow says nothing")
 		})
 		all.Wait()
+	})
+}
+
+// Promise: Other requests do not wait after a 401 if the last renewal failed.
+func TestRefusalInAnOutageHoldsNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		src, tok := w.warm(t)
+		client := src.Client(w.ctx)
+		w.fail(apivideotest.Status(503))
+		time.Sleep(time.Until(tok.Expiry.Add(-11 * time.Minute)))
+		require.Error(t, src.Stats().LastError)
+		w.fail(apivideotest.Hang)
+		w.refuseBelow("/bad", refusesTheToken)
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() { w.ask(t, client, "GET", "/bad", nil) })
+			synctest.Wait()
+			assert.Zero(t, w.get(t, client, 200))
+			time.Sleep(time.Second)
+		}
+		all.Wait()
+		w.fail(apivideotest.Fault{})
+		time.Sleep(time.Hour)
+	})
+}
+
+// An invalidated token is out of use anyway: a late 401 to it says nothing.
+//
+// Promise: Stats.RefusedSince is zero for a token that the program has invalidated.
+func TestRefusalOfAnInvalidatedToken(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		bubble(t, func(t *testing.T, w *world) {
+			src, tok := w.warm(t)
+			w.fail(apivideotest.Hang)
+			w.setAPI(func(r *http.Request) (*http.Response, error) {
+				if before {
+					src.Invalidate(tok)
+				}
+				return answer(401, "text/plain", ""), nil
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			req, _ := http.NewRequestWithContext(ctx, "GET", w.srv.URL+"/videos", nil)
+			_, err := src.Client(w.ctx).Do(req)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			assert.Equal(t, before, src.Stats().RefusedSince.IsZero())
+			src.Invalidate(tok)
+			assert.Zero(t, src.Stats().RefusedSince)
+			w.fail(apivideotest.Fault{})
+			time.Sleep(time.Minute)
+		})
+	}
+}
+
+// Promise: Stats.RefusedSince is the first 401 since the API accepted a token, if it refused the current one.
+func TestStatsRefusedSinceTheFirst401(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		src, _ := w.warm(t)
+		client := src.Client(w.ctx)
+		w.srv.RevokeAccessTokens()
+		w.stream(t, client, 401)
+		synctest.Wait()
+		assert.Zero(t, src.Stats().RefusedSince, "the new token was not refused")
+		time.Sleep(time.Second)
+		w.get(t, client, 200)
+		time.Sleep(10 * time.Minute)
+
+		w.setAPI(reply(401, "text/plain", ""))
+		began := time.Now()
+		for range 60 {
+			w.get(t, client, 401)
+			assert.Equal(t, began, src.Stats().RefusedSince, "of several tokens")
+			time.Sleep(500 * time.Millisecond)
+		}
+		assert.Error(t, src.Stats().Err())
+		w.setAPI(nil)
+		w.get(t, client, 200)
+		assert.Zero(t, src.Stats().RefusedSince)
 	})
 }
 

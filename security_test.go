@@ -18,7 +18,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -567,6 +567,26 @@ func TestConfigMarshalHidesTheKey(t *testing.T) {
 		assert.NotContains(t, string(data), conf.APIKey)
 		assert.Contains(t, string(data), "APIKey:[redacted]")
 	}
+}
+
+// The documentation says not to embed a Config. In a named field nothing is lost.
+func TestConfigInANamedField(t *testing.T) {
+	conf := apivideo.Config{APIKey: "made-up-key"}
+	named := struct {
+		Video apivideo.Config
+		Port  int
+	}{conf, 8080}
+	embedded := struct {
+		apivideo.Config
+		Port int
+	}{conf, 8080}
+	for want, v := range map[string]any{`,"Port":8080}`: named, `"SDK":{"Name":"","Version":""}}`: embedded} {
+		data, err := json.Marshal(v)
+		require.NoError(t, err)
+		assert.Contains(t, string(data), want)
+		assert.NotContains(t, everything(v), conf.APIKey)
+	}
+	assert.Contains(t, fmt.Sprint(named), "8080")
 }
 
 // failure is the failure of a test, as testify reports it.

@@ -55,16 +55,16 @@ var errTokenRefused = errors.New("apivideo: the API refuses the access token")
 // zero, or its Config has a mistake, only LastError is set. Stats is safe for
 // concurrent use.
 func (s *Source) Stats() Stats {
-	a, err := s.use()
+	e, err := s.use()
 	if err != nil {
 		return Stats{LastError: err}
 	}
-	c := a.cache.Stats()
+	c := e.cache.Stats()
 	return Stats{
 		Usable: c.Usable, Expiry: c.Expiry, RenewAt: c.RenewAt,
 		FailingSince: c.FailingSince, NextAttempt: c.NextAttempt, LastError: c.LastError, RefusedSince: c.RefusedSince,
-		Exchanges: a.issuer.exchanges.Load(), Refreshes: a.issuer.refreshes.Load(), Failures: a.issuer.failures.Load(),
+		Exchanges: e.issuer.exchanges.Load(), Refreshes: e.issuer.refreshes.Load(), Failures: e.issuer.failures.Load(),
 		Adopted: c.Adopted, StoreFailures: c.StoreFailures,
-		Refusals: c.Refusals, Replays: a.replays.Load(), Waits: c.Waits,
+		Refusals: c.Refusals, Replays: e.replays.Load(), Waits: c.Waits,
 	}
 }

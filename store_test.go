@@ -26,7 +26,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
 	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
@@ -470,6 +470,30 @@ func TestStoreAbortedRenewalLeavesTheLock(t *testing.T) {
 		synctest.Wait() // the goroutine that waited for the lock has ended
 		assert.Empty(t, log.String())
 		assert.Equal(t, 1, w.authCalls())
+	})
+}
+
+// Promise: A renewal that is aborted while it has the Store's lock is no failure of the Store.
+func TestStoreAbortedRenewalIsNoFailure(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		log := w.log()
+		w.conf.Store = hooks{update: func(ctx context.Context, key string, fn updateFunc) error {
+			if _, err := fn(ctx, nil); err != nil {
+				return err
+			}
+			return ctx.Err()
+		}}
+		w.fail(apivideotest.Hang)
+		ctx, cancel := context.WithCancel(w.ctx)
+		src := w.conf.Source(ctx)
+		short, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		time.AfterFunc(time.Millisecond, cancel)
+		_, err := src.TokenContext(short)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		time.Sleep(time.Minute)
+		assert.Empty(t, log.String())
+		assert.Zero(t, src.Stats().StoreFailures)
 	})
 }
 
@@ -1008,6 +1032,22 @@ func TestStoreValueStaysSmall(t *testing.T) {
 			assert.Equal(t, calls, w.authCalls())
 		})
 	}
+}
+
+// The tokens after it live shorter, and the Store takes none of them.
+//
+// Promise: An invalidated token is not adopted again, though others came after it.
+func TestStoreInvalidatedTokenStaysOut(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		src, first := w.warm(t)
+		src.Invalidate(first)
+		w.store.SetFault(memstore.Fault{WriteErr: errStoreDown})
+		w.srv.SetLifetime(time.Minute)
+		for range 10 {
+			assert.NotEqual(t, first.AccessToken, atOnce(t, src).AccessToken)
+			time.Sleep(2 * time.Minute) // longer than that token lives
+		}
+	})
 }
 
 // Promise: At most 8 calls of a Store that never returns run at a time, whatever the time; later renewals do without it at once.

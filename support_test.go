@@ -9,13 +9,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
 	"github.com/stretchr/testify/assert"
@@ -300,4 +301,13 @@ func asError(t *testing.T, err error) *apivideo.Error {
 	e, ok := errors.AsType[*apivideo.Error](err)
 	require.True(t, ok, "%v is no *apivideo.Error", err)
 	return e
+}
+
+// bytesUsed returns how many bytes f allocates.
+func bytesUsed(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

@@ -28,6 +28,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/grant"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/journal"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
@@ -49,7 +51,9 @@ const (
 //
 // Package fmt and package encoding/json do not print its API key. Exception:
 // fmt prints a Config stored by value in an unexported field of another
-// struct. Store a *Config there.
+// struct. Store a *Config there. Do not embed a Config: the other struct gets
+// its methods, and its other fields are neither printed nor encoded. Use a
+// named field.
 type Config struct {
 	// APIKey is the account's API key. It is required unless APIKeyFunc is set.
 	// The API key is in the api.video dashboard; production and sandbox have
@@ -94,9 +98,10 @@ type Config struct {
 // one. A nil ctx is [context.Background].
 //
 // Auth calls use the values of ctx. The value under [oauth2.HTTPClient], if
-// any, is the HTTP client that makes them.
+// any, is the HTTP client that makes them. Without one, or without a base in it,
+// they use http.DefaultTransport, as it is at each call.
 func (c *Config) Source(ctx context.Context) *Source {
-	return &Source{newAccount(cmp.Or(ctx, context.Background()), *c)}
+	return &Source{newEngine(cmp.Or(ctx, context.Background()), *c)}
 }
 
 // TokenSource returns a new [Source], wrapped by [oauth2.ReuseTokenSource].
@@ -131,11 +136,11 @@ func (c *Config) Client(ctx context.Context) *http.Client {
 // error.
 type Source struct {
 	// A pointer, so that fmt prints no secret and a copy shares the token.
-	account *account
+	engine *engine
 }
 
-// account holds the parts of a Source.
-type account struct {
+// engine holds the parts of a Source.
+type engine struct {
 	service *service // nil if err is set, like the next three
 	cache   *tokencache.Cache
 	issuer  *issuer
@@ -145,16 +150,16 @@ type account struct {
 	warned  atomic.Bool // a request for the other environment was logged
 }
 
-func newAccount(ctx context.Context, conf Config) *account {
-	service, err := conf.service(ctx)
+func newEngine(ctx context.Context, conf Config) *engine {
+	service, err := conf.service(ctx, &hung{bodies: guard.Bound{Patient: true}})
 	if err != nil {
-		return &account{err: err}
+		return &engine{err: err}
 	}
-	a := &account{service: service, issuer: newIssuer(&conf, service)}
+	e := &engine{service: service, issuer: newIssuer(&conf, service)}
 	base := redact.New(conf.APIKey).Redact(service.base.String())
-	a.journal = journal.New(context.WithoutCancel(ctx), conf.Logger, slog.String("base_url", base))
-	a.cache = tokencache.New(ctx, a.issuer, conf.Store, a.journal)
-	return a
+	e.journal = journal.New(context.WithoutCancel(ctx), conf.Logger, slog.String("base_url", base))
+	e.cache = tokencache.New(ctx, e.issuer, conf.Store, e.journal)
+	return e
 }
 
 // Token is [Source.TokenContext] with a context that never ends.
@@ -172,14 +177,14 @@ func (s *Source) Token() (*oauth2.Token, error) {
 // If the auth call failed, the error is an [*Error], the same one for all
 // callers that waited.
 func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
-	a, err := s.use()
+	e, err := s.use()
 	if err != nil {
 		return nil, err
 	}
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	t, _, err := a.cache.Get(ctx)
+	t, _, err := e.cache.Get(ctx)
 	return copyOf(t, err)
 }
 
@@ -189,19 +194,19 @@ func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 // until the next attempt is due: see NextAttempt in [Stats]. A nil ctx is
 // [context.Background].
 func (s *Source) Renew(ctx context.Context) (*oauth2.Token, error) {
-	a, err := s.use()
+	e, err := s.use()
 	if err != nil {
 		return nil, err
 	}
-	return copyOf(a.cache.Renew(cmp.Or(ctx, context.Background())))
+	return copyOf(e.cache.Renew(cmp.Or(ctx, context.Background())))
 }
 
 // Invalidate stops using t. Call it if the API rejected t. If t is nil or not
 // the current token, nothing happens: a late call does not affect the next
 // token. A [Transport] does this by itself.
 func (s *Source) Invalidate(t *oauth2.Token) {
-	if a, err := s.use(); err == nil && t != nil {
-		a.cache.Invalidate(t.AccessToken)
+	if e, err := s.use(); err == nil && t != nil {
+		e.cache.Invalidate(t.AccessToken)
 	}
 }
 
@@ -220,11 +225,11 @@ func (s *Source) Client(ctx context.Context) *http.Client {
 }
 
 // use returns the account, or the error for every call of s.
-func (s *Source) use() (*account, error) {
-	if s == nil || s.account == nil {
+func (s *Source) use() (*engine, error) {
+	if s == nil || s.engine == nil {
 		return nil, errNoSource
 	}
-	return s.account, s.account.err
+	return s.engine, s.engine.err
 }
 
 // copyOf returns a new copy of the token: oauth2.ReuseTokenSource writes to the
@@ -240,5 +245,5 @@ func copyOf(t *tokencache.Token, err error) (*oauth2.Token, error) {
 		Expiry:       t.Expiry,
 		ExpiresIn:    int64(t.Lifetime / time.Second),
 	}
-	return tok.WithExtra(t.Extra), nil // it allocates another one: tok stays on the stack
+	return tok.WithExtra(grant.Extra(t.Extra)), nil // it allocates another one: tok stays on the stack
 }

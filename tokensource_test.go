@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -364,6 +364,30 @@ func TestSourceTokenExtraHasAllFields(t *testing.T) {
 	assert.Equal(t, 60.0, tok.Extra("expires_in"))
 	assert.Equal(t, "made-up-token", tok.Extra("access_token"))
 	assert.Nil(t, tok.Extra("absent"))
+}
+
+// Promise: Tokens share no nested value that Extra returns.
+func TestSourceExtraIsNotShared(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.setAuth(reply(200, "application/json", `{"access_token":"made-up-token","a":{"b":[{"c":1}]},"d":[[1],2],"e":null}`))
+		src := w.source()
+		get := map[string]func() *oauth2.Token{
+			"TokenContext": func() *oauth2.Token { return atOnce(t, src) },
+			"Renew":        func() *oauth2.Token { tok, _ := mustRenew(t, src); return tok },
+		}
+		for name, get := range get {
+			tok := get()
+			list := tok.Extra("a").(map[string]any)["b"].([]any)
+			list[0].(map[string]any)["c"] = "changed"
+			list[0] = "changed"
+			tok.Extra("a").(map[string]any)["b"] = "changed"
+			tok.Extra("d").([]any)[0].([]any)[0] = "changed"
+			next := atOnce(t, src)
+			assert.Equal(t, map[string]any{"b": []any{map[string]any{"c": 1.0}}}, next.Extra("a"), name)
+			assert.Equal(t, []any{[]any{1.0}, 2.0}, next.Extra("d"), name)
+			assert.Nil(t, next.Extra("e"))
+		}
+	})
 }
 
 // Promise: `Invalidate` takes only the current token out of use.

@@ -3,15 +3,20 @@ package apivideo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/answer"
+	"github.com/apivideo/api.video-go-oauth2/internal/grant"
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/outgoing"
 	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 	"github.com/apivideo/api.video-go-oauth2/internal/replay"
+	"github.com/apivideo/api.video-go-oauth2/internal/replay/refused"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip"
+	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip/standard"
 	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
 
@@ -41,8 +46,8 @@ type Transport struct {
 	// Source provides the token. It is required: if nil, every request fails.
 	Source *Source
 
-	// Base sends the requests. If nil, it is http.DefaultTransport as it was
-	// when the Source was made.
+	// Base sends the requests. If nil, it is http.DefaultTransport, as it is at
+	// each request.
 	Base http.RoundTripper
 }
 
@@ -50,78 +55,77 @@ type Transport struct {
 // wait for a token. If the auth call failed, the error is an [*Error]. If the
 // Source's [Config] has a mistake, every request fails.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	a, err := t.Source.use()
+	e, err := t.Source.use()
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
-	if reason := a.service.base.Excludes(req); reason != "" {
-		a.passedUntouched(req, reason)
-		return t.forward(a, req)
+	if reason := e.service.base.Excludes(req); reason != "" {
+		e.passedUntouched(req, reason)
+		return t.forward(e, req)
 	}
-	out, authorization := outgoing(req, a.service.origins)
+	out := outgoing.New(req, e.service.origins)
 	if out == nil {
-		a.passedUntouched(req, "it has an Authorization header")
-		return t.forward(a, req)
+		e.passedUntouched(req, "it has an Authorization header")
+		return t.forward(e, req)
 	}
-	token, sent, err := a.cache.Get(req.Context())
+	token, sent, err := e.cache.Get(req.Context())
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
-	*authorization = token.Bearer
-	body := replay.NewGate(out)
-	resp, refused, err := t.send(a, out, req, attempt{token: token, at: sent})
+	out.Authorize(token.Bearer, token.AccessToken)
+	body := replay.NewGate(&out.Request)
+	resp, refused, err := t.send(e, out, req, attempt{token: token, at: sent})
 	if !refused {
 		return resp, err
 	}
-	return t.retry(a, req, token, resp, body)
+	return t.retry(e, req, token, resp, body)
 }
 
 // CloseIdleConnections closes the idle connections of the base, if it has a
 // method to do so. [http.Client.CloseIdleConnections] calls it.
 func (t *Transport) CloseIdleConnections() {
-	a, err := t.Source.use()
+	e, err := t.Source.use()
 	if err != nil && guard.Nil(t.Base) {
 		return
 	}
-	if base, ok := t.base(a).(interface{ CloseIdleConnections() }); ok {
-		base.CloseIdleConnections()
-	}
+	standard.CloseIdleConnections(t.base(e))
 }
 
-func (t *Transport) base(a *account) http.RoundTripper {
+func (t *Transport) base(e *engine) http.RoundTripper {
 	if guard.Nil(t.Base) {
-		return a.service.defaultBase
+		return &e.service.standard
 	}
 	return t.Base
 }
 
-// forward sends req through the base. It returns either a response or an error,
-// whatever the base returns.
-func (t *Transport) forward(a *account, req *http.Request) (*http.Response, error) {
-	base := t.base(a)
-	resp, err := base.RoundTrip(req)
-	switch {
-	case err != nil:
-		return drop(resp, err)
-	case resp == nil:
-		return nil, fmt.Errorf("apivideo: the base transport (%T) returned neither a response nor an error", base)
+// closeBody closes the body of a request that is not sent.
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		req.Body.Close()
 	}
-	return resp, nil
 }
 
-// passedUntouched logs why a request is sent without a token. The first one to
-// the other environment is a warning.
-func (a *account) passedUntouched(req *http.Request, reason string) {
+// forward sends req through the base.
+func (t *Transport) forward(e *engine, req *http.Request) (*http.Response, error) {
+	return roundtrip.Send(t.base(e), req, &e.service.hung.bodies)
+}
+
+// passedUntouched logs why a request is sent without a token, but not a second
+// time. The first one to the other environment is a warning.
+func (e *engine) passedUntouched(req *http.Request, reason string) {
+	if e.service.standard.Entered(req.Context()) {
+		return
+	}
 	level, u := slog.LevelDebug, req.URL
 	if u == nil {
 		u = &url.URL{}
 	}
-	if a.service.base.IsOther(u, ProductionURL, SandboxURL) && a.warned.CompareAndSwap(false, true) {
+	if e.service.base.IsOther(u, ProductionURL, SandboxURL) && e.warned.CompareAndSwap(false, true) {
 		level = slog.LevelWarn
 	}
-	a.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", u.Host))
+	e.journal.Log(level, tokencache.MessageUntouched, slog.String("reason", reason), slog.String("host", u.Host))
 }
 
 // mostSends is how often a request is sent: with the token, with another one if
@@ -130,39 +134,39 @@ const mostSends = 3
 
 // retry handles a 401 to req, which was sent with token. It sends req again with
 // a new token if that may help, and returns the last response.
-func (t *Transport) retry(a *account, req *http.Request, token *tokencache.Token, resp *http.Response, body *replay.Gate) (*http.Response, error) {
+func (t *Transport) retry(e *engine, req *http.Request, token *tokencache.Token, resp *http.Response, body *replay.Gate) (*http.Response, error) {
 	var first time.Time // of the first 401
 	for sends := 1; ; sends++ {
-		refused := time.Now()
+		at := time.Now()
 		// Read the body first: the auth call may need its connection.
-		said, whole := a.takeBody(req.Context(), resp, token)
-		if whole && !refusesToken(said) || len(said) > replay.MaxRefusal {
+		said, whole := e.takeBody(req.Context(), resp, token)
+		if whole && !refusesToken(said) || len(said) > refused.MaxBody {
 			return resp, nil
 		}
-		a.cache.Refuse(token, refused)
+		e.cache.Refuse(token, at)
 		if sends == mostSends || sends > 1 && token.RequestedSince(first) {
 			return resp, nil
 		}
 		var err error
 		again := whole && replay.Possible(req) && body.Shut(req.Context())
-		if token, err = a.replacement(req.Context(), token, first, again); err != nil {
+		if token, err = e.replacement(req.Context(), token, first, again); err != nil {
 			if _, ended := err.(*tokencache.WaitError); ended {
-				return drop(resp, err)
+				return e.drop(resp, err)
 			}
 			return resp, nil
 		}
-		out, authorization := outgoing(req, a.service.origins)
-		if out == nil || !replay.Renew(out, req) {
+		out := outgoing.New(req, e.service.origins)
+		if out == nil || !replay.Renew(&out.Request, req) {
 			return resp, nil
 		}
-		*authorization = token.Bearer
-		body = replay.NewGate(out)
-		a.replays.Add(1)
-		if resp, again, err = t.send(a, out, req, attempt{token, time.Now(), true}); !again {
+		out.Authorize(token.Bearer, token.AccessToken)
+		body = replay.NewGate(&out.Request)
+		e.replays.Add(1)
+		if resp, again, err = t.send(e, out, req, attempt{token, time.Now(), true}); !again {
 			return resp, err
 		}
 		if sends == 1 {
-			first = refused
+			first = at
 		}
 	}
 }
@@ -171,22 +175,30 @@ var errNotReplayable = errors.New("apivideo: the request cannot be sent again")
 
 // replacement returns the token to send a request with again. If it cannot be sent
 // again, the renewal starts behind it. See [tokencache.Cache.Replace] for since.
-func (a *account) replacement(ctx context.Context, refused *tokencache.Token, since time.Time, again bool) (*tokencache.Token, error) {
+func (e *engine) replacement(ctx context.Context, refused *tokencache.Token, since time.Time, again bool) (*tokencache.Token, error) {
 	switch {
 	case again:
-		return a.cache.Replace(ctx, refused, since)
+		return e.cache.Replace(ctx, refused, since)
 	case ctx.Err() != nil:
 		return nil, tokencache.Ended(ctx)
 	}
-	a.cache.ReplaceBehind(refused)
+	e.cache.ReplaceBehind(refused)
 	return nil, errNotReplayable
 }
 
-// drop closes resp, and returns err instead. resp may be nil.
-func drop(resp *http.Response, err error) (*http.Response, error) {
-	if resp != nil && resp.Body != nil {
-		guard.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() }) // it may block
+// takeBody reads the body of a 401 to token. See [refused.TakeBody].
+func (e *engine) takeBody(ctx context.Context, resp *http.Response, token *tokencache.Token) (read []byte, whole bool) {
+	read, whole, crash := refused.TakeBody(ctx, resp, &e.service.hung.bodies)
+	if crash != nil { // its text may show the request
+		secrets := e.issuer.accounts.Secrets(token.AccessToken, token.RefreshToken)
+		e.cache.LogCrash(&guard.Crash{Text: secrets.Redact(crash.Text), Stack: crash.Stack})
 	}
+	return read, whole
+}
+
+// drop closes resp, and returns err instead.
+func (e *engine) drop(resp *http.Response, err error) (*http.Response, error) {
+	roundtrip.Drop(resp, &e.service.hung.bodies)
 	return nil, err
 }
 
@@ -199,30 +211,18 @@ type attempt struct {
 
 // send sends out, the copy of req that carries the token. refused reports
 // whether the answer is a 401 about that token.
-func (t *Transport) send(a *account, out, req *http.Request, n attempt) (resp *http.Response, refused bool, err error) {
-	resp, err = t.forward(a, out)
+func (t *Transport) send(e *engine, out *outgoing.Request, req *http.Request, n attempt) (resp *http.Response, refused bool, err error) {
+	resp, err = t.forward(e, &out.Request)
 	if err != nil {
-		return nil, false, err
+		return nil, false, out.Error(err)
 	}
-	carried := carries(resp.Request, out)
-	resp.Request = answered(resp.Request, out, req)
+	out.Hide(resp)
+	carried := out.Carried(resp.Request)
+	resp.Request = out.Answered(resp.Request, req)
 	if carried && accepts(resp.StatusCode) {
-		a.cache.Accept(n.token, n.at, n.replayed)
+		e.cache.Accept(n.token, n.at, n.replayed)
 	}
 	return resp, carried && resp.StatusCode == http.StatusUnauthorized, nil
-}
-
-// carries reports whether sent, the request that was answered, had the token of
-// out. It did not if the base followed a redirect to another host. At the URL of
-// out it did, even if the base does not show it: recorders remove the header.
-func carries(sent, out *http.Request) bool {
-	return isAt(sent, out) || sent.Header.Get("Authorization") == out.Header.Get("Authorization")
-}
-
-// isAt reports whether sent, the request that was answered, has the URL of out.
-// It has if the base does not say.
-func isAt(sent, out *http.Request) bool {
-	return sent == nil || sent == out || sent.URL == nil || *sent.URL == *out.URL
 }
 
 // accepts reports whether a status shows that the API accepted the token. The
@@ -235,26 +235,11 @@ func accepts(status int) bool {
 	return status < 500
 }
 
-// answered returns the request for Response.Request. It shows no token. It is
-// the caller's request, or the redirected one if the base followed a redirect.
-func answered(sent, out, req *http.Request) *http.Request {
-	if isAt(sent, out) {
-		return req
-	}
-	shown := *sent
-	shown.Header = make(http.Header, len(sent.Header))
-	for name, values := range sent.Header {
-		if !isHeader(name, "Authorization") {
-			shown.Header[name] = values
-		}
-	}
-	return &shown
-}
-
 // refusesToken reports whether a 401 with this body may be about the access
-// token. It is not if the body names another documented problem.
+// token. It is not if the body, perhaps compressed, names another documented
+// problem.
 func refusesToken(body []byte) bool {
-	p, _ := parseProblem(body)
+	p, _ := parseProblem(answer.Plain(body, grant.MaxSize))
 	id := p.id()
 	_, documented := problems.ByID(id)
 	return p.Type == "" || id == problems.InvalidAccessToken || !documented

@@ -18,13 +18,6 @@ const (
 	Refresh      Op = "refresh"
 )
 
-func (op Op) field() string {
-	if op == Refresh {
-		return "refreshToken"
-	}
-	return "apiKey"
-}
-
 // Fault is a way for a call to go wrong. The zero Fault is none: the call is
 // served.
 type Fault struct {
@@ -123,6 +116,23 @@ func (s *Server) FailFunc(f func(Op) Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faultOf = f
+}
+
+// SetAuthLatency sets how long auth calls take, from now on. The server acts
+// on a call at the end of that time.
+func (s *Server) SetAuthLatency(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latency = d
+}
+
+// SetAnswerLatency sets how long the answers of auth calls travel, from now on:
+// the time after the server has acted on the call. It adds to the latency of
+// SetAuthLatency. [Delay] does the same for one call.
+func (s *Server) SetAnswerLatency(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answerLatency = d
 }
 
 // wait waits for d. It breaks the connection if the client gives up or the server

@@ -1,12 +1,16 @@
 package apivideotest
 
 import (
+	"bytes"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/problems"
+	"github.com/apivideo/api.video-go-oauth2/internal/standin"
 )
 
 // Handle adds a handler for requests to the API. Patterns are those of
@@ -22,17 +26,51 @@ func (s *Server) HandleFunc(pattern string, handler func(http.ResponseWriter, *h
 // ServeHTTP serves the auth operations to everybody, and the API to authorized
 // requests.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !s.countRate(w, r) {
-		return
-	}
-	switch r.URL.Path {
-	case "/auth/api-key":
-		s.serveAuth(w, r, Authenticate)
-	case "/auth/refresh":
-		s.serveAuth(w, r, Refresh)
+	switch {
+	case s.service.Limit(w, r):
+	case standin.IsAuthCall(r):
+		s.serveAuth(w, r)
 	default:
 		s.serveCall(w, r)
 	}
+}
+
+// serveAuth serves an auth call, with the latency and the fault that the test
+// has set.
+func (s *Server) serveAuth(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20)) // if it breaks off, what there is is no credential
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	op := Authenticate
+	if strings.HasSuffix(r.URL.Path, "refresh") {
+		op = Refresh
+	}
+	fault, latency, answerLatency := s.beginAuth(op)
+	s.wait(r, latency)
+	if fault.before != nil && fault.before(s, w, r) {
+		return
+	}
+	answer := httptest.NewRecorder() // sent after the fault
+	s.service.ServeAuth(answer, r)
+	if fault.after != nil {
+		fault.after(s, r)
+	}
+	s.wait(r, answerLatency)
+	send(w, answer)
+}
+
+// beginAuth counts an auth call and returns its fault, and how long it takes
+// before and after the server acts on it.
+func (s *Server) beginAuth(op Op) (fault Fault, latency, answerLatency time.Duration) {
+	s.service.CountAuthCall()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case len(s.faults) > 0:
+		fault, s.faults = s.faults[0], s.faults[1:]
+	case s.faultOf != nil:
+		fault = s.faultOf(op)
+	}
+	return fault, s.latency, s.answerLatency
 }
 
 // serveCall serves a call that is not an auth call, with the fault that the
@@ -69,91 +107,22 @@ func (s *Server) beginCall() (fault Fault) {
 	return fault
 }
 
-// serveAPI authorizes a request and calls its handler: the test's, else the
-// server's own.
+// serveAPI serves a request: the test's handler if there is one and the request
+// is authorized, else the service. If only other methods are handled, the
+// answer names those of both.
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
-	mux := s.mux
-	if _, pattern := mux.Handler(r); pattern == "" {
-		mux = s.own
-	}
-	if !s.authorize(w, r, mux) {
+	if _, pattern := s.mux.Handler(r); pattern != "" {
+		if s.service.Authorize(w, r, false) {
+			s.mux.ServeHTTP(w, r)
+		}
 		return
 	}
-	if _, pattern := mux.Handler(r); pattern == "" {
-		s.serveNothing(w, r)
+	mine, theirs := standin.Methods(s.mux, r), s.service.Methods(r)
+	if len(mine) == 0 || slices.Contains(theirs, r.Method) {
+		s.service.ServeAPI(w, r)
 		return
 	}
-	mux.ServeHTTP(w, r)
-}
-
-// serveNothing answers a request that nothing handles: with 405 and the methods
-// that are handled, if there are any, else with 404.
-func (s *Server) serveNothing(w http.ResponseWriter, r *http.Request) {
-	id := problems.UnrecognizedURL
-	for _, mux := range []*http.ServeMux{s.mux, s.own} {
-		answer := httptest.NewRecorder()
-		mux.ServeHTTP(answer, r)
-		for _, allow := range answer.Header()["Allow"] {
-			id = problems.MethodNotAllowed
-			w.Header().Add("Allow", allow)
-		}
+	if s.service.Authorize(w, r, false) {
+		standin.NotServed(append(theirs, mine...)).Write(w)
 	}
-	WriteProblem(w, Problem(id))
-}
-
-// authorize reports whether a request is authorized, and counts it. If not, it
-// writes the answer.
-func (s *Server) authorize(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) bool {
-	id := s.admit(r, mux == s.own)
-	if id != "" {
-		WriteProblem(w, Problem(id))
-	}
-	return id == ""
-}
-
-// admit returns the identifier of the problem with a request, "" if it is
-// authorized. own is whether the server's own handler is going to serve it.
-func (s *Server) admit(r *http.Request, own bool) (id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r.Method == http.MethodPost && r.URL.Path == "/upload" {
-		id = s.checkUploadToken(r.URL.Query().Get("token"))
-		if id == "" {
-			s.counters.Delegated++
-			return ""
-		}
-		if own {
-			s.counters.Unauthorized++
-			return id
-		}
-	}
-	id = s.checkAuthorization(r)
-	if id == "" {
-		s.counters.Authorized++
-	} else {
-		s.counters.Unauthorized++
-	}
-	return id
-}
-
-// checkAuthorization returns the identifier of the problem with a request's
-// Authorization, "" if there is none. s.mu is held.
-func (s *Server) checkAuthorization(r *http.Request) (id string) {
-	header := r.Header.Get("Authorization")
-	if header == "" {
-		return problems.MissingAuthorization
-	}
-	scheme, token, _ := strings.Cut(header, " ")
-	key, password, basic := r.BasicAuth()
-	switch bearer := strings.EqualFold(scheme, "Bearer"); {
-	case !bearer && (!basic || password != ""):
-		return problems.InvalidAuthorization
-	case s.suspended:
-		return problems.SuspendedAccount
-	case bearer && !s.valid(token):
-		return problems.InvalidAccessToken
-	case basic && !s.keys[key]:
-		return problems.InvalidAPIKey
-	}
-	return ""
 }

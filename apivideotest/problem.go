@@ -21,11 +21,7 @@ func Problem(id string) apivideo.Problem {
 
 // WriteProblem answers a request with p, as the service does.
 func WriteProblem(w http.ResponseWriter, p apivideo.Problem) {
-	writeJSON(w, "application/problem+json", p.Status, p)
-}
-
-func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v)
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	json.NewEncoder(w).Encode(p)
 }

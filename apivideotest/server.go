@@ -15,9 +15,10 @@
 //     [Server.SetAuthLatency], [Server.SetAnswerLatency],
 //     [Server.SetRateLimits].
 //
-// The server keeps videos in memory: they can be created, listed in pages,
-// read, changed, deleted and uploaded, in one piece or in parts. A test adds
-// handlers for what else its program calls. They take precedence:
+// The server keeps what clients create in memory: videos, live streams, players
+// and all else of the API can be created, found, changed and deleted, and files
+// uploaded, in one piece or in parts. A test may add handlers. They take
+// precedence:
 //
 //	srv := apivideotest.NewServer()
 //	defer srv.Close()
@@ -39,6 +40,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/internal/standin"
 	"golang.org/x/oauth2"
 )
 
@@ -53,18 +55,11 @@ const unstartedURL = "https://apivideotest.invalid"
 // first. Each access token is valid until it expires or is revoked. All methods
 // are safe for concurrent use.
 //
-// Without a handler of the test, the server answers these requests itself:
-//
-//	GET, POST           /videos
-//	GET, PATCH, DELETE  /videos/{id}
-//	POST                /videos/{id}/source
-//	POST                /upload?token={upload token}
-//	POST                /upload-tokens
-//	DELETE              /upload-tokens/{token}
-//
-// Uploads are multipart forms. A Content-Range of "part 2/3", "part 2/*" or
-// "bytes 0-99/200" makes one a part of a file; parts may arrive in any order.
-// Videos and files stay in memory for as long as the server exists.
+// Without a handler of the test, the server answers all operations of the API
+// itself, as the command apivideo-standin does: its README lists them. There is
+// nothing at first. Uploads are multipart forms. A Content-Range of "part 2/3",
+// "part 2/*" or "bytes 0-99/200" makes one a part of a file; parts may arrive in
+// any order. Videos and files stay in memory for as long as the server exists.
 type Server struct {
 	// URL is the base URL, without a trailing slash. Start and NewServer set
 	// it to the address on which the server listens. Until then it is
@@ -73,29 +68,17 @@ type Server struct {
 	URL string
 
 	mux     *http.ServeMux // the test's handlers
-	own     *http.ServeMux // the server's, of what the test's do not handle
-	library library
+	service *standin.Service
 	network *httptest.Server // nil until Start
 	closing chan struct{}    // closed by Close; nil until Start
 	closed  sync.Once
 
-	mu            sync.Mutex // guards what follows
-	newestKey     string
-	keys          map[string]bool        // the valid API keys
-	accessTokens  map[string]accessToken // by their text
-	refreshTokens map[string]string      // the API key of each, one at most for a key
-	uploadTokens  map[string]time.Time   // with their expiry, zero for none
-	lifetime      time.Duration
-	suspended     bool
-	refusal       apivideo.Problem // of a wrong credential; zero for the default
-	latency       time.Duration    // before the server acts on an auth call
-	answerLatency time.Duration    // between that and the answer
+	mu            sync.Mutex    // guards what follows
+	latency       time.Duration // before the server acts on an auth call
+	answerLatency time.Duration // between that and the answer
 	faults        []Fault
 	faultOf       func(Op) Fault
 	apiFaults     []Fault
-	limits        [callKinds]int // 0 for no limit
-	windows       [callKinds]window
-	counters      Counters
 }
 
 // Counters count the calls and requests to a [Server].
@@ -122,16 +105,7 @@ func NewServer() *Server {
 // reached through [Server.Transport] and [Server.Context]; without Start it
 // needs no Close.
 func NewUnstartedServer() *Server {
-	s := &Server{
-		URL:           unstartedURL,
-		mux:           http.NewServeMux(),
-		lifetime:      DefaultLifetime,
-		keys:          make(map[string]bool),
-		accessTokens:  make(map[string]accessToken),
-		refreshTokens: make(map[string]string),
-		uploadTokens:  make(map[string]time.Time),
-	}
-	s.own = s.handlers()
+	s := &Server{URL: unstartedURL, mux: http.NewServeMux(), service: standin.New(memory{})}
 	s.AddKey()
 	return s
 }
@@ -156,9 +130,7 @@ func (s *Server) Close() {
 // Config returns a new Config for the server's account. Its APIKey is the one
 // that was added last, deleted or not.
 func (s *Server) Config() *apivideo.Config {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return &apivideo.Config{APIKey: s.newestKey, BaseURL: s.URL}
+	return &apivideo.Config{APIKey: s.service.Key(), BaseURL: s.URL}
 }
 
 // Client returns an HTTP client for the server that adds no authorization: over
@@ -178,8 +150,4 @@ func (s *Server) Context(ctx context.Context) context.Context {
 }
 
 // Counters returns the counts so far.
-func (s *Server) Counters() Counters {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.counters
-}
+func (s *Server) Counters() Counters { return Counters(s.service.Counters()) }

@@ -15,12 +15,12 @@ var errBroken = errors.New("apivideotest: the connection was broken")
 // whatever host a request names. It works inside a bubble of testing/synctest
 // if the server was made there. It respects the context of the request. A
 // response is complete before it is returned.
-func (s *Server) Transport() http.RoundTripper { return memory{s} }
+func (s *Server) Transport() http.RoundTripper { return inMemory{s} }
 
-type memory struct{ server *Server }
+type inMemory struct{ server *Server }
 
 // RoundTrip implements [http.RoundTripper].
-func (m memory) RoundTrip(req *http.Request) (*http.Response, error) {
+func (m inMemory) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	body := []byte{}
 	if req.Body != nil {
@@ -52,7 +52,7 @@ func (m memory) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // serve returns the response, or nil if the handler broke the connection.
-func (m memory) serve(req *http.Request, body []byte) (resp *http.Response) {
+func (m inMemory) serve(req *http.Request, body []byte) (resp *http.Response) {
 	in := req.Clone(req.Context())
 	in.Body = io.NopCloser(bytes.NewReader(body))
 	in.ContentLength = int64(len(body))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/apivideo/api.video-go-oauth2"
@@ -46,9 +47,17 @@ func (noNetwork) RoundTrip(req *http.Request) (*http.Response, error) {
 type responseKey struct{}
 
 // newRequest returns a request for noNetwork with n headers.
-func newRequest(n int) *http.Request {
+func newRequest(n int) *http.Request { return build("GET", nil, n) }
+
+// post is the body of a request.
+const post = `{"title":"made-up"}`
+
+// newPost is newRequest with a body in memory.
+func newPost(n int) *http.Request { return build("POST", strings.NewReader(post), n) }
+
+func build(method string, body io.Reader, n int) *http.Request {
 	ctx := context.WithValue(context.Background(), responseKey{}, &http.Response{StatusCode: 200, Body: http.NoBody})
-	req, err := http.NewRequestWithContext(ctx, "GET", apivideo.ProductionURL+"/videos", nil)
+	req, err := http.NewRequestWithContext(ctx, method, apivideo.ProductionURL+"/videos", body)
 	if err != nil {
 		panic(err)
 	}

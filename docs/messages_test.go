@@ -57,7 +57,7 @@ func literal(e ast.Expr) string {
 }
 
 // released are the folders of the code that users get.
-var released = regexp.MustCompile(`^(\.|internal/\w+|filestore|redisstore|pgstore|cmd/apivideo-token(/internal/\w+)?)$`)
+var released = regexp.MustCompile(`^(\.|internal/\w+(/\w+)?|filestore|redisstore|pgstore|cmd/apivideo-token(/internal/\w+)?)$`)
 
 // messages returns the strings of the released code. required are those that
 // must have an entry: mistakes in the settings, sentinels, and log lines.

@@ -34,6 +34,7 @@ func exists(path string) bool {
 // Somebody replaces the lock file between its opening and the lock on it.
 //
 // Promise: filestore's lock is on the file that is at its path.
+// Promise: Filestore's lock is on the file that is at its path.
 func TestLockFileReplacedMeanwhile(t *testing.T) {
 	dir, key := t.TempDir(), randomKey()
 	path := filepath.Join(dir, key+".lock")
@@ -80,6 +81,7 @@ func TestLockFileReplacedAllTheTime(t *testing.T) {
 }
 
 // Promise: filestore releases a lock obtained after the context has ended, and waiting ends with the context.
+// Promise: Filestore releases a lock obtained after the context has ended, and waiting ends with the context.
 func TestLockObtainedAfterContextEnded(t *testing.T) {
 	dir, key := t.TempDir(), randomKey()
 	s, path := filestore.New(dir), filepath.Join(dir, key+".lock")
@@ -98,6 +100,7 @@ func TestLockObtainedAfterContextEnded(t *testing.T) {
 }
 
 // Promise: filestore releases a lock obtained after the context has ended, and waiting ends with the context.
+// Promise: Filestore releases a lock obtained after the context has ended, and waiting ends with the context.
 func TestLockWaitEndsWithContext(t *testing.T) {
 	s, key := filestore.New(t.TempDir()), randomKey()
 	require.NoError(t, s.Update(t.Context(), key, func(context.Context, []byte) ([]byte, error) {
@@ -119,6 +122,7 @@ func TestLockWaitEndsWithContext(t *testing.T) {
 // somebody writes to where the value is.
 //
 // Promise: filestore follows no link and waits for no pipe, at any moment.
+// Promise: Filestore follows no link and waits for no pipe, at any moment.
 func TestStoreFollowsNoLinkWaitsForNoPipe(t *testing.T) {
 	dir, target, key := t.TempDir(), filepath.Join(t.TempDir(), "target"), randomKey()
 	path, s := filepath.Join(dir, key), filestore.New(dir)

@@ -35,6 +35,7 @@ func init() {
 // containers. Here the owner of new files is not the user of the process.
 //
 // Promise: filestore's locks work on a file system that shows one owner for all files.
+// Promise: Filestore's locks work on a file system that shows one owner for all files.
 func TestStoreOneOwnerOfAllFiles(t *testing.T) {
 	dir, key := filepath.Join(t.TempDir(), "store"), randomKey()
 	require.NoError(t, os.Mkdir(dir, 0o700))

@@ -151,6 +151,7 @@ func TestStoreStickyFolder(t *testing.T) {
 // This user's own file, with the mode that a lock file has, is a lock.
 //
 // Promise: filestore respects and keeps this user's own lock file if others may not open it.
+// Promise: Filestore respects and keeps this user's own lock file if others may not open it.
 func TestStoreOwnLockIsRespected(t *testing.T) {
 	dir, key := t.TempDir(), randomKey()
 	s := filestore.New(dir)

@@ -71,6 +71,7 @@ func calls(t *testing.T) string {
 }
 
 // Promise: pgstore runs no function, operator or type of another role in the search_path.
+// Promise: Pgstore runs no function, operator or type of another role in the search_path.
 func TestStoreRunsNoOverload(t *testing.T) {
 	t.Parallel()
 	server, database := newDatabase(t)

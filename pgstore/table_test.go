@@ -103,6 +103,7 @@ func TestMigrationAfterAStranger(t *testing.T) {
 }
 
 // Promise: pgstore's table is in the first schema of the search_path, whatever its name.
+// Promise: Pgstore's table is in the first schema of the search_path, whatever its name.
 func TestTableInQuotedSchema(t *testing.T) {
 	t.Parallel()
 	server, database := newDatabase(t)

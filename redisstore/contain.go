@@ -1,6 +1,18 @@
 package redisstore
 
-import "fmt"
+import (
+	"fmt"
+	"runtime/debug"
+)
+
+// crash is a panic of the Redis client. The library logs its stack.
+type crash struct {
+	text  string
+	stack []byte
+}
+
+func (c *crash) Error() string { return c.text }
+func (c *crash) Stack() []byte { return c.stack }
 
 // contain calls f in a goroutine and waits for it. A client or a hook that panics,
 // or that ends its goroutine, is an error.
@@ -11,7 +23,7 @@ func contain[T any](f func() (T, error)) (value T, err error) {
 		returned := false
 		defer func() {
 			if !returned { // recover returns nil after runtime.Goexit
-				err = fmt.Errorf("redisstore: the Redis client crashed: %v", recover())
+				err = &crash{fmt.Sprintf("redisstore: the Redis client crashed: %v", recover()), debug.Stack()}
 			}
 		}()
 		value, err = f()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 
 	"github.com/apivideo/api.video-go-oauth2"
@@ -9,17 +10,23 @@ import (
 
 // The environment that the program reads. What is empty counts as unset.
 const (
-	keyVariable     = "APIVIDEO_API_KEY"
-	keyFileVariable = "APIVIDEO_API_KEY_FILE"
-	baseURLVariable = "APIVIDEO_BASE_URL"
+	keyVariable        = "APIVIDEO_API_KEY"
+	keyFileVariable    = "APIVIDEO_API_KEY_FILE"
+	keyCommandVariable = "APIVIDEO_API_KEY_COMMAND"
+	baseURLVariable    = "APIVIDEO_BASE_URL"
+	certFileVariable   = "SSL_CERT_FILE"
 )
 
 // account is what the environment and the flags say of the account.
 type account struct {
 	conf    *apivideo.Config
-	keyName string // where the key comes from, for errors
-	keyFile string // "" if the key comes from the environment
+	keyName string      // where the key comes from, for errors
+	keyFile string      // "" if the key is not from a file
+	command *keyCommand // nil if the key is not from a command
 	cache   cacheFolder
+
+	stdin     io.Reader
+	usedStdin bool // the key came from there
 }
 
 // account reads the environment. It makes no call.
@@ -27,6 +34,7 @@ func (a *app) account() (*account, error) {
 	acc := &account{
 		conf:  &apivideo.Config{BaseURL: a.getenv(baseURLVariable), Application: apivideo.Product{Name: "apivideo-token", Version: "1"}},
 		cache: a.findCache(),
+		stdin: a.stdin,
 	}
 	if a.opts.sandbox && acc.conf.BaseURL != "" {
 		return nil, usage("use only one of -sandbox and %s", baseURLVariable)
@@ -43,22 +51,6 @@ func (a *app) account() (*account, error) {
 	}
 	acc.conf.Store = a.store(acc.cache)
 	return acc, nil
-}
-
-// readKey finds the API key.
-func (acc *account) readKey(getenv func(string) string) (err error) {
-	key, file := getenv(keyVariable), getenv(keyFileVariable)
-	switch {
-	case key != "" && file != "":
-		return setting("both %s and %s are set; unset one", keyVariable, keyFileVariable)
-	case key != "":
-		acc.conf.APIKey, acc.keyName = key, keyVariable
-		return nil
-	case file != "":
-		acc.keyName, acc.keyFile = "the file of "+keyFileVariable, file
-		return acc.useKeyFile()
-	}
-	return setting("there is no API key; set %s, or %s to the name of a file that has it", keyVariable, keyFileVariable)
 }
 
 // verify reports a mistake in the settings, before anything is started or sent.

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/filestore"
 	"github.com/urfave/cli/v3"
-	"golang.org/x/oauth2"
 )
 
 // clockTolerance is more than Date headers and networks are usually off, and
@@ -31,7 +32,8 @@ func (a *app) check(ctx context.Context, _ *cli.Command) error {
 		}
 		a.checked("ok", "key: %s has the form of an API key", acc.keyName)
 		a.checked("info", "proxy: %s", proxyFor(acc.baseURL()))
-		a.checkCache(acc.cache)
+		a.checked("info", "roots: %s", a.trusted())
+		a.checkCache(ctx, acc.cache)
 		return a.checkService(ctx, acc)
 	})
 }
@@ -68,25 +70,30 @@ func proxyFor(baseURL string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// checkCache makes a file in the folder and deletes it again.
-func (a *app) checkCache(c cacheFolder) {
+// checkCache stores a value as large as a token may be, and deletes it again.
+func (a *app) checkCache(ctx context.Context, c cacheFolder) {
 	if c.dir == "" {
 		a.checked("warn", "cache: %v; each run makes an auth call", c)
 		return
 	}
-	err := os.MkdirAll(c.dir, 0o700)
-	if err == nil {
-		var f *os.File
-		if f, err = os.CreateTemp(c.dir, "check"); err == nil {
-			err = errors.Join(f.Close(), os.Remove(f.Name()))
+	key := newSecret() // not the key of an account
+	defer func() {
+		for _, ending := range []string{"", ".lock"} {
+			os.Remove(filepath.Join(c.dir, key+ending))
 		}
-	}
+	}()
+	err := filestore.New(c.dir).Update(ctx, key, func(context.Context, []byte) ([]byte, error) {
+		return make([]byte, maxValue), nil
+	})
 	if err != nil {
 		a.checked("warn", "cache: %s cannot be written: %v; each run makes an auth call", c.dir, withoutPath(err))
 		return
 	}
 	a.checked("ok", "cache: %s can be written", c.dir)
 }
+
+// maxValue is the size of the longest value that a Store keeps.
+const maxValue = 64 << 10
 
 // checkService renews the token in the cache, or gets the first one. Other
 // runs find the new token there, so they lose no refresh token.
@@ -147,7 +154,7 @@ type witness struct {
 
 // watch returns ctx with an HTTP client that w watches.
 func (w *witness) watch(ctx context.Context) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: w})
+	return withClient(ctx, w)
 }
 
 func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {

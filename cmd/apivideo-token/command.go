@@ -2,8 +2,7 @@ package main
 
 import (
 	"context"
-	"regexp"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -21,7 +20,8 @@ type options struct {
 	header, json, refresh, reject, version bool
 	minTTL, timeout                        time.Duration
 	allow                                  []string
-	listen, secretFile                     string
+	listen, secretFile, audit              string
+	intercept                              bool
 }
 
 // The library's help repeats arguments, which may be secrets. The variable is
@@ -36,16 +36,16 @@ func (a *app) command() *cli.Command {
 		Usage:     "print an api.video access token, or run programs that need one",
 		UsageText: "apivideo-token [flags]\napivideo-token COMMAND [flags]",
 		Flags: []cli.Flag{
-			local("header", `print "Authorization: Bearer TOKEN"`, &o.header),
-			local("json", "print access_token, token_type and expiry as JSON", &o.json),
+			boolean("header", `print "Authorization: Bearer TOKEN"`, &o.header),
+			boolean("json", "print JSON", &o.json),
 			duration("min-ttl", "get a new token if the cached one lives less than `10m`", &o.minTTL, 0),
-			local("refresh", "get a token issued after this run began", &o.refresh),
-			local("reject", "read a refused token from standard input, print another", &o.reject),
+			boolean("refresh", "get a token issued after this run began", &o.refresh),
+			boolean("reject", "read a refused token from standard input, print another", &o.reject),
 			duration("timeout", "give up after `30s`, the default", &o.timeout, defaultTimeout),
-			local("version", "print the version", &o.version),
-			global("sandbox", "use the sandbox, which has its own API keys", &o.sandbox),
-			global("no-cache", "neither read nor write the cache", &o.noCache),
-			global("v", "log the use of the cache and the auth calls", &o.verbose),
+			boolean("version", "print the version", &o.version),
+			boolean("sandbox", "use the sandbox, which has its own API keys", &o.sandbox),
+			boolean("no-cache", "neither read nor write the cache", &o.noCache),
+			boolean("v", "log the use of the cache and the auth calls", &o.verbose),
 			&cli.BoolFlag{Name: "h", Aliases: []string{"help"}, Usage: "print this help", Destination: &o.help},
 		},
 		Action:                          a.action(a.printToken),
@@ -59,7 +59,7 @@ func (a *app) command() *cli.Command {
 		ConfigureShellCompletionCommand: a.completion,
 		ExitErrHandler:                  func(context.Context, *cli.Command, error) {},
 	}
-	finish(root)
+	a.finish(root)
 	return root
 }
 
@@ -73,35 +73,43 @@ func (a *app) proxyCommands() []*cli.Command {
 		{
 			Name: "run", Usage: "run a program behind a local proxy that holds the API key",
 			UsageText: "apivideo-token run [flags] [--] PROGRAM [ARGUMENTS]", ArgsUsage: "PROGRAM",
-			Flags:  []cli.Flag{allowFlag(o)},
+			Flags: []cli.Flag{
+				allowFlag(o), auditFlag(o),
+				&cli.BoolFlag{Name: "intercept", Usage: "serve clients that use their default URL, too", Destination: &o.intercept, Local: true},
+			},
 			Action: a.action(a.runProgram), StopOnNthArg: new(1),
 		},
 		{
 			Name: "serve", Usage: "serve the local proxy until SIGTERM",
 			UsageText: "apivideo-token serve -secret-file FILE [flags]",
 			Flags: []cli.Flag{
-				&cli.StringFlag{Name: "listen", Usage: "listen at `ADDRESS`: 127.0.0.1:8787 (default) or unix:/path", Value: "127.0.0.1:8787", Destination: &o.listen, Local: true},
+				listenFlag(o, "listen at `ADDRESS`: 127.0.0.1:8787 (default) or unix:/path"),
 				&cli.StringFlag{Name: "secret-file", Usage: "`FILE` with the clients' secret; made if it does not exist", Destination: &o.secretFile, Local: true},
-				allowFlag(o),
+				allowFlag(o), auditFlag(o),
 			},
 			Action: a.action(a.serve),
+		},
+		{
+			Name: "ready", Usage: "ask serve whether the API would serve a request now",
+			UsageText: "apivideo-token ready [-listen ADDRESS]",
+			Flags: []cli.Flag{
+				listenFlag(o, "the `ADDRESS` of serve: 127.0.0.1:8787 (default) or unix:/path"),
+			},
+			Action: a.action(a.ready),
 		},
 	}
 }
 
 func (a *app) otherCommands() []*cli.Command {
-	o := &a.opts
 	return []*cli.Command{
 		{
 			Name: "status", Usage: "show the account, the key and the cache; makes no call",
 			UsageText: "apivideo-token status [flags]",
-			Flags:     []cli.Flag{local("json", "print it as JSON", &o.json)},
 			Action:    a.action(a.status),
 		},
 		{
 			Name: "check", Usage: "check the key, the service, the clock and the cache",
 			UsageText: "apivideo-token check [flags]",
-			Flags:     []cli.Flag{duration("timeout", "give up after `30s`, the default", &o.timeout, defaultTimeout)},
 			Action:    a.action(a.check),
 		},
 		{
@@ -122,88 +130,69 @@ func (a *app) otherCommands() []*cli.Command {
 	}
 }
 
-// finish sets the common fields of cmd and the commands below it.
-func finish(cmd *cli.Command) {
-	cmd.Description = textOf(cmd.Name)
-	cmd.OnUsageError = wrongFlag
-	for _, sub := range cmd.Commands {
-		finish(sub)
-	}
+// ofAccount are the flags of the program that every command with an account takes.
+var ofAccount = []string{"sandbox", "no-cache", "v"}
+
+// taken are the flags of the program that a command takes too, before or after
+// its name. Each command takes -h.
+var taken = map[string][]string{
+	"run":    ofAccount,
+	"serve":  ofAccount,
+	"ready":  {"timeout"},
+	"status": append([]string{"json"}, ofAccount...),
+	"check":  append([]string{"timeout"}, ofAccount...),
 }
 
-// completion adjusts the library's command, which prints a script for a shell.
-func (a *app) completion(cmd *cli.Command) {
-	cmd.Hidden = false
-	cmd.Usage = "print a completion script for bash, zsh or fish"
-	cmd.UsageText = "apivideo-token completion bash|zsh|fish"
-	cmd.ArgsUsage = "SHELL"
-	finish(cmd)
-	cmd.Action = a.action(func(context.Context, *cli.Command) error {
-		return usage("completion takes the name of a shell: bash, zsh or fish")
-	})
+// takes reports whether a command takes a flag of the program.
+func takes(cmd *cli.Command, flag string) bool {
+	return cmd == cmd.Root() || flag == "h" || slices.Contains(taken[cmd.Name], flag)
+}
+
+// finish sets the common fields of cmd and the commands below it.
+func (a *app) finish(cmd *cli.Command) {
+	cmd.Description = textOf(cmd.Name)
+	cmd.OnUsageError = wrongFlag
+	cmd.ShellComplete = a.complete
+	for _, sub := range cmd.Commands {
+		a.finish(sub)
+	}
 }
 
 // action does the common part of all commands, then f.
 func (a *app) action(f cli.ActionFunc) cli.ActionFunc {
 	return func(ctx context.Context, cmd *cli.Command) error {
-		root := cmd.Root()
 		if a.opts.help {
 			a.out.WriteString(helpText(cmd))
 			return nil
 		}
 		if cmd.Args().Present() && cmd.ArgsUsage == "" {
-			return usage("unknown command or argument; see apivideo-token -h")
+			return wrongArgument(cmd)
 		}
-		if cmd != root {
-			for _, f := range root.Flags {
-				if l, ok := f.(cli.LocalFlag); ok && l.IsLocal() && f.IsSet() {
-					return usage("-%s does not go with %s; see apivideo-token help %s", f.Names()[0], cmd.Name, cmd.Name)
-				}
+		for _, f := range cmd.Root().Flags {
+			if name := f.Names()[0]; f.IsSet() && !takes(cmd, name) {
+				return usage("-%s does not go with %s; see %s", name, cmd.Name, pageOf(cmd))
 			}
 		}
 		return f(ctx, cmd)
 	}
 }
 
-func global(name, usage string, to *bool) cli.Flag {
+func boolean(name, usage string, to *bool) cli.Flag {
 	return &cli.BoolFlag{Name: name, Usage: usage, Destination: to}
 }
 
-func local(name, usage string, to *bool) cli.Flag {
-	return &cli.BoolFlag{Name: name, Usage: usage, Destination: to, Local: true}
-}
-
 func duration(name, usage string, to *time.Duration, value time.Duration) cli.Flag {
-	return &cli.DurationFlag{Name: name, Usage: usage, Value: value, Destination: to, Local: true}
+	return &cli.DurationFlag{Name: name, Usage: usage, Value: value, Destination: to}
 }
 
 func allowFlag(o *options) cli.Flag {
 	return &cli.StringSliceFlag{Name: "allow", Usage: "allow what matches `PATTERN` and nothing else; repeatable", Destination: &o.allow, Local: true}
 }
 
-var (
-	flagInError = regexp.MustCompile(`^(?:flag provided but not defined: -|flag needs an argument: -{1,2}|(?s:invalid value ".*") for flag -)([A-Za-z][a-z]*(?:-[a-z]+)*)(?:$|: )`)
-	flagName    = regexp.MustCompile(`^[A-Za-z-]{1,20}$`) // an API key does not look like this
-)
+func auditFlag(o *options) cli.Flag {
+	return &cli.StringFlag{Name: "audit", Usage: "write a line of JSON to `FILE` for each request", Destination: &o.audit, Local: true}
+}
 
-// wrongFlag turns an error of the library into one that names the flag but
-// repeats nothing else: somebody may have passed an API key.
-func wrongFlag(_ context.Context, cmd *cli.Command, err error, _ bool) error {
-	at := "apivideo-token -h"
-	if cmd != cmd.Root() {
-		at = "apivideo-token help " + cmd.Name
-	}
-	found := flagInError.FindStringSubmatch(err.Error())
-	switch text := err.Error(); {
-	case found == nil || !flagName.MatchString(found[1]):
-		return usage("unknown flag or bad value; see %s", at)
-	case strings.HasPrefix(text, "flag provided"):
-		return usage("unknown flag -%s; see %s", found[1], at)
-	case strings.HasPrefix(text, "flag needs"):
-		return usage("-%s needs a value; see %s", found[1], at)
-	case found[1] == "min-ttl" || found[1] == "timeout":
-		return usage("-%s must be a time like 30s or 10m; see %s", found[1], at)
-	default:
-		return usage("-%s takes no such value; see %s", found[1], at)
-	}
+func listenFlag(o *options, usage string) cli.Flag {
+	return &cli.StringFlag{Name: "listen", Usage: usage, Value: "127.0.0.1:8787", Destination: &o.listen, Local: true}
 }

@@ -46,21 +46,26 @@ func statusOf(err error) int {
 // It says what to do, and uses no names of Go.
 func (acc *account) explain(err error) error {
 	text := strings.TrimPrefix(err.Error(), "apivideo: ")
+	told, explained := errors.AsType[*exitError](err)
 	failed, ok := errors.AsType[*apivideo.Error](err)
 	switch {
+	case explained:
+		return told
 	case ok:
 		return fail(causeOf(failed), "%s; %s", strings.TrimSuffix(text, "."), acc.advice(failed))
 	case errors.Is(err, apivideo.ErrInvalidConfig): // it says what to do
 		return setting("%s", strings.NewReplacer(
 			// Not the name of the file, which may be an API key in the wrong variable.
 			"the content of the key file "+acc.keyFile, acc.keyName, "the key file "+acc.keyFile, acc.keyName,
-			"Config.APIKey", acc.keyName, "Config.BaseURL", baseURLVariable).Replace(text))
+			"the API key of Config.APIKeyFunc", acc.keyName, "Config.APIKey", acc.keyName, "Config.BaseURL", baseURLVariable).Replace(text))
 	}
 	return fail(statusTemporary, "%s", text)
 }
 
 func causeOf(failed *apivideo.Error) int {
 	switch {
+	case unknownAuthority(failed):
+		return statusSettings
 	case errors.Is(failed, apivideo.ErrInvalidAPIKey), errors.Is(failed, apivideo.ErrAccountSuspended):
 		return statusRejected
 	case failed.Temporary():
@@ -72,6 +77,8 @@ func causeOf(failed *apivideo.Error) int {
 // advice is what to do about a failed auth call.
 func (acc *account) advice(failed *apivideo.Error) string {
 	switch {
+	case unknownAuthority(failed):
+		return "if your network has its own certificate authority, " + trustIt
 	case errors.Is(failed, apivideo.ErrInvalidAPIKey):
 		return "check " + acc.keyName + " and -sandbox: the sandbox and production have separate keys"
 	case errors.Is(failed, apivideo.ErrAccountSuspended):

@@ -31,11 +31,11 @@ func TestFailureIsOneLineWithAdvice(t *testing.T) {
 	}{
 		"no key": {
 			func(u *user) { delete(u.env, keyVariable) },
-			"there is no API key; set APIVIDEO_API_KEY, or APIVIDEO_API_KEY_FILE to the name of a file that has it", 78,
+			"there is no API key; set APIVIDEO_API_KEY, APIVIDEO_API_KEY_FILE to the name of a file that has it, or APIVIDEO_API_KEY_COMMAND", 78,
 		},
 		"an empty key": {
 			func(u *user) { u.env[keyVariable] = "" },
-			"there is no API key; set APIVIDEO_API_KEY, or APIVIDEO_API_KEY_FILE to the name of a file that has it", 78,
+			"there is no API key; set APIVIDEO_API_KEY, APIVIDEO_API_KEY_FILE to the name of a file that has it, or APIVIDEO_API_KEY_COMMAND", 78,
 		},
 		"the key of nobody": {
 			func(u *user) { u.env[keyVariable] = "made-up-key-of-nobody" },
@@ -59,7 +59,7 @@ func TestFailureIsOneLineWithAdvice(t *testing.T) {
 		},
 		"two keys": {
 			func(u *user) { u.env[keyFileVariable] = "key" },
-			"both APIVIDEO_API_KEY and APIVIDEO_API_KEY_FILE are set; unset one", 78,
+			"APIVIDEO_API_KEY and APIVIDEO_API_KEY_FILE are set; use only one of them", 78,
 		},
 		"an endless file": {
 			func(u *user) { u.keyFile(strings.Repeat("key", 5000)) },
@@ -131,6 +131,8 @@ func TestKeyFileUnreadableIsNotNamed(t *testing.T) {
 	assert.Contains(t, u.failure(78), "cannot be read")
 }
 
+// Promise: A flag of the program works before the name of a command too; one without a meaning for the command is refused, and is not in its help.
+// Promise: A mistyped command or flag is answered with the one that was meant.
 func TestUsageErrorsRepeatNoSecret(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -160,6 +162,15 @@ func TestUsageErrorsRepeatNoSecret(t *testing.T) {
 		{"completion KEY", "completion takes the name of a shell: bash, zsh or fish"},
 		{"status KEY", argument},
 		{"status -bogus", "unknown flag -bogus; see apivideo-token help status"},
+		{"staus", "unknown command; did you mean status? See apivideo-token -h"},
+		{"chekc -v", "unknown command; did you mean check? See apivideo-token -h"},
+		{"help staus", "there is no help about that; did you mean apivideo-token help status?"},
+		{"-tiemout 5s", "unknown flag -tiemout; did you mean -timeout? See apivideo-token -h"},
+		{"run -alow /videos -- true", "unknown flag -alow; did you mean -allow? See apivideo-token help run"},
+		{"-allow /videos run -- true", "-allow goes after its command: run or serve; see apivideo-token help run"},
+		{"-secret-file f serve", "-secret-file goes after its command: serve; see apivideo-token help serve"},
+		{"run -timeout 5s -- true", "-timeout does not go with run; see apivideo-token help run"},
+		{"-no-cache logout", "-no-cache does not go with logout; see apivideo-token help logout"},
 		{"-header status", "-header does not go with status; see apivideo-token help status"},
 		{"run", "run needs a program: apivideo-token run [flags] -- PROGRAM"},
 		{"run -allow DELETE -- true", "-allow: the pattern \"DELETE\" must be a path, or a method and a path: 'GET /videos/{id}'"},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -29,6 +30,9 @@ func (a *app) help(_ context.Context, cmd *cli.Command) error {
 		about = about.Command(name)
 	}
 	if about == nil || cmd.Args().Len() > 1 {
+		if meant := nearest(cmd.Args().First(), commandNames(cmd.Root())); meant != "" {
+			return usage("there is no help about that; did you mean apivideo-token help %s?", meant)
+		}
 		return usage("there is no help about that; see apivideo-token -h")
 	}
 	a.out.WriteString(helpText(about))
@@ -44,10 +48,13 @@ func (a *app) man(_ context.Context, cmd *cli.Command) error {
 // item is a line of a list: a flag or a command, and what it does.
 type item struct{ name, usage string }
 
+// flagsOf are the flags that cmd takes: its own, then those of the program.
 func flagsOf(cmd *cli.Command) (items []item) {
-	flags := cmd.VisibleFlags()
-	if cmd.Root() != cmd {
-		flags = append(flags, cmd.VisiblePersistentFlags()...)
+	root := cmd.Root()
+	flags := root.VisibleFlags()
+	if cmd != root {
+		flags = slices.DeleteFunc(flags, func(f cli.Flag) bool { return !takes(cmd, f.Names()[0]) })
+		flags = append(cmd.VisibleFlags(), flags...)
 	}
 	for _, f := range flags {
 		usage := f.(cli.DocGenerationFlag).GetUsage()

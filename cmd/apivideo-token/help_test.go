@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -31,7 +32,7 @@ func TestHelpNeedsNoKey(t *testing.T) {
 	u := newUser(t)
 	delete(u.env, keyVariable)
 	pages := u.pages()
-	assert.Len(t, pages, 9)
+	assert.Len(t, pages, 10)
 	for name, page := range pages {
 		assert.Equal(t, page, u.ok(strings.Fields(name+" -h")...))
 		assert.Equal(t, page, u.ok(strings.Fields(name+" --help")...))
@@ -124,6 +125,25 @@ func TestManPageHasAllOfTheHelp(t *testing.T) {
 	}
 }
 
+// Promise: A flag of the program works before the name of a command too; one without a meaning for the command is refused, and is not in its help.
+func TestHelpHasFlagsThatGo(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	flag := regexp.MustCompile(`(?m)^  (-[a-z-]+)(?:  | [A-Z0-9])`)
+	for name, want := range map[string]string{
+		"run": "-allow -audit -intercept -sandbox -no-cache -v -h", "check": "-timeout -sandbox -no-cache -v -h", "status": "-json -sandbox -no-cache -v -h",
+		"ready": "-listen -timeout -h", "logout": "-h", "man": "-h", "help": "-h", "completion": "-h",
+	} {
+		page, _, _ := strings.Cut(u.ok("help", name), "\n\nExamples")
+		var got []string
+		for _, f := range flag.FindAllStringSubmatch(page, -1) {
+			got = append(got, f[1])
+		}
+		assert.Equal(t, want, strings.Join(got, " "), name)
+		assert.NotContains(t, page, "`")
+	}
+}
+
 func TestCompletionScripts(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -131,9 +151,54 @@ func TestCompletionScripts(t *testing.T) {
 		assert.Contains(t, u.ok("completion", shell), "apivideo-token")
 	}
 	assert.Contains(t, u.ok("--generate-shell-completion"), "serve:serve the local proxy until SIGTERM\n")
-	assert.Contains(t, u.ok("run", "-al", "--generate-shell-completion"), "--allow:")
+	assert.Contains(t, u.ok("help", "--generate-shell-completion"), "serve:serve the local proxy until SIGTERM\n")
+	assert.Contains(t, u.ok("run", "-al", "--generate-shell-completion"), "-allow:allow what matches PATTERN and nothing else; repeatable\n")
 	marker := filepath.Join(t.TempDir(), "ran")
 	assert.Empty(t, u.ok("run", "--", "touch", marker, "--generate-shell-completion"))
+	assert.Empty(t, u.ok("run", "touch", marker, "-", "--generate-shell-completion"))
 	assert.NoFileExists(t, marker, "nothing is run to complete a line")
 	assert.Zero(t, u.srv.Counters().AuthCalls)
+}
+
+// tab returns what bash offers for a line, without the package bash-completion.
+func (u *user) tab(words ...string) string {
+	u.t.Helper()
+	cmd := u.command()
+	bash, err := exec.LookPath("bash")
+	require.NoError(u.t, err)
+	const script = `eval "$(apivideo-token completion bash)"
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _apivideo_token apivideo-token; echo "${COMPREPLY[*]}"`
+	cmd.Path, cmd.Args = bash, append([]string{"bash", "--norc", "-c", script, "bash"}, words...)
+	var out, failure bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &failure
+	require.NoError(u.t, cmd.Run())
+	assert.Empty(u.t, failure.String())
+	return strings.TrimSuffix(out.String(), "\n")
+}
+
+// Promise: Completion in bash needs no other package, and evaluates nothing in the line.
+func TestCompletionInBash(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	dir := filepath.Join(u.env["HOME"], "bin")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	require.NoError(t, os.Symlink(binary, filepath.Join(dir, "apivideo-token")))
+	u.env["PATH"] = dir + ":/usr/bin:/bin"
+	marker := filepath.Join(u.env["HOME"], "ran")
+	for line, want := range map[string]string{
+		"apivideo-token st":                         "status",
+		"~/bin/apivideo-token st":                   "status",
+		"apivideo-token -no":                        "-no-cache",
+		"apivideo-token check -t":                   "-timeout",
+		"apivideo-token help ser":                   "serve",
+		"apivideo-token completion ba":              "bash",
+		"apivideo-token run -allow $(touch|MARK) -": "-allow -audit -intercept -sandbox -no-cache -v -h",
+	} {
+		words := strings.Split(strings.ReplaceAll(line, "|MARK", "\x00"+marker), " ")
+		for i := range words {
+			words[i] = strings.ReplaceAll(words[i], "\x00", " ")
+		}
+		assert.Equal(t, want, u.tab(words...), line)
+	}
+	assert.NoFileExists(t, marker, "the line is not evaluated")
 }

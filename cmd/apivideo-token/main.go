@@ -28,24 +28,32 @@ import (
 )
 
 func main() {
+	hide()
 	// Without this, SIGPIPE would end the program without a message if nobody
 	// reads its output. Not signal.Ignore: a child would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	// net/http writes to the standard logger if a server sends data that
 	// nobody asked for.
 	log.SetOutput(io.Discard)
-	bringRoots()
-	os.Exit(newApp().run(os.Args))
+	if status, done := supervise(); done {
+		os.Exit(status)
+	}
+	a := newApp()
+	a.ownRoots = bringRoots()
+	os.Exit(a.run(os.Args))
 }
 
 // app is one run of the program.
 type app struct {
+	args   []string // the command line
 	stdin  io.Reader
 	stdout *os.File
 	stderr io.Writer
 	getenv func(string) string
 	out    bytes.Buffer // what is printed if the command succeeds
 	opts   options
+
+	ownRoots bool // the root certificates are this program's own
 }
 
 func newApp() *app {
@@ -57,6 +65,7 @@ func newApp() *app {
 
 // run does what the arguments say and returns the exit status.
 func (a *app) run(args []string) int {
+	a.args = args
 	cmd := a.command()
 	err := cmd.Run(context.Background(), args)
 	if err == nil && a.out.Len() > 0 {

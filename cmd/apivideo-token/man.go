@@ -17,7 +17,7 @@ func manPage(root *cli.Command) string {
 	b.WriteString(".SH COMMANDS\n")
 	for _, cmd := range root.Commands {
 		fmt.Fprintf(&b, ".SS %s\n.nf\n%s\n.fi\n.PP\n%s\n.PP\n%s", roff(cmd.Name), roff(cmd.UsageText), roff(cmd.Usage), manText(cmd.Description))
-		b.WriteString(manList(flagsOf(cmd)[:len(flagsOf(cmd))-len(cmd.VisiblePersistentFlags())]))
+		b.WriteString(manList(flagsOf(cmd)))
 	}
 	return b.String()
 }

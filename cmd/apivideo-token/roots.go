@@ -2,26 +2,77 @@ package main
 
 import (
 	"crypto/x509"
+	"errors"
 	"os"
 	"runtime"
 
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// bringRoots provides root certificates in an image that is built from
-// scratch. Elsewhere it does nothing: reading them takes milliseconds.
-func bringRoots() {
-	if runtime.GOOS != "linux" {
-		return
+// usualRoots are where most distributions have their certificates. If one is
+// there, it need not be read, which takes milliseconds.
+var usualRoots = []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"}
+
+// bringRoots provides root certificates where the system has none, as in an image
+// that is built from scratch, or without the package ca-certificates. It reports
+// whether it did.
+func bringRoots() bool {
+	if rootsFrom() != "" {
+		return false
 	}
-	for _, dir := range []string{"/etc/ssl", "/etc/pki"} {
-		if _, err := os.Stat(dir); err == nil {
-			return
+	for _, name := range usualRoots {
+		if info, err := os.Stat(name); err == nil && info.Size() > 0 {
+			return false
 		}
+	}
+	if pool, err := x509.SystemCertPool(); err == nil && !pool.Equal(x509.NewCertPool()) {
+		return false
 	}
 	pool, _ := roots()
 	x509.SetFallbackRoots(pool) // they count only if the system has none
+	return true
 }
+
+// rootsFrom is what names the certificates, other than the system's usual place:
+// a variable, or another system than Linux. If the user names them, there is no
+// fallback.
+func rootsFrom() string {
+	if runtime.GOOS != "linux" {
+		return runtime.GOOS
+	}
+	for _, name := range []string{certFileVariable, "SSL_CERT_DIR"} {
+		if os.Getenv(name) != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// trusted says where the root certificates are from.
+func (a *app) trusted() string {
+	switch from := rootsFrom(); {
+	case a.ownRoots:
+		return "built in, the system has none"
+	case from == "" || from == runtime.GOOS:
+		return "the system's"
+	default:
+		return "from " + from
+	}
+}
+
+// unknownAuthority reports whether the service's certificate is of an authority
+// that is not trusted here, such as a company's proxy.
+func unknownAuthority(err error) bool {
+	_, ok := errors.AsType[x509.UnknownAuthorityError](err)
+	return ok
+}
+
+// trustIt is how a user trusts another authority: package crypto/x509 reads the
+// variable on Unix except macOS.
+var trustIt = map[bool]string{
+	true:  "set " + certFileVariable + " to the file of its certificates",
+	false: "add its certificate to the system's",
+}[runtime.GOOS != "darwin" && runtime.GOOS != "windows"]
 
 // roots returns the root certificates in this program, and how many there are.
 func roots() (pool *x509.CertPool, n int) {

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/proxy"
+	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/listen"
 	"github.com/urfave/cli/v3"
 )
 
@@ -20,46 +21,84 @@ const (
 	maxSecret = 4 << 10 // bytes of the file
 )
 
+const (
+	// serveGrace is how long requests may go on after SIGTERM.
+	serveGrace = 10 * time.Second
+	// secretEvery is how often the file of the secret is read.
+	secretEvery = 2 * time.Second
+)
+
 // serve runs the proxy until SIGTERM or SIGINT. A second signal cancels the
 // requests in flight.
 func (a *app) serve(context.Context, *cli.Command) error {
-	at, err := proxy.ParseAddress(a.opts.listen)
+	at, err := listen.ParseAddress(a.opts.listen)
 	if err != nil {
 		return usage("-listen: %v", err)
 	}
 	if a.opts.secretFile == "" {
 		return usage("serve needs -secret-file FILE, with the secret that clients send as their API key")
 	}
-	g, err := a.newGateway()
+	log := slog.New(slog.NewTextHandler(a.stderr, nil))
+	g, err := a.newGateway(log)
 	if err != nil {
 		return err
 	}
-	if err := g.listen(at); err != nil { // before a new secret is made
-		return err
-	}
-	secret, err := readSecret(a.opts.secretFile)
-	if err != nil {
-		g.listener.Close()
+	// Before a new secret is made, the address must be free.
+	if err := g.listen(at, func() (string, error) { return readSecret(a.opts.secretFile) }); err != nil {
 		return err
 	}
 	// Not earlier: the files above may be pipes that nobody writes to.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
-	if err := g.serve(secret); err != nil {
-		return err
-	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go g.followSecret(ctx, a.opts.secretFile, log)
+	g.serve()
+	log.Info("serving", "address", g.listener.URL, "environment", g.account.environment(), "version", version())
 	if _, err := io.WriteString(a.stdout, g.listener.URL+"\n"); err != nil {
 		a.say("cannot write to standard output; listening at %s", g.listener.URL)
 	}
-	<-signals
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		<-signals
-		cancel()
-	}()
-	g.shutdown(ctx)
+	log.Info("ending", "signal", <-signals)
+	g.shutdown(serveGrace, signals)
 	return nil
+}
+
+// followSecret has the proxy take another secret when the file has one. If the
+// file cannot be used, the old secret stays.
+func (g *gateway) followSecret(ctx context.Context, name string, log *slog.Logger) {
+	secret, trouble := g.conf.Secret, ""
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return // a pipe can be read only once
+	}
+	for tick := time.NewTicker(secretEvery); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now, err := reloadSecret(name)
+		switch {
+		case err != nil:
+			if err.Error() != trouble {
+				log.Error("the secret stays as it is", "error", err)
+			}
+			trouble = err.Error()
+		case now != secret && g.proxy.SetSecret(now) == nil:
+			log.Info("new secret; the tokens of the old one are invalid")
+			secret, trouble = now, ""
+		case trouble != "":
+			log.Info("the file of the secret can be used again")
+			trouble = ""
+		}
+	}
+}
+
+// reloadSecret is loadSecret, but does not wait for a pipe.
+func reloadSecret(name string) (string, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return "", secretError("is not a regular file any more")
+	}
+	return loadSecret(name)
 }
 
 // readSecret returns the secret in a file. If there is no file, it makes one
@@ -77,7 +116,13 @@ func readSecret(name string) (string, error) {
 	if !errors.Is(err, fs.ErrExist) {
 		return "", secretError("cannot be made: %v", withoutPath(err))
 	}
-	if f, err = os.Open(name); err != nil {
+	return loadSecret(name)
+}
+
+// loadSecret returns the secret in a file that exists.
+func loadSecret(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
 		return "", secretError("cannot be read: %v", withoutPath(err))
 	}
 	defer f.Close()
@@ -85,8 +130,8 @@ func readSecret(name string) (string, error) {
 	switch {
 	case err != nil:
 		return "", secretError("cannot be read: %v", withoutPath(err))
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return "", secretError("can be read by others; run chmod 600")
+	case exposed(info) != "":
+		return "", secretError("%s", exposed(info))
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {

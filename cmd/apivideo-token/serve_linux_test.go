@@ -102,6 +102,7 @@ func TestServeUnixSocket(t *testing.T) {
 	assert.NoFileExists(t, socket)
 }
 
+// Promise: A `-secret-file` of root or the user may be read by a group of the process, and by nobody else.
 func TestServeBadSettings(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -118,7 +119,7 @@ func TestServeBadSettings(t *testing.T) {
 	const good, bad = "made-up-secret-1", "apivideo-token: the file of -secret-file "
 	for _, c := range []struct{ listen, file, line string }{
 		{"127.0.0.1:0", file("others", good, 0o604), bad + "can be read by others; run chmod 600"},
-		{"127.0.0.1:0", file("group", good, 0o640), bad + "can be read by others; run chmod 600"},
+		{"127.0.0.1:0", file("group", good, 0o660), bad + "can be written by its group; run chmod 600"},
 		{"127.0.0.1:0", file("short", "short\n", 0o600), bad + "has less than 16 characters; delete it to get a new one"},
 		{"127.0.0.1:0", file("lines", good+"\n"+good, 0o600), bad + "must have one line of visible ASCII characters without a colon"},
 		{"127.0.0.1:0", file("colon", good+":x", 0o600), bad + "must have one line of visible ASCII characters without a colon"},

@@ -23,6 +23,7 @@ type report struct {
 	Cache       string `json:"cache"`
 	Unused      string `json:"cache_unused,omitempty"`
 	Expiry      string `json:"token_expiry,omitempty"` // of the cached token
+	Error       string `json:"error,omitempty"`        // why a request now would fail; empty if nothing is known
 }
 
 // status prints what this run would use.
@@ -32,16 +33,15 @@ func (a *app) status(ctx context.Context, _ *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	fingerprint, tok, err := acc.inspect(ctx)
-	if err != nil {
-		return err
-	}
 	r := report{
 		Environment: acc.environment(),
-		Account:     fingerprint,
 		Key:         cmp.Or(acc.keyFile, acc.keyName),
 		Cache:       acc.cache.dir,
 		Unused:      acc.cache.unused,
+	}
+	tok, err := acc.inspect(ctx, &r)
+	if err != nil {
+		return err
 	}
 	token := "none"
 	if tok != nil {
@@ -51,8 +51,8 @@ func (a *app) status(ctx context.Context, _ *cli.Command) error {
 	if a.opts.json {
 		return json.NewEncoder(&a.out).Encode(r)
 	}
-	fmt.Fprintf(&a.out, "environment  %s\naccount      %s\nkey          %s\ncache        %v\ntoken        %s\n",
-		r.Environment, r.Account, r.Key, acc.cache, token)
+	fmt.Fprintf(&a.out, "environment  %s\naccount      %s\nkey          %s\ncache        %v\ntoken        %s\nerror        %s\n",
+		r.Environment, r.Account, r.Key, acc.cache, token, cmp.Or(r.Error, "none"))
 	return nil
 }
 
@@ -67,26 +67,32 @@ func (acc *account) environment() string {
 	return acc.conf.BaseURL
 }
 
-// inspect returns the fingerprint of the account, and its cached token, or nil
-// if none is usable. It makes no auth call and does not change the cache. The
+// inspect completes the report from the cache: with the fingerprint of the
+// account, its token, and the failure that runs would meet. The token is nil if
+// none is usable. inspect makes no auth call and does not change the cache. The
 // error is about the settings.
-func (acc *account) inspect(ctx context.Context) (fingerprint string, tok *oauth2.Token, err error) {
+func (acc *account) inspect(ctx context.Context, r *report) (*oauth2.Token, error) {
 	if err := acc.verify(acc.conf.Source(ended(ctx))); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	peek := &peekingStore{of: acc.conf.Store}
 	conf := *acc.conf
 	conf.Store = peek
-	// The Source takes the token from the Store if it is usable. If not, it
-	// begins an auth call, which noCalls ends.
-	client := &http.Client{Transport: noCalls(cancel)}
-	tok, err = conf.Source(context.WithValue(ended(ctx), oauth2.HTTPClient, client)).TokenContext(ctx)
-	if err != nil {
-		tok = nil
+	// The Source takes the token from the Store if it is usable, or the failure
+	// that another run had. If neither is there, it begins an auth call, which
+	// noCalls ends.
+	src := conf.Source(withClient(ended(ctx), noCalls(cancel)))
+	tok, err := src.TokenContext(ctx)
+	r.Account = fmt.Sprintf("%.8s", peek.key)
+	if err == nil {
+		return tok, nil
 	}
-	return fmt.Sprintf("%.8s", peek.key), tok, nil
+	if known := src.Stats().Err(); known != nil && ctx.Err() == nil {
+		r.Error = acc.explain(known).Error()
+	}
+	return nil, nil
 }
 
 // noCalls makes no call and ends the wait for it.

@@ -38,6 +38,9 @@ func build(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // for tests with other users
+		panic(err)
+	}
 	if binary, err = childtest.Build(dir, "."); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

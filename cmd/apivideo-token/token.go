@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"strings"
 	"time"
@@ -50,11 +49,8 @@ func (a *app) printToken(ctx context.Context, _ *cli.Command) error {
 			return err
 		}
 		tok, err := o.token(ctx, acc.conf, refused)
-		if _, told := errors.AsType[*exitError](err); err != nil && !told {
-			err = acc.explain(err)
-		}
 		if err != nil {
-			return err
+			return acc.explain(err)
 		}
 		if term.IsTerminal(int(a.stdout.Fd())) {
 			a.say("warning: this terminal shows a secret; use a pipe")

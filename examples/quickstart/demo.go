@@ -165,7 +165,7 @@ func (d *demo) summary() error {
 	d.line("401s          %5d   (seen by the library, not by the program)", c.Unauthorized)
 	d.line("auth calls    %5d   (%d with the API key, %d refreshes, %d rejected)",
 		c.AuthCalls, c.Authenticated, c.Refreshed, c.Refused)
-	fmt.Fprintf(d, "\nSet APIVIDEO_API_KEY to a sandbox key to list your own videos.\n")
+	fmt.Fprintf(d, "\nSet APIVIDEO_API_KEY to list your own videos. If it is a sandbox key, set\nAPIVIDEO_BASE_URL=%s too.\n", apivideo.SandboxURL)
 	if d.failed > 0 {
 		return fmt.Errorf("%d of %d requests failed", d.failed, d.requests)
 	}

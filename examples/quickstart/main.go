@@ -2,7 +2,7 @@
 //
 // Without an API key it starts a fake server in this process and plays what
 // happens to tokens in production. If APIVIDEO_API_KEY is set, it lists the
-// first videos of that account, in the sandbox or at APIVIDEO_BASE_URL.
+// first videos of that account, in production or at APIVIDEO_BASE_URL.
 //
 // It ends with status 1 after an error, and with 130 when it is interrupted.
 package main

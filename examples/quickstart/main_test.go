@@ -133,6 +133,15 @@ func TestListVideosWithKey(t *testing.T) {
 	assert.NotContains(t, out, env["APIVIDEO_API_KEY"])
 }
 
+// Promise: The demo uses production unless told otherwise.
+func TestListVideosOfProduction(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // so that nothing is sent
+	out, err := runWith(ctx, true, map[string]string{"APIVIDEO_API_KEY": "made-up-key"})
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, "Logging in at https://ws.api.video\n", out)
+}
+
 func TestListVideosWrongKey(t *testing.T) {
 	srv := apivideotest.NewServer()
 	defer srv.Close()

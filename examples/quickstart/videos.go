@@ -21,7 +21,7 @@ func listVideos(ctx context.Context, w io.Writer, key, baseURL string) error {
 	defer cancel()
 	conf := &apivideo.Config{
 		APIKey:      key,
-		BaseURL:     cmp.Or(baseURL, apivideo.SandboxURL),
+		BaseURL:     cmp.Or(baseURL, apivideo.ProductionURL),
 		Application: apivideo.Product{Name: "apivideo-quickstart", Version: "1"},
 	}
 	fmt.Fprintf(w, "Logging in at %s\n", conf.BaseURL)

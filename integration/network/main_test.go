@@ -14,6 +14,9 @@ func TestMain(m *testing.M) {
 	if base := os.Getenv(childURL); base != "" {
 		os.Exit(child(base))
 	}
+	if base := os.Getenv(frozenURL); base != "" {
+		os.Exit(frozen(base))
+	}
 	flag.Parse()
 	flag.Set("test.parallel", "32") // they wait more than they work
 	// A proxy leaves one behind where data arrive for a connection that has just

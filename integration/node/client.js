@@ -2,6 +2,7 @@
 // APIVIDEO_BASE_URL with APIVIDEO_API_KEY, and prints what it returned or threw
 // as JSON. The tests in Go start it.
 import ApiVideoClient from '@api.video/nodejs-client';
+import { tour } from './tour.js';
 
 const baseUri = process.env.APIVIDEO_BASE_URL;
 const client = new ApiVideoClient({
@@ -35,6 +36,7 @@ const commands = {
   delegatedProgressive: (token, ...files) =>
     inParts(client.videos.createUploadWithUploadTokenProgressiveSession(token), files),
   accessToken: () => client.getAccessToken(),
+  tour: (film, picture) => tour(client, film, picture),
   environment: async () => ({ environment: process.env }),
 };
 

@@ -1,5 +1,6 @@
 // Package node runs the official Node.js client, as it is published, against
-// apivideotest: directly, and behind the proxy of apivideo-token. It needs node
+// apivideotest and apivideo-standin: directly, and behind the proxy of
+// apivideo-token. It needs node
 // and npm; npm ci fetches the client if it is not there.
 package node
 
@@ -17,15 +18,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2"
+	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/internal/childtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// tool is the built program apivideo-token.
-var tool string
+// The built programs apivideo-token and apivideo-standin.
+var tool, standin string
 
 func TestMain(m *testing.M) { os.Exit(prepare(m)) }
 
@@ -36,6 +37,9 @@ func prepare(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	if tool, err = childtest.Build(dir, "../../cmd/apivideo-token"); err == nil {
+		standin, err = childtest.Build(dir, "../../cmd/apivideo-standin")
+	}
+	if err == nil {
 		err = install()
 	}
 	if err != nil {

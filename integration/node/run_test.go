@@ -197,3 +197,18 @@ func TestProxyServiceDown(t *testing.T) {
 	assert.Equal(t, http.StatusBadGateway, a.Error)
 	assert.Contains(t, a.Problem.Title, "503 Service Unavailable")
 }
+
+// The program has the client's default URL, as most programs do.
+func TestInterceptServesUnchangedProgram(t *testing.T) {
+	t.Parallel()
+	k := newKeeper(t, "-intercept", "-allow", "/videos", "-allow", "/videos/")
+	unchanged := func(args ...string) answer {
+		return answerOf(t, k.command(append([]string{"env", "-u", "APIVIDEO_BASE_URL", "node", "client.js"}, args...)...))
+	}
+	file, content := film(t, 11<<20) // 3 parts
+	id := unchanged("create", "A").VideoID
+	require.NotEmpty(t, id)
+	assert.Equal(t, id, unchanged("upload", id, file).VideoID)
+	assert.True(t, bytes.Equal(content, k.srv.UploadedFile(id)))
+	assert.Equal(t, http.StatusForbidden, unchanged("uploadToken", "60").Error, "what -allow does not name")
+}

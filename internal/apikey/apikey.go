@@ -41,37 +41,66 @@ func ReadFile(name string) (string, error) {
 	return key, Check(key, "the content of the key file "+name)
 }
 
+// unreadable is the error of the operating system for a file. It is a mistake in the
+// settings if there is no such file, or if the user may not read it. Others may pass:
+// too many files are open, a disk fails, or the file is being replaced.
 func unreadable(name string, err error) error {
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		err = at.Err
+	at, statErr := os.Stat(name)
+	mistake := statErr != nil || at.IsDir() || errors.Is(err, fs.ErrPermission)
+	if inner, ok := errors.AsType[*fs.PathError](err); ok {
+		err = inner.Err
 	}
-	return fmt.Errorf("the key file %s cannot be read: %w", name, err)
+	err = fmt.Errorf("the key file %s cannot be read: %w", name, err)
+	if !mistake {
+		return &Passing{err}
+	}
+	return err
 }
 
-// assignment matches an API key with a variable name before it, as in a .env file.
-var assignment = regexp.MustCompile(`^\s*(export\s+)?([A-Z_][A-Z0-9_]*|\w*(?i:key)\w*)=[^=]`)
+// Passing is an error that no change of the settings helps against.
+type Passing struct{ err error }
 
-// Check validates an API key, which consists of visible ASCII. The error says
-// what to do. It names the key by its place and never shows it.
-func Check(key, place string) error {
-	first, _ := utf8.DecodeRuneInString(key)
-	last, _ := utf8.DecodeLastRuneInString(key)
+func (p *Passing) Error() string { return p.err.Error() }
+
+// Unwrap returns the error of the operating system.
+func (p *Passing) Unwrap() error { return p.err }
+
+// assignment matches a value with a variable name before it, as in a .env file.
+var assignment = regexp.MustCompile(`^\s*(export\s+)?([A-Z_][A-Z0-9_]*|\w*(?i:key|url)\w*)=[^=]`)
+
+// CheckText finds the mistakes that people make when they copy a setting. The error
+// says what to do. It names the setting by its place and never shows it. what is a
+// word for the setting.
+func CheckText(text, place, what string) error {
+	first, _ := utf8.DecodeRuneInString(text)
+	last, _ := utf8.DecodeLastRuneInString(text)
 	switch {
-	case strings.HasPrefix(key, "\xff\xfe"), strings.HasPrefix(key, "\xfe\xff"), 3*strings.Count(key, "\x00") > len(key):
+	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"), 3*strings.Count(text, "\x00") > len(text):
 		return fmt.Errorf("%s is UTF-16; write it as plain text (UTF-8)", place)
-	case assignment.MatchString(key):
-		return fmt.Errorf("%s has the name of a variable before the key; remove all up to the equals sign", place)
-	case len(key) > 1 && first == last && strings.ContainsRune("\"'`", first), first == '“', first == '‘':
+	case assignment.MatchString(text):
+		return fmt.Errorf("%s has the name of a variable before the %s; remove all up to the equals sign", place, what)
+	case len(text) > 1 && first == last && strings.ContainsRune("\"'`", first), first == '“', first == '‘':
 		return fmt.Errorf("%s has quotes around it; remove them", place)
-	case !utf8.ValidString(key) || strings.ContainsFunc(key, unicode.IsControl):
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
 		return fmt.Errorf("%s has control characters, perhaps a line break; remove them", place)
-	case strings.TrimSpace(key) != key:
+	case strings.TrimSpace(text) != text:
 		return fmt.Errorf("%s has spaces around it; remove them", place)
+	}
+	for _, r := range text {
+		if unicode.Is(unicode.Cf, r) {
+			return fmt.Errorf("%s has an invisible character (%U); copy the %s again, or type it", place, r, what)
+		}
+	}
+	return nil
+}
+
+// Check validates an API key, which consists of visible ASCII. See [CheckText].
+func Check(key, place string) error {
+	if err := CheckText(key, place, "key"); err != nil {
+		return err
 	}
 	for _, r := range key {
 		switch {
-		case unicode.Is(unicode.Cf, r):
-			return fmt.Errorf("%s has an invisible character (%U); copy the key again, or type it", place, r)
 		case unicode.IsSpace(r):
 			return fmt.Errorf("%s has a space in it; an API key has none", place)
 		case r > '~':

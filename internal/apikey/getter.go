@@ -14,6 +14,7 @@ import (
 type Getter struct {
 	get     func(context.Context) (string, error) // nil if the key is fixed
 	running chan struct{}                         // has an element for each call of get
+	hung    *guard.Bound                          // of calls of get that do not return
 
 	mu            sync.Mutex
 	last, earlier func() string // the keys that were got last; functions, so that fmt cannot print them
@@ -29,9 +30,9 @@ func Fixed(key string) *Getter {
 	return &Getter{last: func() string { return key }, earlier: none}
 }
 
-// From returns a Getter that calls get.
-func From(get func(context.Context) (string, error)) *Getter {
-	return &Getter{get: get, running: make(chan struct{}, maxRunning), last: none, earlier: none}
+// From returns a Getter that calls get. hung bounds its calls that do not return.
+func From(hung *guard.Bound, get func(context.Context) (string, error)) *Getter {
+	return &Getter{get: get, hung: hung, running: make(chan struct{}, maxRunning), last: none, earlier: none}
 }
 
 func none() string { return "" }
@@ -42,7 +43,7 @@ func (g *Getter) Get(ctx context.Context) (string, error) {
 	if g.get == nil {
 		return g.last(), nil
 	}
-	key, err := guard.Call(ctx, func() (string, error) {
+	key, err := guard.CallWithin(ctx, g.hung, func() (string, error) {
 		select {
 		case g.running <- struct{}{}:
 			defer func() { <-g.running }()

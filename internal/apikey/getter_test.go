@@ -20,7 +20,7 @@ import (
 func TestGetterKnowsTheLastTwoKeys(t *testing.T) {
 	keys := []string{"made-up-key-1", "made-up-key-2", "made-up-key-3", "made-up-key-3"}
 	next := 0
-	g := apikey.From(func(context.Context) (string, error) { next++; return keys[next-1], nil })
+	g := apikey.From(new(guard.Bound), func(context.Context) (string, error) { next++; return keys[next-1], nil })
 	for _, want := range keys {
 		got, err := g.Get(t.Context())
 		require.NoError(t, err)
@@ -43,7 +43,7 @@ func TestGetterOfAFixedKey(t *testing.T) {
 // The key that comes with an error is a secret too.
 func TestGetterErrorHidesKeys(t *testing.T) {
 	fail := fmt.Errorf("apivideo: made-up-key is bad: %w", fs.ErrNotExist)
-	g := apikey.From(func(context.Context) (string, error) { return "made-up-key", fail })
+	g := apikey.From(new(guard.Bound), func(context.Context) (string, error) { return "made-up-key", fail })
 	_, err := g.Get(t.Context())
 	require.ErrorAs(t, err, new(*apikey.Error))
 	assert.EqualError(t, err, "apivideo: getting the API key: [redacted] is bad: file does not exist")
@@ -53,13 +53,13 @@ func TestGetterErrorHidesKeys(t *testing.T) {
 
 func TestGetterErrorIsTheProgramsOwn(t *testing.T) {
 	fail := errors.New("no vault")
-	_, err := apikey.From(func(context.Context) (string, error) { return "", fail }).Get(t.Context())
+	_, err := apikey.From(new(guard.Bound), func(context.Context) (string, error) { return "", fail }).Get(t.Context())
 	assert.ErrorIs(t, err, fail)
 }
 
 func TestGetterPanicStaysACrash(t *testing.T) {
 	first := true
-	g := apikey.From(func(context.Context) (string, error) {
+	g := apikey.From(new(guard.Bound), func(context.Context) (string, error) {
 		if first {
 			first = false
 			return "made-up-key", nil
@@ -79,7 +79,7 @@ func TestGetterHangingCallsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int32
 		released := make(chan struct{})
-		g := apikey.From(func(context.Context) (string, error) {
+		g := apikey.From(new(guard.Bound), func(context.Context) (string, error) {
 			calls.Add(1)
 			<-released
 			return "made-up-key", nil

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +40,8 @@ const example = "https://ws.api.video"
 func Parse(raw string) (Endpoint, error) {
 	u, err := url.Parse(raw)
 	switch {
+	case !strings.Contains(raw, "://"):
+		return Endpoint{}, fmt.Errorf("Config.BaseURL has no scheme; it should be like %s", example)
 	case err != nil:
 		return Endpoint{}, fmt.Errorf("Config.BaseURL is not a URL; it should be like %s", example)
 	case u.User != nil:
@@ -52,14 +55,14 @@ func Parse(raw string) (Endpoint, error) {
 	case !validPort(u):
 		return Endpoint{}, errors.New("Config.BaseURL has a port outside 1 to 65535; correct or remove it")
 	}
-	escaped := strings.TrimSuffix(path.Clean("/"+u.EscapedPath()), "/")
+	escaped := strings.TrimSuffix(path.Clean("/"+canonicalEscapes(u.EscapedPath())), "/")
 	decoded, err := url.PathUnescape(escaped)
 	if err != nil || strings.Contains(strings.ToLower(escaped), "%2f") || strings.TrimSuffix(path.Clean("/"+decoded), "/") != decoded {
 		return Endpoint{}, errors.New("Config.BaseURL has dots or slashes escaped in its path; write them plainly")
 	}
 	return Endpoint{
 		scheme: u.Scheme, host: canonicalHost(u.Hostname()), port: portOf(u),
-		path: decoded, escaped: canonicalEscapes(escaped), literal: u.Host,
+		path: decoded, escaped: escaped, literal: u.Host,
 	}, nil
 }
 
@@ -111,15 +114,26 @@ func canonicalHost(host string) string {
 	return lower(host)
 }
 
-// canonicalEscapes returns the path with its escapes in upper case.
+var needless = regexp.MustCompile(`^[A-Za-z0-9._~-]$`) // to escape
+var escape = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+
+// canonicalEscapes returns one spelling for each escaped path: without needless
+// escapes, and with the others in upper case. Segments that are dots stay: servers
+// differ in whether an escaped one counts.
 func canonicalEscapes(p string) string {
-	b := []byte(p)
-	for i := 0; i+2 < len(b); i++ {
-		if b[i] == '%' {
-			copy(b[i:], strings.ToUpper(p[i:i+3]))
+	segments := strings.Split(p, "/")
+	for i, segment := range segments {
+		plain := escape.ReplaceAllStringFunc(segment, func(e string) string {
+			if c, _ := url.PathUnescape(e); needless.MatchString(c) {
+				return c
+			}
+			return strings.ToUpper(e)
+		})
+		if plain != "." && plain != ".." {
+			segments[i] = plain
 		}
 	}
-	return string(b)
+	return strings.Join(segments, "/")
 }
 
 // String returns one spelling for each endpoint.
@@ -229,18 +243,4 @@ func below(p, base string) (rest string, ok bool) {
 	}
 	rest, ok = strings.CutPrefix(p, base)
 	return rest, ok && (rest == "" || rest[0] == '/')
-}
-
-// Confine returns a RoundTripper that removes the Location of responses, so that
-// http.Client follows no redirect: it would send the API key to another host.
-func Confine(base http.RoundTripper) http.RoundTripper { return confined{base} }
-
-type confined struct{ base http.RoundTripper }
-
-func (c confined) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := c.base.RoundTrip(req)
-	if resp != nil {
-		resp.Header.Del("Location")
-	}
-	return resp, err
 }

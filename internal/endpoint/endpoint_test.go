@@ -68,11 +68,14 @@ func resolve(p string) string {
 	return "/" + strings.Join(parts, "/")
 }
 
+// unescaped removes the needless escapes of urlParts.
+var unescaped = strings.NewReplacer("%76", "v", "%31", "1", "%61", "a")
+
 // within reports whether a server finds the path of u below base, and at none
 // of the auth operations. The server may decode the path or not.
 func within(u *url.URL, base string) bool {
 	literal, _ := url.PathUnescape(resolve(u.EscapedPath()))
-	for _, p := range []string{literal, resolve(u.EscapedPath()), resolve(u.Path)} {
+	for _, p := range []string{literal, unescaped.Replace(resolve(u.EscapedPath())), resolve(u.Path)} {
 		rest, ok := strings.CutPrefix(p, base)
 		if !ok || rest != "" && rest[0] != '/' || rest == "/auth/api-key" || rest == "/auth/refresh" {
 			return false
@@ -129,5 +132,36 @@ func TestEndpointHasPlainHost(t *testing.T) {
 		base, err := endpoint.Parse(raw)
 		require.NoError(t, err)
 		assert.Equal(t, want, base.HasPlainHost(), raw)
+	}
+}
+
+// Promise: Spellings of a BaseURL that mean the same are one: in the Store, and for the requests that are authorized.
+func TestEndpointHasOneSpelling(t *testing.T) {
+	for want, spellings := range map[string][]string{
+		"https://ws.api.video:443/v1":      {"/v1", "/v%31", "/%76%31", "/%56/../v1/"},
+		"https://ws.api.video:443/a~b.c-_": {"/a~b.c-_", "/a%7Eb%2ec%2D%5f", "/%61%7eb.c-_"},
+		"https://ws.api.video:443/%C3%A9":  {"/é", "/%c3%a9", "/%C3%a9"},
+		"https://ws.api.video:443/a%3Ab":   {"/a%3ab", "/a%3Ab"},
+	} {
+		for _, base := range spellings {
+			e, err := endpoint.Parse("https://ws.api.video" + base)
+			require.NoError(t, err)
+			assert.Equal(t, want, e.String())
+			for _, spelling := range spellings {
+				u, err := url.Parse("https://ws.api.video" + spelling + "/videos")
+				require.NoError(t, err)
+				assert.Empty(t, e.Excludes(&http.Request{URL: u}), "%s below %s", spelling, base)
+				u, err = url.Parse("https://ws.api.video" + spelling + "/%61uth/api%2dkey")
+				require.NoError(t, err)
+				assert.NotEmpty(t, e.Excludes(&http.Request{URL: u}), "an auth call")
+			}
+		}
+	}
+	e, err := endpoint.Parse("https://ws.api.video/v1")
+	require.NoError(t, err)
+	for _, path := range []string{"/v1/%2e%2e/videos", "/v%31/%2E./videos", "/x/%2e%2e/v1/videos", "/v%312/videos", "/v1%2f../x"} {
+		u, err := url.Parse("https://ws.api.video" + path)
+		require.NoError(t, err)
+		assert.NotEmpty(t, e.Excludes(&http.Request{URL: u}), path)
 	}
 }

@@ -1,20 +1,14 @@
-// Package grant reads the answer to an auth call, and describes it without
-// secrets.
+// Package grant decodes what the service issues.
 package grant
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
 
 const (
@@ -22,7 +16,9 @@ const (
 	defaultLifetime = time.Hour
 
 	maxToken = 16 << 10 // bytes of an access token; real ones have about 1,000
-	maxSize  = 1 << 20  // bytes of an answer; real ones have about 2,000
+
+	// MaxSize is how many bytes an answer may have. Real ones have about 2,000.
+	MaxSize = 1 << 20
 )
 
 // Grant is what the service issued.
@@ -33,24 +29,11 @@ type Grant struct {
 	Extra        map[string]any // the whole answer
 }
 
-// Read reads the body of an answer. It closes the body when ctx ends: some
-// bodies ignore the context. The body of a 101 has no end and is not read.
-func Read(ctx context.Context, resp *http.Response) ([]byte, error) {
-	if resp.StatusCode < http.StatusOK {
-		return nil, nil
-	}
-	ended := context.AfterFunc(ctx, func() {
-		guard.Go(func() (struct{}, error) { return struct{}{}, resp.Body.Close() })
-	})
-	defer ended()
-	return io.ReadAll(io.LimitReader(resp.Body, maxSize+1))
-}
-
 // Decode reads an AccessToken of the service. A lifetime of more than longest
 // counts as longest. The errors contain no part of data, which may have secrets.
 func Decode(data []byte, longest time.Duration) (g Grant, err error) {
-	if len(data) > maxSize {
-		return g, fmt.Errorf("it is longer than %d bytes", maxSize)
+	if len(data) > MaxSize {
+		return g, fmt.Errorf("it is longer than %d bytes", MaxSize)
 	}
 	if err := json.Unmarshal(data, &g.Extra); err != nil || g.Extra == nil {
 		return g, errors.New("it is not one JSON object")
@@ -68,9 +51,7 @@ func Decode(data []byte, longest time.Duration) (g Grant, err error) {
 	if kind != "" && !strings.EqualFold(kind, "bearer") {
 		return g, errors.New("its token_type is not Bearer")
 	}
-	if g.RefreshToken, err = text(g.Extra, "refresh_token"); err != nil {
-		return g, err
-	}
+	g.RefreshToken, _ = text(g.Extra, "refresh_token") // without one, the API key works
 	g.Lifetime, err = lifetime(g.Extra, longest)
 	return g, err
 }

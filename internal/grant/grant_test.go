@@ -1,8 +1,6 @@
 package grant_test
 
 import (
-	"math"
-	"net/http"
 	"testing"
 	"time"
 
@@ -30,31 +28,4 @@ func FuzzDecodeGrant(f *testing.F) {
 		assert.LessOrEqual(t, g.Lifetime, 24*time.Hour)
 		assert.Equal(t, g.AccessToken, g.Extra["access_token"])
 	})
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"": 0, "3": 3 * time.Second, " 0.5 ": 500 * time.Millisecond, "-1": 0, "NaN": 0, "soon": 0,
-		now.Add(time.Minute).Format(http.TimeFormat):  time.Minute,
-		now.Add(-time.Minute).Format(http.TimeFormat): 0,
-		"1e300": math.MaxInt64 / 2, "Inf": math.MaxInt64 / 2,
-	} {
-		for status, limited := range map[int]bool{429: true, 503: false} {
-			one := &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {value}}}
-			assert.InDelta(t, want, grant.RetryAfter(one, now), 1e9/2, "%q", value)
-			other := &http.Response{StatusCode: status, Header: http.Header{"X-Ratelimit-Retry-After": {value}}}
-			assert.Equal(t, limited && want > 0, grant.RetryAfter(other, now) > 0, "%q", value)
-		}
-	}
-}
-
-func TestText(t *testing.T) {
-	for body, want := range map[string]string{
-		"plain": "plain",
-		"<!doctype html><head><title>Bad &amp; <b>gone</b></title>": "Bad & gone",
-		"<html>no title": "",
-	} {
-		assert.Equal(t, want, grant.Text([]byte(body)))
-	}
 }

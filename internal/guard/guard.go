@@ -9,7 +9,8 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
-	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 // Crash is the error of code that panicked, or that ended its goroutine with
@@ -23,6 +24,21 @@ func (c *Crash) Error() string { return c.Text }
 
 // Mask returns a copy whose text went through redact.
 func (c *Crash) Mask(redact func(string) string) error { return &Crash{redact(c.Text), c.Stack} }
+
+// CrashIn returns the crash in the chain of err, or nil. An error with a method
+// Stack is one, too: that of code which contains its crashes itself.
+func CrashIn(err error) *Crash {
+	if crash, ok := errors.AsType[*Crash](err); ok {
+		return crash
+	}
+	if own, ok := errors.AsType[interface {
+		error
+		Stack() []byte
+	}](err); ok {
+		return &Crash{Text: err.Error(), Stack: own.Stack()}
+	}
+	return nil
+}
 
 // Result is what a function returned.
 type Result[T any] struct {
@@ -59,7 +75,7 @@ func crash(value any) *Crash {
 }
 
 // Call is like [Go], but waits for the result. If ctx ends first, it returns the
-// [Cause] of ctx; f may still be running.
+// [limit.Cause] of ctx; f may still be running.
 func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	results := Go(f)
 	select {
@@ -67,22 +83,12 @@ func Call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 		return r.Value, r.Err
 	case <-ctx.Done():
 		var zero T
-		return zero, Cause(ctx)
+		return zero, limit.Cause(ctx)
 	}
 }
 
-// Within receives from c. ok is false if that takes longer than d, or ctx ends.
-func Within[T any](ctx context.Context, d time.Duration, c <-chan T) (v T, ok bool) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case v = <-c:
-		return v, true
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return v, false
-}
+// ends bounds the contexts that do not say why they ended.
+var ends = Bound{Patient: true}
 
 // Context returns a context with the values of ctx. It ends with the cause of ctx
 // when ctx ends, or when stop is called. A child made by package context would
@@ -99,8 +105,17 @@ func Context(ctx context.Context) (own context.Context, stop func()) {
 	go func() {
 		select {
 		case <-done:
-			r := <-Go(why)
-			cancel(r.Err)
+			results, leave, ok := Start(&ends, why)
+			if !ok {
+				cancel(context.Canceled)
+				return
+			}
+			defer leave()
+			select {
+			case r := <-results:
+				cancel(r.Err)
+			case <-own.Done():
+			}
 		case <-own.Done():
 		}
 	}()

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unsafe"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/stretchr/testify/assert"
@@ -139,59 +138,4 @@ func TestNil(t *testing.T) {
 	for _, v := range []any{new(int), map[string]int{}, []int{}, func() {}, make(chan int), 0, "", struct{}{}} {
 		assert.False(t, guard.Nil(v), "%T", v)
 	}
-}
-
-func TestWithin(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		values := make(chan int, 1)
-		values <- 7
-		v, ok := guard.Within(t.Context(), time.Second, values)
-		assert.True(t, ok)
-		assert.Equal(t, 7, v)
-
-		start := time.Now()
-		_, ok = guard.Within(t.Context(), time.Second, values)
-		assert.False(t, ok)
-		assert.Equal(t, time.Second, time.Since(start))
-
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		defer cancel()
-		_, ok = guard.Within(ctx, time.Second, values)
-		assert.False(t, ok)
-		assert.Equal(t, time.Second+time.Millisecond, time.Since(start))
-	})
-}
-
-// slept is t with a monotonic reading that stood still for d.
-func slept(t time.Time, d time.Duration) time.Time {
-	*(*int64)(unsafe.Add(unsafe.Pointer(&t), 8)) -= int64(d)
-	return t
-}
-
-// Promise: The time since a request is that of the clock that saw more time pass.
-func TestElapsedByTheFasterClock(t *testing.T) {
-	then := time.Now()
-	assert.Equal(t, time.Second, guard.Elapsed(then, then.Add(time.Second)))
-	assert.Equal(t, 2*time.Hour, guard.Elapsed(then, slept(then.Add(2*time.Hour), 2*time.Hour)))
-	assert.Equal(t, time.Second, guard.Elapsed(then, slept(then.Add(-time.Hour), -time.Hour-time.Second)), "set back")
-}
-
-// Promise: A limit that ends more than 2 seconds late, by either clock, is known to be late.
-func TestLimitKnowsThatItIsLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, after := range []time.Duration{0, time.Second, 2 * time.Second, 2*time.Second + 1, time.Hour} {
-			ctx, cancel := guard.WithGrace(t.Context(), time.Second, time.Minute)
-			<-ctx.Done()
-			time.Sleep(after)
-			assert.Equal(t, "no answer within 1s", guard.Cause(ctx).Error())
-			assert.ErrorIs(t, guard.Cause(ctx), context.DeadlineExceeded)
-			overdue, ok := guard.Cause(ctx).(guard.Overdue)
-			assert.True(t, ok)
-			assert.Equal(t, after > 2*time.Second, overdue.Late, after)
-			cancel()
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		assert.Equal(t, context.Canceled, guard.Cause(ctx))
-	})
 }

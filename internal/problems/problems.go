@@ -27,7 +27,15 @@ const (
 	TooManyRequests        = "too-many-requests"
 	UnrecognizedURL        = "unrecognized-request-url"
 	NotFound               = "resource-not-found" // the exact spelling is not documented
-	MethodNotAllowed       = ""                   // no type is documented
+	MethodNotAllowed       = "method-not-allowed" // the exact spelling is not documented
+	AttributeRequired      = "attribute-required"
+	InvalidAttribute       = "invalid-attribute"
+	SourceAlreadyUploaded  = "video-source-already-uploaded"
+	NoFile                 = "uploaded-file-no-file"
+	MultipleFiles          = "uploaded-file-multiple-files"
+	InvalidExtension       = "uploaded-file-extension-invalid"
+	SummaryExists          = "summary-already-exists"
+	ServerError            = "server-error" // the exact spelling is not documented
 )
 
 // table has an identifier before the legacy one with the same title.
@@ -47,6 +55,14 @@ var table = [...]Problem{
 	{UnrecognizedURL, 404, "Unrecognized request URL."},
 	{NotFound, 404, "The requested resource was not found."},
 	{MethodNotAllowed, 405, "Method is not allowed for this route."},
+	{AttributeRequired, 400, "This attribute is required."},
+	{InvalidAttribute, 400, "An attribute is invalid."},
+	{SourceAlreadyUploaded, 400, "The source of the video is already uploaded."},
+	{NoFile, 400, "There is no uploaded file in the request."},
+	{MultipleFiles, 400, "There is more than one uploaded file in the request."},
+	{InvalidExtension, 400, "The extension of the file is not supported."},
+	{ServerError, 500, "Server error"},
+	{SummaryExists, 409, "A summary already exists or is being created on this video."},
 }
 
 // ByID returns the problem with this identifier. ok is false if there is none.
@@ -73,11 +89,7 @@ func ID(kind, title string) string {
 	return ""
 }
 
-// Type returns the URL that stands for the problem in an answer, or "" if none
-// is documented.
+// Type returns the URL that stands for the problem in an answer.
 func (p Problem) Type() string {
-	if p.ID == "" {
-		return ""
-	}
 	return "https://docs.api.video/reference/" + p.ID
 }

@@ -30,9 +30,9 @@ func TestIDOfAnAnswer(t *testing.T) {
 	}
 }
 
-func TestMethodNotAllowedHasNoType(t *testing.T) {
+func TestMethodNotAllowedHasType(t *testing.T) {
 	p, ok := problems.ByID(problems.MethodNotAllowed)
 	assert.True(t, ok)
 	assert.Equal(t, 405, p.Status)
-	assert.Empty(t, p.Type())
+	assert.Equal(t, "https://docs.api.video/reference/method-not-allowed", p.Type())
 }

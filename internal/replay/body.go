@@ -1,3 +1,4 @@
+// Package replay sends the body of a request again.
 package replay
 
 import (
@@ -6,9 +7,13 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
+
+// patience limits a call of a request's body.
+const patience = 1 * time.Second
 
 // hasBody reports whether the request has a body with bytes in it.
 func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
@@ -39,13 +44,18 @@ type Gate struct {
 
 // NewGate puts a gate before the body of a request that can be sent again. A base
 // gets each body of the attempt through it: package net/http calls GetBody too,
-// if a connection breaks. NewGate returns nil if there is no such body.
+// if a connection breaks. NewGate returns nil if there is no such body, or if its
+// copies share nothing.
 func NewGate(out *http.Request) *Gate {
-	if !hasBody(out) || out.GetBody == nil {
+	if !hasBody(out) || out.GetBody == nil || copiesShareNothing(out) {
 		return nil
 	}
 	g, getBody := &Gate{}, out.GetBody
-	out.Body = gated{out.Body, g}
+	if own := inMemory(out.Body); own != nil {
+		out.Body = own
+	} else {
+		out.Body = gated{out.Body, g}
+	}
 	out.GetBody = func() (io.ReadCloser, error) {
 		if !g.enter() {
 			return nil, errShut
@@ -106,6 +116,6 @@ func (g *Gate) Shut(ctx context.Context) bool {
 		close(g.idle)
 	}
 	g.mu.Unlock()
-	_, ok := guard.Within(ctx, patience, g.idle)
+	_, ok := limit.Within(ctx, patience, g.idle)
 	return ok
 }

@@ -5,48 +5,16 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/replay"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// A body of the limit is read whole; of a longer one, the caller reads the rest.
-func TestTakeBodyLimit(t *testing.T) {
-	for _, size := range []int{0, replay.MaxRefusal, replay.MaxRefusal + 1, replay.MaxRefusal + 1<<20} {
-		for _, length := range []int{size, -1} {
-			content := bytes.Repeat([]byte("x"), size)
-			resp := &http.Response{ContentLength: int64(length), Body: io.NopCloser(bytes.NewReader(content))}
-			read, whole, crash := replay.TakeBody(t.Context(), resp)
-			assert.Nil(t, crash)
-			if size <= replay.MaxRefusal {
-				assert.True(t, whole)
-				assert.Len(t, read, size)
-			} else {
-				assert.Equal(t, length == replay.MaxRefusal+1, whole)
-				assert.Greater(t, len(read), replay.MaxRefusal)
-				assert.LessOrEqual(t, len(read), replay.MaxRefusal+4<<10)
-			}
-			rest, err := io.ReadAll(resp.Body)
-			require.NoError(t, err)
-			assert.Len(t, rest, size, "the caller gets the whole body")
-			assert.NoError(t, resp.Body.Close())
-		}
-	}
-}
-
-func TestTakeBodyOfNoBody(t *testing.T) {
-	read, whole, crash := replay.TakeBody(t.Context(), &http.Response{})
-	assert.Empty(t, read)
-	assert.True(t, whole)
-	assert.Nil(t, crash)
-}
-
-// pipe is a body whose Read returns what is sent.
 type pipe chan string
 
 func (p pipe) Read(b []byte) (int, error) {
@@ -58,52 +26,6 @@ func (p pipe) Read(b []byte) (int, error) {
 }
 
 func (p pipe) Close() error { return nil }
-
-func TestTakeBodyHandsOverALateOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := make(pipe)
-		resp := &http.Response{ContentLength: -1, Body: p}
-		go func() { p <- "early " }()
-		start := time.Now()
-		read, whole, _ := replay.TakeBody(t.Context(), resp)
-		assert.Equal(t, time.Second, time.Since(start))
-		assert.Equal(t, "early ", string(read))
-		assert.False(t, whole)
-		go func() { p <- "late "; p <- "last"; close(p) }()
-		all, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
-		assert.Equal(t, "early late last", string(all))
-	})
-}
-
-// closings counts calls of Close.
-type closings struct {
-	io.Reader
-	n int
-}
-
-func (c *closings) Close() error { c.n++; return nil }
-
-func TestTakeBodyClosesItOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := make(pipe)
-		body := &closings{Reader: p}
-		resp := &http.Response{ContentLength: -1, Body: body}
-		_, whole, _ := replay.TakeBody(t.Context(), resp)
-		assert.False(t, whole)
-		assert.NoError(t, resp.Body.Close())
-		close(p) // the read in the background ends
-		synctest.Wait()
-		assert.Equal(t, 1, body.n)
-
-		body = &closings{Reader: strings.NewReader("x")}
-		resp = &http.Response{ContentLength: 1, Body: body}
-		_, whole, _ = replay.TakeBody(t.Context(), resp)
-		assert.True(t, whole)
-		assert.NoError(t, resp.Body.Close())
-		assert.Equal(t, 1, body.n)
-	})
-}
 
 func TestGateIsShutAfterTheLastRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -155,4 +77,52 @@ func TestRenewNeedsABody(t *testing.T) {
 	}
 	assert.False(t, replay.Possible(&http.Request{Body: make(pipe)}))
 	assert.True(t, replay.Renew(out, &http.Request{}))
+}
+
+// Promise: A request with a body in memory reaches the base as it came.
+func TestGateNotBeforeMemory(t *testing.T) {
+	for _, content := range []io.Reader{strings.NewReader("x"), bytes.NewReader([]byte("x")), bytes.NewBufferString("x")} {
+		out, err := http.NewRequest("POST", "http://localhost", content)
+		require.NoError(t, err)
+		body := out.Body
+		assert.Nil(t, replay.NewGate(out))
+		assert.Equal(t, body, out.Body)
+		assert.Zero(t, testing.AllocsPerRun(10, func() { replay.NewGate(out) }))
+	}
+}
+
+// A GetBody of the program may rewind the reader of the first attempt.
+func TestGateSharesNoPosition(t *testing.T) {
+	for _, content := range []interface {
+		io.Reader
+		io.Seeker
+	}{strings.NewReader("the whole"), bytes.NewReader([]byte("the whole"))} {
+		_, err := content.Seek(4, io.SeekStart)
+		require.NoError(t, err)
+		out := &http.Request{
+			Body:    io.NopCloser(io.NopCloser(content)),
+			GetBody: func() (io.ReadCloser, error) { return io.NopCloser(content), nil },
+		}
+		gate := replay.NewGate(out)
+		assert.Equal(t, reflect.TypeOf(io.NopCloser(content)), reflect.TypeOf(out.Body), "net/http knows it")
+		late, err := out.GetBody()
+		require.NoError(t, err)
+		require.True(t, gate.Shut(t.Context()))
+		first, err := io.ReadAll(out.Body)
+		require.NoError(t, err)
+		assert.Equal(t, "whole", string(first))
+		_, err = late.Read(make([]byte, 1))
+		assert.Error(t, err)
+		left, err := io.ReadAll(content)
+		require.NoError(t, err)
+		assert.Equal(t, "whole", string(left), "nothing was taken")
+	}
+	out := &http.Request{Body: io.NopCloser(bytes.NewBufferString("x")), GetBody: func() (io.ReadCloser, error) { return nil, nil }}
+	body := out.Body
+	assert.NotNil(t, replay.NewGate(out))
+	assert.Equal(t, body, out.Body)
+	out.Body = io.NopCloser(io.MultiReader())
+	body = out.Body
+	replay.NewGate(out)
+	assert.NotEqual(t, body, out.Body, "nobody knows what it reads")
 }

@@ -13,17 +13,18 @@ import (
 	"weak"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 	"github.com/apivideo/api.video-go-oauth2/internal/journal"
 )
 
 // Cache keeps the current token and has it renewed. It is safe for concurrent
 // use.
 type Cache struct {
-	values     context.Context // the values of the construction context
-	ended      <-chan struct{} // closed when that context ends; background renewal then stops
-	issuer     Issuer
-	store      Store         // nil: the token stays in this process
-	storeCalls chan struct{} // has an element for each call of the Store that runs; nil without a Store
+	values context.Context // the values of the construction context
+	ended  <-chan struct{} // closed when that context ends; background renewal then stops
+	issuer Issuer
+	store  Store       // nil: the token stays in this process
+	hung   guard.Bound // of calls of the Store that do not return
 
 	waits atomic.Uint64 // callers that waited for a flight
 
@@ -39,7 +40,7 @@ type Cache struct {
 // something is due.
 type offer struct {
 	token *Token
-	until moment
+	until limit.Moment
 }
 
 // New returns a Cache. Calls of the Issuer and the Store get the values of ctx.
@@ -47,9 +48,6 @@ type offer struct {
 // stays in this process. A nil Journal logs nothing.
 func New(ctx context.Context, i Issuer, s Store, j *journal.Journal) *Cache {
 	c := &Cache{values: context.WithoutCancel(ctx), ended: ctx.Done(), issuer: i, store: s}
-	if s != nil {
-		c.storeCalls = make(chan struct{}, maxStoreCalls)
-	}
 	state := c.lock()
 	defer c.unlock(state)
 	state.cache, state.log.journal = c, j
@@ -101,7 +99,7 @@ func (c *Cache) hasEnded() bool {
 func (c *Cache) Get(ctx context.Context) (*Token, time.Time, error) {
 	now := time.Now()
 	// The fast path for nearly every request: no lock, no allocation.
-	if o := c.ready.Load(); o != nil && !o.until.passed(now) {
+	if o := c.ready.Load(); o != nil && !o.until.Passed(now) {
 		o.token.handOut()
 		return o.token, now, nil
 	}

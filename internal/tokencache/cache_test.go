@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 	"github.com/apivideo/api.video-go-oauth2/internal/seal"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -34,40 +35,16 @@ func hour() *Token {
 	return NewToken(Grant{AccessToken: "made-up", Lifetime: time.Hour}, time.Now())
 }
 
-// The clocks of a test cannot be stopped or set, so this sets the two readings
-// of a moment instead.
-//
-// Promise: A time has passed if either the monotonic or the wall clock says so.
-func TestMomentPassedByEitherClock(t *testing.T) {
-	now := time.Now()
-	before, after := now.Add(-time.Hour), now.Add(time.Hour)
-	for _, test := range []struct {
-		name            string
-		monotonic, wall time.Time
-		passed          bool
-	}{
-		{"neither", after, after, false},
-		{"the wall clock went on while the machine slept", after, before, true},
-		{"the wall clock was set back", before, after, true},
-		{"both", before, before, true},
-		{"just now", now, now, true},
-	} {
-		m := moment{test.monotonic, test.wall.UnixNano()}
-		assert.Equal(t, test.passed, m.passed(now), test.name)
-		assert.Equal(t, test.passed, m.remaining(now) <= 0, test.name)
-	}
-}
-
 // Promise: The current token ends by either clock, whether the caller takes the lock or not.
 func TestTokenUsableByEitherClock(t *testing.T) {
 	now := time.Now()
 	tok := hour()
 	s := &state{cur: tok, now: now}
 	assert.Same(t, tok, s.current())
-	tok.usableUntil.wall = now.UnixNano()
+	tok.usableUntil.Wall = now.UnixNano()
 	assert.Nil(t, s.current(), "the wall clock went on while the machine slept")
-	tok.usableUntil = momentOf(tok.Expiry)
-	tok.usableUntil.t = now
+	tok.usableUntil = limit.MomentOf(tok.Expiry)
+	tok.usableUntil.T = now
 	assert.Nil(t, s.current(), "the wall clock was set back")
 }
 
@@ -84,9 +61,9 @@ func with(t *testing.T, i Issuer, tok *Token) *Cache {
 //
 // Promise: The current token ends by either clock, whether the caller takes the lock or not.
 func TestGetChecksBothClocks(t *testing.T) {
-	for name, over := range map[string]func(now, later time.Time) moment{
-		"the wall clock went on while the machine slept": func(now, later time.Time) moment { return moment{later, now.UnixNano()} },
-		"the wall clock was set back":                    func(now, later time.Time) moment { return moment{now, later.UnixNano()} },
+	for name, over := range map[string]func(now, later time.Time) limit.Moment{
+		"the wall clock went on while the machine slept": func(now, later time.Time) limit.Moment { return limit.Moment{T: later, Wall: now.UnixNano()} },
+		"the wall clock was set back":                    func(now, later time.Time) limit.Moment { return limit.Moment{T: now, Wall: later.UnixNano()} },
 	} {
 		tok := hour()
 		c := with(t, &fails{}, tok)
@@ -105,12 +82,12 @@ func TestFailureEndsByEitherClock(t *testing.T) {
 	now := time.Now()
 	later := now.Add(time.Hour)
 	for _, test := range []struct {
-		until  moment
+		until  limit.Moment
 		blocks bool
 	}{
-		{momentOf(later), true},
-		{moment{later, now.UnixNano()}, false}, // the monotonic clock stood still
-		{moment{now, later.UnixNano()}, false}, // the wall clock was set back
+		{limit.MomentOf(later), true},
+		{limit.Moment{T: later, Wall: now.UnixNano()}, false}, // the monotonic clock stood still
+		{limit.Moment{T: now, Wall: later.UnixNano()}, false}, // the wall clock was set back
 	} {
 		m := memory{failure: failure{err: errIssue}, until: test.until}
 		assert.Equal(t, test.blocks, m.block(now))
@@ -131,11 +108,11 @@ func TestGetNeedsNoLockAfterFailedRenewal(t *testing.T) {
 			require.Error(t, err)
 			assert.Same(t, tok, c.ready.Load().token)
 		}
-		time.Sleep(time.Until(tok.renewAt.t) + time.Minute) // in an outage
+		time.Sleep(time.Until(tok.renewAt.T) + time.Minute) // in an outage
 		synctest.Wait()
 		o := c.ready.Load()
 		require.NotNil(t, o)
-		assert.False(t, o.until.passed(time.Now()), "nothing is due before the next attempt")
+		assert.False(t, o.until.Passed(time.Now()), "nothing is due before the next attempt")
 		c.Invalidate("made-up")
 		assert.Nil(t, c.ready.Load())
 	})
@@ -273,7 +250,7 @@ func BenchmarkGet(b *testing.B) {
 			return t
 		},
 		"limit": func() *Token {
-			if o := c.ready.Load(); time.Now().Before(o.until.t) {
+			if o := c.ready.Load(); time.Now().Before(o.until.T) {
 				return o.token
 			}
 			return nil

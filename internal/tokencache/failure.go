@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 const (
@@ -48,8 +50,8 @@ type failure struct {
 // memory is what is remembered of the failures with one API key.
 type memory struct {
 	failure
-	until moment  // no flight with this key starts earlier
-	phase float64 // random, for the waits after the failures; 0 before the first
+	until limit.Moment // no flight with this key starts earlier
+	phase float64      // random, for the waits after the failures; 0 before the first
 }
 
 // failures is the memory of failed flights since the last success.
@@ -62,7 +64,7 @@ type failures struct {
 
 // block reports whether callers get the error instead of a new flight.
 func (m *memory) block(now time.Time) bool {
-	return m.err != nil && !m.postponed && !m.until.passed(now)
+	return m.err != nil && !m.postponed && !m.until.Passed(now)
 }
 
 // current returns the failure that blocks, or nil.
@@ -75,7 +77,7 @@ func (m *memory) current(now time.Time) *failure {
 }
 
 // forget makes the next flight like one without failures before it, from now on.
-func (m *memory) forget(now time.Time) { *m = memory{until: momentOf(now)} }
+func (m *memory) forget(now time.Time) { *m = memory{until: limit.MomentOf(now)} }
 
 // change replaces the memory of one API key by that of another.
 func (f *failures) change(from, to string, now time.Time) {
@@ -93,7 +95,7 @@ func (f *failures) change(from, to string, now time.Time) {
 	case len(f.others) < maxKeys:
 		f.forget(now)
 	default:
-		f.until = momentOf(now)
+		f.until = limit.MomentOf(now)
 	}
 }
 
@@ -147,7 +149,7 @@ func (s *state) remember(f *failure, start time.Time) {
 	if r.since.IsZero() {
 		r.since = start
 	}
-	r.failure, r.until = *f, momentOf(s.now.Add(s.waitFor(f)))
+	r.failure, r.until = *f, limit.MomentOf(s.now.Add(s.waitFor(f)))
 	r.last = f.err
 }
 
@@ -166,7 +168,7 @@ func (s *state) waitFor(f *failure) time.Duration {
 // usable token.
 func (s *state) shortened(wait time.Duration) time.Duration {
 	if t := s.current(); t != nil {
-		return max(min(wait, t.usableUntil.remaining(s.now)/4), shortestWait)
+		return max(min(wait, t.usableUntil.Remaining(s.now)/4), shortestWait)
 	}
 	return wait
 }

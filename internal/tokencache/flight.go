@@ -3,6 +3,8 @@ package tokencache
 import (
 	"context"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 // flight is one renewal. All its waiters get its outcome.
@@ -46,7 +48,7 @@ type progress struct {
 	trial   trial // of the new token
 
 	hold      chan struct{} // closed when requests no longer wait for the flight; nil if they need not
-	holdTimer *time.Timer
+	holdTimer *time.Timer   // of the hold; not nil if there was one
 }
 
 // join returns the running flight, or starts one, for a caller to wait for. The
@@ -146,7 +148,7 @@ func (s *state) abandon(f *flight) {
 func (s *state) land(f *flight, o outcome) {
 	p, before := s.progress, s.failures
 	s.endHold()
-	s.flight, s.progress, s.timerAt = nil, nil, moment{}
+	s.flight, s.progress, s.timerAt = nil, nil, limit.Moment{}
 	switch {
 	case o.token != nil:
 		s.publish(o.token)

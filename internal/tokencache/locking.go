@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 const (
@@ -47,20 +48,18 @@ func (c *Cache) renewShared(f *flight, seen content) (outcome, error) {
 	u := &update{began: make(chan struct{}), ended: make(chan struct{})}
 	// Read now: it may change before a slow Store calls.
 	name := f.account.Name
-	u.returned = callStore(c, func() (struct{}, error) {
-		err := c.store.Update(ctx, name, func(_ context.Context, old []byte) ([]byte, error) {
+	updating, leave := callStore(c, "updating", func() (struct{}, error) {
+		return struct{}{}, c.store.Update(ctx, name, func(_ context.Context, old []byte) ([]byte, error) {
 			return c.underLock(f, u, seen, bytes.Clone(old))
 		})
-		if err != nil {
-			err = &storeError{"updating", err.Error(), nil}
-		}
-		return struct{}{}, err
 	})
+	defer leave()
+	u.returned = updating
 	if o, err, decided := c.awaitLock(ctx, f, u, seen); decided {
 		return o, err
 	}
 	<-u.ended // the auth calls have limits
-	ctx, stop := guard.WithPatience(f.ctx, storeTime)
+	ctx, stop := limit.WithPatience(f.ctx, storeTime)
 	defer stop()
 	select {
 	case r := <-u.returned:
@@ -77,7 +76,7 @@ func (c *Cache) stored(f *flight, err error) {
 		switch {
 		case f.ctx.Err() != nil: // an aborted flight stores nothing
 		case err != nil:
-			s.storeFails(storeErrorOf("writing to", err))
+			s.storeFails(storeErrorOf("writing to", err), nowPrivate)
 		default:
 			s.storeWorks()
 		}
@@ -123,7 +122,7 @@ func (c *Cache) underLock(f *flight, u *update, seen content, old []byte) ([]byt
 // may renew the token. decided is true if o and err are the result of renewShared:
 // the Store has it, or the lock cannot be acquired.
 func (c *Cache) awaitLock(ctx context.Context, f *flight, u *update, seen content) (o outcome, err error, decided bool) {
-	patient, cancel := guard.WithPatience(ctx, jittered(lockTime, jitter))
+	patient, cancel := limit.WithPatience(ctx, jittered(lockTime, jitter))
 	defer cancel()
 	again := time.NewTicker(lookInterval)
 	defer again.Stop()

@@ -2,6 +2,7 @@ package tokencache
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"time"
@@ -74,14 +75,14 @@ func (s *state) logFlight(f *flight, waiters int, before failures) {
 		}
 		s.log.failure = time.Time{}
 		s.logLine(level, MessageToken, append(attrs, slog.String("op", op), slog.String("from", from),
-			slog.Time("expiry", t.Expiry), slog.Time("usable_until", t.usableUntil.t))...)
+			slog.Time("expiry", t.Expiry), slog.Time("usable_until", t.usableUntil.T))...)
 	case failure != nil:
 		from, op := "service", failure.why.Op
 		if failure.other {
 			from, op = "store", ""
 		}
 		s.logLine(s.levelOf(failure), MessageFailure, append(attrs, slog.String("op", op), slog.String("from", from),
-			slog.Any("error", failure.err), slog.String("next_attempt_in", rounded(s.failures.until.remaining(s.now))))...)
+			slog.Any("error", failure.err), slog.String("next_attempt_in", rounded(s.failures.until.Remaining(s.now))))...)
 		s.logCrash(failure.why.Crash)
 	}
 }
@@ -136,13 +137,21 @@ func (s *state) keyFails(err error, why Explanation) {
 	s.logCrash(why.Crash)
 }
 
-// storeFails counts a failure of the Store. It logs the first one, and the next
-// only after the Store has worked again.
-func (s *state) storeFails(err error) {
+// What happens while the Store fails, for the log.
+const (
+	nowAlone   = "this process makes its own auth calls, requests are served"
+	nowLater   = "the renewal is tried again before the token expires"
+	nowPrivate = "other processes do not see the new token, requests are served"
+)
+
+// storeFails counts a failure of the Store. It logs the first one, with what happens
+// now, and the next only after the Store has worked again.
+func (s *state) storeFails(err error, now string) {
 	s.counters.storeFailures++
 	if !s.log.store {
 		s.log.store = true
-		s.logLine(slog.LevelWarn, MessageStoreFails, slog.Any("error", err))
+		s.logLine(slog.LevelWarn, MessageStoreFails, slog.Any("error", err),
+			slog.String("store", fmt.Sprintf("%T", s.cache.store)), slog.String("now", now))
 	}
 	crash, _ := errors.AsType[*guard.Crash](err)
 	s.logCrash(crash)

@@ -1,12 +1,13 @@
 package tokencache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 const (
@@ -31,8 +32,8 @@ type refusals struct {
 	at    time.Time // the first to the current token since the API accepted it; zero if there was none
 	last  time.Time // the latest, to any token
 
-	unhelpful int    // renewals because of a 401 that did not help, in a row
-	until     moment // no renewal because of a 401 starts earlier
+	unhelpful int          // renewals because of a 401 that did not help, in a row
+	until     limit.Moment // no renewal because of a 401 starts earlier
 }
 
 // refused reports whether the API refused the current token and has not accepted
@@ -42,7 +43,7 @@ func (s *state) refused() bool { return !s.refusals.at.IsZero() }
 // paused reports whether a 401 must not start a renewal now. Without a usable
 // token, any request starts one.
 func (s *state) paused() bool {
-	return s.flight == nil && s.current() != nil && !s.refusals.until.passed(s.now)
+	return s.flight == nil && s.current() != nil && !s.refusals.until.Passed(s.now)
 }
 
 // holding reports whether requests wait for the replacement of the current token.
@@ -55,8 +56,8 @@ func (c *Cache) Refuse(t *Token, at time.Time) {
 
 func (s *state) refuse(t *Token, at time.Time) {
 	r := &s.refusals
-	if guard.Elapsed(r.last, at) >= quietTime {
-		r.unhelpful, r.until, t.trial = 0, moment{}, noTrial
+	if limit.Elapsed(r.last, at) >= quietTime {
+		r.unhelpful, r.until, t.trial = 0, limit.Moment{}, noTrial
 	}
 	r.last = at
 	if t.trial != noTrial {
@@ -67,7 +68,7 @@ func (s *state) refuse(t *Token, at time.Time) {
 		return
 	}
 	s.counters.refusals++
-	if s.retired.has(t.id) {
+	if s.retired.has(t) {
 		return
 	}
 	if r.at.IsZero() {
@@ -87,7 +88,7 @@ func (s *state) refuse(t *Token, at time.Time) {
 func (r *refusals) pause(now time.Time) {
 	r.unhelpful++
 	if n := r.unhelpful - freeRenewals; n >= 0 {
-		r.until = momentOf(now.Add(min(firstPause<<min(n, 8), longestPause)))
+		r.until = limit.MomentOf(now.Add(min(firstPause<<min(n, 8), longestPause)))
 	}
 }
 
@@ -109,7 +110,7 @@ func (c *Cache) Accept(t *Token, sent time.Time, replayed bool) {
 func (s *state) accept(t *Token, sent time.Time, replayed bool) {
 	r := &s.refusals
 	if replayed {
-		r.unhelpful, r.until = 0, moment{}
+		r.unhelpful, r.until = 0, limit.Moment{}
 	}
 	if replayed || t.trial == anyTrial {
 		t.trial = noTrial
@@ -171,14 +172,12 @@ func (s *state) replaceBehind(refused *Token) {
 func (s *state) replaceBy(f *flight, refused *Token, since time.Time) {
 	p, own := s.of(f), refused.same(s.cur)
 	p.trial = replayTrial
-	if p.refused == nil || own || !since.IsZero() {
-		p.refused = refused
-	}
+	p.refused = cmp.Or(p.refused, refused)
 	if since.After(p.since) {
 		p.since = since
 	}
 	rest := holdTime - s.now.Sub(s.refusals.at)
-	if !own || !s.refused() || rest <= 0 || s.failures.last != nil || s.refusals.unhelpful >= freeRenewals || p.wasHeld() {
+	if !own || !s.refused() || rest <= 0 || s.failures.last != nil || s.refusals.unhelpful >= freeRenewals || p.holdTimer != nil {
 		return
 	}
 	p.hold = make(chan struct{})
@@ -188,9 +187,6 @@ func (s *state) replaceBy(f *flight, refused *Token, since time.Time) {
 		}
 	})
 }
-
-// wasHeld reports whether requests have waited for the flight.
-func (p *progress) wasHeld() bool { return p.holdTimer != nil }
 
 // endHold lets the requests that wait use the current token.
 func (s *state) endHold() {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 const (
@@ -65,9 +66,9 @@ func (c *Cache) obtainFor(f *flight) outcome {
 // account, if there is one.
 func (c *Cache) identify(f *flight) error {
 	c.tell(f, "the API key")
-	limit, cancel := guard.WithGrace(f.ctx, accountTime, grace)
+	ctx, cancel := limit.WithGrace(f.ctx, accountTime, grace)
 	defer cancel()
-	a, err := guard.Call(limit, func() (*Account, error) { return c.issuer.Account(f.ctx) })
+	a, err := guard.Call(ctx, func() (*Account, error) { return c.issuer.Account(f.ctx) })
 	if err == nil && (a == nil || c.store != nil && a.Box == nil) {
 		err = errNoAccount
 	}
@@ -116,13 +117,13 @@ func (c *Cache) issue(f *flight, stored *Token) (*Token, error) {
 	start := time.Now()
 	defer func() { f.issuing += time.Since(start) }()
 	rest := issueTime - f.issuing
-	ctx, cancel := guard.WithLimit(f.ctx, rest)
+	ctx, cancel := limit.With(f.ctx, rest)
 	defer cancel()
-	limit, stop := guard.WithGrace(f.ctx, rest, grace)
+	late, stop := limit.WithGrace(f.ctx, rest, grace)
 	defer stop()
 	r, reason := c.request(f, stored)
-	t, err := guard.Call(limit, func() (*Token, error) { return c.issuer.Issue(ctx, r) })
-	switch overdue, ok := err.(guard.Overdue); {
+	t, err := guard.Call(late, func() (*Token, error) { return c.issuer.Issue(ctx, r) })
+	switch overdue, ok := err.(limit.Overdue); {
 	case ok:
 		return nil, fmt.Errorf("apivideo: getting an access token: %w", overdue)
 	case err != nil:

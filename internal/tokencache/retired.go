@@ -4,10 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"time"
 )
 
-// maxTokens is how many retired tokens are remembered. A Store is late by one or
-// two.
+// maxTokens is how many retired tokens are remembered, in case a Store still has
+// one.
 const maxTokens = 16
 
 // fingerprint identifies an access token in a Store and in memory. It cannot be
@@ -19,19 +20,27 @@ func fingerprintOf(accessToken string) fingerprint {
 	return fingerprint(hex.EncodeToString(sum[:8]))
 }
 
-// tokenSet is a set of access tokens. It keeps the latest maxTokens.
-type tokenSet []fingerprint
+// tokenSet is a set of access tokens. It forgets first those that expire first.
+type tokenSet []retired
 
-func (s tokenSet) has(id fingerprint) bool { return slices.Contains(s, id) }
+type retired struct {
+	id     fingerprint
+	expiry time.Time
+}
 
-func (s *tokenSet) add(id fingerprint) {
-	s.remove(id)
-	*s = append(*s, id)
+func (s tokenSet) has(t *Token) bool {
+	return slices.ContainsFunc(s, func(r retired) bool { return r.id == t.id })
+}
+
+func (s *tokenSet) add(t *Token) {
+	s.remove(t)
+	*s = append(*s, retired{t.id, t.Expiry})
 	if len(*s) > maxTokens {
-		*s = slices.Delete(*s, 0, 1)
+		first := slices.MinFunc(*s, func(a, b retired) int { return a.expiry.Compare(b.expiry) })
+		*s = slices.DeleteFunc(*s, func(r retired) bool { return r.id == first.id })
 	}
 }
 
-func (s *tokenSet) remove(id fingerprint) {
-	*s = slices.DeleteFunc(*s, func(other fingerprint) bool { return other == id })
+func (s *tokenSet) remove(t *Token) {
+	*s = slices.DeleteFunc(*s, func(r retired) bool { return r.id == t.id })
 }

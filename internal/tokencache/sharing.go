@@ -3,60 +3,56 @@ package tokencache
 import (
 	"bytes"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 const (
 	storeTime = 1 * time.Second // for reading from the Store, and for writing to it
 	lastPart  = 8               // in the last eighth of the renewal window, the Store is not needed
-	// maxStoreCalls is how many calls of the Store may run at a time. More run only
-	// if they do not return in time.
-	maxStoreCalls = 8
 )
 
 // storeError is a failure of the Store. It says nothing about the service.
 type storeError struct {
 	doing string
 	text  string // of a foreign error, whose methods may not be called again
-	cause error  // a *guard.Crash or a guard.Overdue; nil otherwise
+	cause error  // a *guard.Crash or a limit.Overdue; nil otherwise
 }
 
 func (e *storeError) Error() string { return "apivideo: " + e.doing + " the store: " + e.text }
 
 func (e *storeError) Unwrap() error { return e.cause }
 
-// storeErrorOf makes a *storeError of an error of guard.Call.
+// storeErrorOf makes a *storeError of an error. The methods of a foreign one may
+// crash: callStore calls it first.
 func storeErrorOf(doing string, err error) error {
 	if _, ok := err.(*storeError); ok || err == nil {
 		return err
 	}
 	e := &storeError{doing: doing, text: err.Error()}
-	switch err.(type) {
-	case *guard.Crash, guard.Overdue:
-		e.cause = err
+	if crash := guard.CrashIn(err); crash != nil {
+		e.cause = crash
+	} else if o, ok := err.(limit.Overdue); ok {
+		e.cause = o
 	}
 	return e
 }
 
-var errStoreHangs = errors.New("earlier calls have not returned")
-
-// callStore starts a call of the Store. It fails at once if too many calls have
-// not returned.
-func callStore[T any](c *Cache, f func() (T, error)) <-chan guard.Result[T] {
-	select {
-	case c.storeCalls <- struct{}{}:
-		return guard.Go(func() (T, error) {
-			defer func() { <-c.storeCalls }()
-			return f()
-		})
-	default:
+// callStore starts a call of the Store. leave must be called when nobody waits for
+// it any more. The call fails at once if too many hang.
+func callStore[T any](c *Cache, doing string, f func() (T, error)) (results <-chan guard.Result[T], leave func()) {
+	results, leave, ok := guard.Start(&c.hung, func() (T, error) {
+		v, err := f()
+		return v, storeErrorOf(doing, err)
+	})
+	if !ok {
 		full := make(chan guard.Result[T], 1)
-		full <- guard.Result[T]{Err: errStoreHangs}
-		return full
+		full <- guard.Result[T]{Err: guard.ErrFull}
+		return full, func() {}
 	}
+	return results, leave
 }
 
 // obtainShared gets the token of a flight. If another process has stored a new
@@ -108,11 +104,12 @@ func (c *Cache) settled(f *flight, now, seen content) (o outcome, settled bool) 
 // current token is not yet in the last part of the renewal window.
 func (c *Cache) postponed(f *flight, err error) (p *failure) {
 	c.do(func(s *state) {
-		s.storeFails(err)
 		t := s.current()
-		if s.of(f).waiters > 0 || t == nil || t.usableUntil.remaining(s.now) <= t.usableUntil.t.Sub(t.renewAt.t)/lastPart {
+		if s.of(f).waiters > 0 || t == nil || t.usableUntil.Remaining(s.now) <= t.usableUntil.T.Sub(t.renewAt.T)/lastPart {
+			s.storeFails(err, nowAlone)
 			return
 		}
+		s.storeFails(err, nowLater)
 		p = s.fail(err, Explanation{Temporary: true})
 		p.postponed = true
 	})
@@ -122,19 +119,20 @@ func (c *Cache) postponed(f *flight, err error) (p *failure) {
 // look reads the Store. It returns after storeTime even if the Store ignores its
 // context.
 func (c *Cache) look(f *flight) (content, error) {
-	ctx, cancel := guard.WithPatience(f.ctx, storeTime)
+	ctx, cancel := limit.WithPatience(f.ctx, storeTime)
 	defer cancel()
 	a := f.account // which may change before a slow Load returns
-	reading := callStore(c, func() (content, error) {
+	reading, leave := callStore(c, "reading", func() (content, error) {
 		sealed, err := c.store.Load(ctx, a.Name)
 		if err != nil && ctx.Err() != nil {
 			err = context.Cause(ctx) // it says more than the Store's error
 		}
 		if err != nil {
-			return content{}, storeErrorOf("reading", err)
+			return content{}, err
 		}
 		return c.open(a, bytes.Clone(sealed), time.Now()), nil
 	})
+	defer leave()
 	select {
 	case r := <-reading:
 		return r.Value, storeErrorOf("reading", r.Err)
@@ -178,7 +176,7 @@ func (s *state) blocks(f *flight, p, seen *failure) bool {
 func (s *state) adoptable(f *flight, t, seen *Token) bool {
 	p := s.of(f)
 	switch {
-	case t == nil || t.usableUntil.passed(s.now) || s.retired.has(t.id):
+	case t == nil || t.usableUntil.Passed(s.now) || s.retired.has(t):
 		return false
 	case p.forced && (t.Issued.Before(f.start) || t.Issued.After(s.now) || t.same(seen)):
 		return false
@@ -186,7 +184,7 @@ func (s *state) adoptable(f *flight, t, seen *Token) bool {
 		return false // it may have been revoked together with the refused one
 	case t.same(s.cur) && t.Issued.Equal(s.cur.Issued):
 		return false
-	case s.cur == nil || s.cur.usableUntil.passed(s.now):
+	case s.cur == nil || s.cur.usableUntil.Passed(s.now):
 		return true
 	}
 	return !s.cur.outlives(t)

@@ -3,6 +3,8 @@ package tokencache
 import (
 	"log/slog"
 	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 // state is what the lock of a Cache guards. Its methods are the only code that
@@ -21,7 +23,7 @@ type state struct {
 	failures failures  // since the last success
 	stalled  bool      // the latest flight was not tried, because the process did not run
 	timer    *time.Timer
-	timerAt  moment // when timer fires, or fired
+	timerAt  limit.Moment // when timer fires, or fired
 	counters counters
 	log      lines
 }
@@ -50,7 +52,7 @@ func (s *state) hand() *Token {
 
 // current returns cur if it is usable, else nil.
 func (s *state) current() *Token {
-	if s.cur == nil || s.cur.usableUntil.passed(s.now) || s.retired.has(s.cur.id) {
+	if s.cur == nil || s.cur.usableUntil.Passed(s.now) || s.retired.has(s.cur) {
 		return nil
 	}
 	return s.cur
@@ -58,7 +60,7 @@ func (s *state) current() *Token {
 
 func (s *state) renew(w *waiter) (*Token, *flight, error) {
 	if s.failures.other && !w.ended {
-		s.failures.until = momentOf(s.now)
+		s.failures.until = limit.MomentOf(s.now)
 	}
 	f, err := s.join(w, reasonRenew)
 	if err == nil {
@@ -69,7 +71,7 @@ func (s *state) renew(w *waiter) (*Token, *flight, error) {
 
 func (s *state) invalidate(accessToken string) {
 	if s.cur != nil && s.cur.AccessToken == accessToken {
-		s.retired.add(s.cur.id)
+		s.retired.add(s.cur)
 		s.refusals.at = time.Time{}
 	}
 }
@@ -78,9 +80,9 @@ func (s *state) invalidate(accessToken string) {
 func (s *state) publish(t *Token) {
 	if s.cur != nil {
 		// A fast clock may make it expire later than its successor.
-		s.retired.add(s.cur.id)
+		s.retired.add(s.cur)
 	}
-	s.retired.remove(t.id) // in case the service issues the same one again
+	s.retired.remove(t) // in case the service issues the same one again
 	s.cur = t
 	s.failures, s.stalled = failures{}, false
 	s.refusals.renewed(t)
@@ -92,7 +94,7 @@ func (s *state) publish(t *Token) {
 // renewAhead starts a flight without waiters, if a renewal is due. The current
 // token is usable.
 func (s *state) renewAhead() {
-	if s.flight != nil || !s.due().passed(s.now) {
+	if s.flight != nil || !s.due().Passed(s.now) {
 		return
 	}
 	switch {
@@ -101,7 +103,7 @@ func (s *state) renewAhead() {
 			s.log.ended = true
 			s.logLine(slog.LevelInfo, MessageEnded)
 		}
-	case s.cur.renewAt.passed(s.now):
+	case s.cur.renewAt.Passed(s.now):
 		s.begin(reasonAhead)
 	default: // the API refused the token
 		s.begin(reasonRefused)
@@ -112,16 +114,16 @@ func (s *state) renewAhead() {
 // due returns when the next background renewal may start. That is ahead of expiry.
 // It is earlier if the API refused the token, and the renewal after that failed. If
 // the API refuses new tokens too, it is when no request has met a 401 for a while.
-func (s *state) due() moment {
+func (s *state) due() limit.Moment {
 	at, r := s.cur.renewAt, &s.refusals
 	switch {
 	case !s.refused():
 	case r.unhelpful >= freeRenewals:
-		at = at.earlier(momentOf(r.last.Add(longestPause)))
+		at = at.Earlier(limit.MomentOf(r.last.Add(longestPause)))
 	case s.failures.last != nil:
-		at = moment{}
+		at = limit.Moment{}
 	}
-	return at.later(s.failures.until)
+	return at.Later(s.failures.until)
 }
 
 // tick renews the token ahead of its expiry if a caller has used it. If not, the
@@ -143,7 +145,7 @@ func (s *state) prepare() {
 	until := t.usableUntil
 	if s.flight == nil && !s.log.ended {
 		due := s.due()
-		until = until.earlier(due)
+		until = until.Earlier(due)
 		s.schedule(due)
 	}
 	switch o := s.cache.ready.Load(); {
@@ -155,12 +157,12 @@ func (s *state) prepare() {
 }
 
 // schedule sets the timer for the next background renewal.
-func (s *state) schedule(due moment) {
+func (s *state) schedule(due limit.Moment) {
 	if s.timerAt == due {
 		return
 	}
 	s.timerAt = due
-	d := max(due.remaining(s.now), 0)
+	d := max(due.Remaining(s.now), 0)
 	if s.timer == nil {
 		s.timer = s.cache.after(d, (*state).tick)
 	} else {

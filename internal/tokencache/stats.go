@@ -22,10 +22,8 @@ type Stats struct {
 }
 
 // Stats returns a snapshot. It makes no call and waits for nothing.
-func (c *Cache) Stats() Stats {
-	s := c.lock()
-	defer c.unlock(s)
-	stats := s.stats()
+func (c *Cache) Stats() (stats Stats) {
+	c.do(func(s *state) { stats = s.stats() })
 	stats.Waits = c.waits.Load()
 	return stats
 }
@@ -38,10 +36,10 @@ func (s *state) stats() Stats {
 		Refusals:      s.counters.refusals,
 	}
 	if s.cur != nil {
-		stats.Expiry, stats.RenewAt = s.cur.Expiry, s.cur.renewAt.t
+		stats.Expiry, stats.RenewAt = s.cur.Expiry, s.cur.renewAt.T
 	}
 	if s.failures.last != nil {
-		stats.FailingSince, stats.NextAttempt, stats.LastError = s.failures.since, s.failures.until.t, s.failures.last
+		stats.FailingSince, stats.NextAttempt, stats.LastError = s.failures.since, s.failures.until.T, s.failures.last
 	}
 	if s.refused() {
 		stats.RefusedSince = s.refusals.since

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 )
 
 const (
@@ -47,8 +47,8 @@ type Token struct {
 	Account *Account
 
 	id          fingerprint
-	renewAt     moment // renewal ahead of expiry is due
-	usableUntil moment
+	renewAt     limit.Moment // renewal ahead of expiry is due
+	usableUntil limit.Moment
 
 	// replaces is the token that the API had refused when this one was requested,
 	// or "". Written before the token is published.
@@ -77,7 +77,7 @@ const (
 // request was sent.
 func NewToken(g Grant, issued time.Time) *Token {
 	now := time.Now()
-	return newToken(g, issued, g.Lifetime-guard.Elapsed(issued, now), now)
+	return newToken(g, issued, g.Lifetime-limit.Elapsed(issued, now), now)
 }
 
 // newToken makes a Token that expires at now plus remaining.
@@ -95,13 +95,13 @@ func newToken(g Grant, issued time.Time, remaining time.Duration, now time.Time)
 		Issued:      issued,
 		Expiry:      expiry,
 		id:          fingerprintOf(g.AccessToken),
-		renewAt:     momentOf(expiry.Add(-jittered(window, jitter))),
-		usableUntil: momentOf(expiry.Add(-min(expiryMargin, g.Lifetime/10))),
+		renewAt:     limit.MomentOf(expiry.Add(-jittered(window, jitter))),
+		usableUntil: limit.MomentOf(expiry.Add(-min(expiryMargin, g.Lifetime/10))),
 	}
 }
 
 // Usable reports whether the token lives long enough to be sent.
-func (t *Token) Usable() bool { return !t.usableUntil.passed(time.Now()) }
+func (t *Token) Usable() bool { return !t.usableUntil.Passed(time.Now()) }
 
 // RequestedSince reports whether this process requested the token at that time or
 // later. Of a token from the Store nobody knows that.
@@ -128,43 +128,6 @@ func (t *Token) same(other *Token) bool {
 
 // outlives reports whether t expires later than other.
 func (t *Token) outlives(other *Token) bool { return t.Expiry.After(other.Expiry) }
-
-// moment is a point in time by two clocks. It has passed when one of them says
-// so: the monotonic clock may stop while a machine sleeps, and the wall clock
-// may be set back.
-type moment struct {
-	t    time.Time // with a monotonic reading, if it has one
-	wall int64     // Unix nanoseconds
-}
-
-func momentOf(t time.Time) moment { return moment{t, t.UnixNano()} }
-
-func (m moment) passed(now time.Time) bool {
-	return !now.Before(m.t) || now.UnixNano() >= m.wall
-}
-
-// remaining returns the time until m, by the clock that says less.
-func (m moment) remaining(now time.Time) time.Duration {
-	return min(m.t.Sub(now), time.Duration(m.wall-now.UnixNano()))
-}
-
-// later returns the moment that passes when both have passed.
-func (m moment) later(other moment) moment {
-	if other.t.After(m.t) {
-		m.t = other.t
-	}
-	m.wall = max(m.wall, other.wall)
-	return m
-}
-
-// earlier returns the moment that passes when one of both has passed.
-func (m moment) earlier(other moment) moment {
-	if other.t.Before(m.t) {
-		m.t = other.t
-	}
-	m.wall = min(m.wall, other.wall)
-	return m
-}
 
 // jittered returns d minus a random part of up to share.
 func jittered(d time.Duration, share float64) time.Duration {

@@ -15,6 +15,12 @@ import (
 // slot is the time that one point of a curve stands for.
 const slot = 250 * time.Millisecond
 
+// The ends of the axes of latency.
+const (
+	leastLatency = 3 * time.Millisecond
+	mostLatency  = 20 * time.Second
+)
+
 var (
 	grey  = color.NRGBA{0x5c, 0x63, 0x70, 0xff}
 	faint = color.NRGBA{0xdf, 0xe3, 0xe8, 0xff}
@@ -33,7 +39,7 @@ func newPanel(row, col int, r run) *plot.Plot {
 	p.Title.Text, p.Title.Padding = r.title, 2
 	p.Title.TextStyle.Color, p.Title.TextStyle.Font = hue, font.From(plot.DefaultFont, 10)
 	p.Title.TextStyle.Font.Weight = xfont.WeightBold
-	p.Y.Scale, p.Y.Min, p.Y.Max = plot.LogScale{}, 0.003, 20
+	p.Y.Scale, p.Y.Min, p.Y.Max = plot.LogScale{}, leastLatency.Seconds(), mostLatency.Seconds()
 	p.Y.Tick.Marker = plot.ConstantTicks{{Value: 0.01, Label: "10 ms"}, {Value: 0.1, Label: "100 ms"}, {Value: 1, Label: "1 s"}, {Value: 10, Label: "10 s"}}
 	p.X.Min, p.X.Max = 0, ph.length.Seconds()
 	if p.X.Label.Text = ph.axis; row < len(subjects)-1 {

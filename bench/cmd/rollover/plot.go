@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"image/color"
 	"os"
 
@@ -17,10 +18,13 @@ import (
 // The picture is about as wide as a README shows it, so text keeps its size.
 const (
 	width      = vg.Length(640)
-	headHeight = vg.Length(60)
+	headHeight = vg.Length(72)
 	rowHeight  = vg.Length(112)
 	gap        = vg.Length(12)
 )
+
+// scaleNote says what the axes of latency leave out.
+var scaleNote = fmt.Sprintf("Latency: a logarithmic scale from %v to %v, without zero. The API takes %v to answer.", leastLatency, mostLatency, apiLatency)
 
 // paint writes the plot: a row for each library and a column for each phase.
 func paint(name string, runs [][]run) error {
@@ -44,6 +48,8 @@ func paint(name string, runs [][]run) error {
 	}
 	title := text.Style{Font: font.From(plot.DefaultFont, 11), YAlign: text.YTop, Handler: plot.DefaultTextHandler}
 	title.Font.Weight = xfont.WeightBold
+	small := text.Style{Font: font.From(plot.DefaultFont, 9), YAlign: text.YBottom, Handler: plot.DefaultTextHandler}
+	whole.FillText(small, vg.Point{X: gap, Y: whole.Max.Y - headHeight + gap/2}, scaleNote)
 	for col, legend := range legends() {
 		over := panels[0][col].DataCanvas(canvases[0][col])
 		over.Max.Y = whole.Max.Y - gap/2

@@ -41,6 +41,11 @@ func TestRolloverReportsAndDraws(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotContains(t, string(svg), "NaN")
 	assertTextFits(t, string(svg))
+	const note = "Latency: a logarithmic scale from 3ms to 20s, without zero. The API takes 5ms to answer."
+	assert.Contains(t, string(svg), note)
+	published, err := os.ReadFile("../../rollover.svg")
+	require.NoError(t, err)
+	assert.True(t, strings.Contains(string(published), note), "the published picture has no such note")
 }
 
 var textElement = regexp.MustCompile(`(?s)<text x="([\d.]+)" y="(-[\d.]+)".*?font-size:(\d+)px.*?>(.*?)</text>`)

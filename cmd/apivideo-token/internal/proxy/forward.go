@@ -9,77 +9,39 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/apivideo/api.video-go-oauth2"
 )
-
-// dropped are the request headers that end here. The client's credential is
-// for this proxy only, and so are cookies, which a browser sends to every port
-// of a host. A method or a path in a header would bypass -allow: some servers
-// prefer them to those of the request. The replayer sets Expect.
-var dropped = []string{
-	"Authorization", "Cookie", "Connection", "Upgrade", "Expect",
-	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url",
-}
-
-// isDropped reports whether a request header ends here. Some servers read an
-// underscore as a hyphen.
-func isDropped(name string) bool {
-	return slices.Contains(dropped, http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-")))
-}
 
 // forwarder returns a reverse proxy that sends requests through t. Package
 // httputil removes the other hop-by-hop headers.
 func (p *Proxy) forwarder(t http.RoundTripper) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Transport:      t,
+		BufferPool:     buffers{},
 		ErrorLog:       log.New(io.Discard, "", 0),
-		ErrorHandler:   writeFailure,
+		ErrorHandler:   p.writeFailure,
 		ModifyResponse: p.clean,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(p.target)
 			r.Out.URL.RawQuery = r.In.URL.RawQuery // with what net/url cannot read
-			maps.DeleteFunc(r.Out.Header, func(name string, _ []string) bool { return isDropped(name) })
+			maps.DeleteFunc(r.Out.Header, func(name string, _ []string) bool { return !p.allow.passes(name) })
+			r.Out.Header.Set("Accept-Encoding", "identity") // answers are searched for secrets
+			r.Out.Trailer = nil                             // some servers read it as a header
 		},
 	}
 }
 
-// clean removes from a response what is not for the client.
-func (p *Proxy) clean(resp *http.Response) error {
-	for name := range resp.Header {
-		if name == "Set-Cookie" || strings.HasPrefix(name, "Access-Control-") {
-			resp.Header.Del(name)
-		}
-	}
-	if at := resp.Header.Get("Location"); at != "" {
-		resp.Header.Set("Location", p.local(at))
-	}
-	return nil
-}
+// buffers is an [httputil.BufferPool].
+type buffers struct{}
 
-// discreet keeps the access token of a request out of the header of its
-// response. It knows the token that was sent: the current one may be another by
-// now. It drops trailers, which arrive too late for a check.
-type discreet struct{ next http.RoundTripper }
+var pool = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
-func (t discreet) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := t.next.RoundTrip(req)
-	if err != nil {
-		return resp, err
-	}
-	token := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")
-	for name, values := range resp.Header {
-		if token != "" && strings.Contains(strings.Join(values, "\n"), token) {
-			resp.Header.Del(name)
-		}
-	}
-	out := *resp // package net/http adds the trailers to resp
-	out.Trailer = nil
-	return &out, nil
-}
+func (buffers) Get() []byte  { return pool.Get().(*[32 << 10]byte)[:] }
+func (buffers) Put(b []byte) { pool.Put((*[32 << 10]byte)(b)) }
 
 // final writes an answer without the informational ones before it (1xx), whose
 // headers nobody cleans. The server itself asks for the body with a 100.
@@ -112,15 +74,15 @@ func (p *Proxy) local(location string) string {
 	return (&url.URL{Path: "/" + strings.TrimLeft(rest, "/"), RawQuery: u.RawQuery, Fragment: u.Fragment}).String()
 }
 
-// writeFailure answers a request if the API gave no answer. The library keeps
-// secrets out of its errors, and errors of package net name only hosts.
-func writeFailure(w http.ResponseWriter, r *http.Request, err error) {
+// writeFailure answers a request if the API gave no answer.
+func (p *Proxy) writeFailure(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client is gone; to return would be a 200
 	}
 	if failed, ok := errors.AsType[*apivideo.Error](err); ok && failed.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(failed.RetryAfter.Seconds()))))
 	}
-	reason := strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "apivideo: ")), " ")
-	writeOwn(w, http.StatusBadGateway, "no-answer", "No answer from the API: "+reason)
+	reason := p.discreet.secrets("").Text(reasonOf(err))
+	p.trouble.begin("the API gave no answer", reason)
+	WriteOwn(w, http.StatusBadGateway, "no-answer", "No answer from the API: "+reason)
 }

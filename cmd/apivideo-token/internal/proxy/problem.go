@@ -3,8 +3,10 @@ package proxy
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/audit"
 )
 
 // known are the service's own problems that the proxy answers with, so that
@@ -21,16 +23,27 @@ var known = map[string]apivideo.Problem{
 func writeKnown(w http.ResponseWriter, id string) {
 	p := known[id]
 	p.Type = "https://docs.api.video/reference/" + id
+	audit.Refused(w, id)
 	writeProblem(w, p)
 }
 
-// writeOwn answers with a problem that the service does not have.
-func writeOwn(w http.ResponseWriter, status int, id, title string) {
+// WriteOwn answers with a problem that the service does not have.
+func WriteOwn(w http.ResponseWriter, status int, id, title string) {
+	audit.Refused(w, id)
 	writeProblem(w, apivideo.Problem{Type: "urn:apivideo-token:" + id, Title: title, Status: status})
 }
 
+// details say more about a problem of the service than it says itself.
+var details = map[string]string{
+	"authentication-invalid-api-key": "This is apivideo-token, which takes its secret as the API key. " +
+		"Under run it is in APIVIDEO_API_KEY, under serve in the file of -secret-file. A key of the account is not accepted.",
+}
+
 func writeProblem(w http.ResponseWriter, p apivideo.Problem) {
-	writeJSON(w, "application/problem+json", p.Status, p)
+	writeJSON(w, "application/problem+json", p.Status, struct {
+		apivideo.Problem
+		Detail string `json:"detail,omitempty"`
+	}{p, details[p.Type[strings.LastIndex(p.Type, "/")+1:]]})
 }
 
 func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {

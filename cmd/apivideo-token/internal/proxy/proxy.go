@@ -3,20 +3,17 @@
 //
 // It answers the two auth operations itself, for clients that send the secret,
 // and also takes the secret as HTTP Basic. To a client it looks like the service.
-// The access token of the account never leaves towards a client.
+// The API key and the access tokens of the account never leave towards a client.
 package proxy
 
 import (
 	"cmp"
-	"fmt"
-	"io"
-	"log"
+	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"path"
-	"slices"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/apivideo/api.video-go-oauth2"
@@ -44,19 +41,33 @@ type Config struct {
 	// Base sends the requests. If nil, a transport like http.DefaultTransport
 	// does.
 	Base http.RoundTripper
+
+	// Key returns the API key, which no answer may repeat. If nil, answers are
+	// searched for access tokens only.
+	Key func() string
+
+	// Logger gets a line when the API gives no answer, and when it does again.
+	// If nil, nothing is logged.
+	Logger *slog.Logger
 }
 
-// Proxy is an [http.Handler].
+// Proxy is an [http.Handler]. It is safe for concurrent use.
 type Proxy struct {
-	credentials
-	target     *url.URL
-	hosts      []string
-	allow      allowList
-	authorized *httputil.ReverseProxy
-	anonymous  *httputil.ReverseProxy // sends no token
+	source      *apivideo.Source
+	credentials atomic.Pointer[credentials]
+	target      *url.URL
+	hosts       []string
+	allow       allowList
+	authorized  *httputil.ReverseProxy
+	anonymous   *httputil.ReverseProxy // sends no token
+	uploads     chan struct{}          // has an element for each delegated upload
+	crowd       crowd
+	requests    atomic.Int64
+	discreet    *discreet
+	trouble     trouble
 }
 
-// New returns a Proxy. Its error is about a pattern or the BaseURL.
+// New returns a Proxy. Its error is about a pattern, the secret or the BaseURL.
 func New(c Config) (*Proxy, error) {
 	allow, err := newAllowList(c.Allow)
 	if err != nil {
@@ -64,22 +75,37 @@ func New(c Config) (*Proxy, error) {
 	}
 	target, err := url.Parse(cmp.Or(c.BaseURL, apivideo.ProductionURL))
 	if err != nil {
-		return nil, fmt.Errorf("the base URL is not a URL") // without its text, which may have a password
+		return nil, errors.New("the base URL is not a URL") // without its text, which may have a password
 	}
-	creds, err := derive(c.Secret)
-	if err != nil {
+	p := &Proxy{
+		source: c.Source, target: target, hosts: c.Hosts, allow: allow,
+		uploads:  make(chan struct{}, maxUploads),
+		discreet: &discreet{next: c.Base, key: c.Key},
+		trouble:  trouble{log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))},
+	}
+	if err := p.SetSecret(c.Secret); err != nil {
 		return nil, err
 	}
-	base := c.Base
-	if base == nil {
-		base = newTransport()
+	if c.Base == nil {
+		p.discreet.next = newTransport()
 	}
-	p := &Proxy{credentials: creds, target: target, hosts: c.Hosts, allow: allow}
-	base = discreet{base}
-	p.authorized = p.forwarder(&replayer{next: &apivideo.Transport{Source: c.Source, Base: base}})
-	p.anonymous = p.forwarder(base)
+	p.authorized = p.forwarder(&replayer{next: &apivideo.Transport{Source: c.Source, Base: p.discreet}})
+	p.anonymous = p.forwarder(p.discreet)
 	return p, nil
 }
+
+// SetSecret has clients send another secret from now on. Tokens that were made
+// for the old one are invalid.
+func (p *Proxy) SetSecret(secret string) error {
+	c, err := derive(secret)
+	if err == nil {
+		p.credentials.Store(&c)
+	}
+	return err
+}
+
+// Requests returns how many requests came, also such that were refused.
+func (p *Proxy) Requests() int64 { return p.requests.Load() }
 
 // newTransport returns http.DefaultTransport for many requests to one host.
 func newTransport() *http.Transport {
@@ -89,82 +115,73 @@ func newTransport() *http.Transport {
 	return t
 }
 
-// strangerTime is how long a client may take for a request until it has shown
-// the secret, and for the rest of an upload that has got its answer.
-const strangerTime = 10 * time.Second
+// ServeHTTP answers an auth operation or a probe, forwards a request, or refuses
+// it.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.serve(w, r, p.hosts) }
 
-// Server returns a server for p.
-func (p *Proxy) Server() *http.Server {
-	return &http.Server{
-		Handler:                      p,
-		ReadHeaderTimeout:            strangerTime,
-		ErrorLog:                     log.New(io.Discard, "", 0),
-		DisableGeneralOptionsHandler: true, // p refuses "OPTIONS *"
-	}
+// ServeFor is ServeHTTP for a request that has one of these Host headers.
+func (p *Proxy) ServeFor(hosts ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, hosts) })
 }
 
-// ServeHTTP answers an auth operation, forwards a request, or refuses it.
-func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, hosts []string) {
+	p.requests.Add(1)
 	// The server reads the body of a refused request too, before it answers. If
 	// the body never came, or nobody read the answer, the end of this process
 	// would wait for it.
 	conn := http.NewResponseController(w)
-	hurry := func() { setDeadline(conn, time.Now().Add(strangerTime)) }
-	hurry()
-	if p.refuses(w, r) {
-		return
-	}
-	if op, ok := authOperations[r.URL.Path]; ok {
+	setDeadlines(conn, time.Now().Add(strangerTime))
+	switch op, isAuth := authOperations[r.URL.Path]; {
+	case p.refuses(w, r, hosts):
+	case isAuth:
 		p.serveAuth(w, r, op)
-		return
+	case probes[r.URL.Path] != nil:
+		p.serveProbe(w, r, probes[r.URL.Path])
+	case delegated(r):
+		p.serveUpload(w, r, conn)
+	default:
+		p.serveOwner(w, r, conn)
 	}
-	next, out := p.authorized, final{w, func() {}}
-	if delegated(r) {
-		next, out.answered = p.anonymous, hurry
-	} else if id := p.check(r); id != "" {
+}
+
+// serveOwner forwards a request of a client that has the secret.
+func (p *Proxy) serveOwner(w http.ResponseWriter, r *http.Request, conn *http.ResponseController) {
+	if id := p.credentials.Load().check(r); id != "" {
 		writeKnown(w, id)
 		return
 	}
-	if !p.allow.matches(r) {
-		writeOwn(w, http.StatusForbidden, "not-allowed", "No -allow pattern matches "+r.Method+" "+r.URL.Path+".")
+	p.trust(r)
+	if p.forbids(w, r) {
 		return
 	}
-	setDeadline(conn, time.Time{}) // an upload may take hours
-	next.ServeHTTP(out, r)
+	setDeadlines(conn, time.Time{}) // an upload may take hours
+	p.authorized.ServeHTTP(final{w, func() {}}, r)
 }
 
-// setDeadline limits the time for the rest of a request and for its answer.
-func setDeadline(conn *http.ResponseController, t time.Time) {
+// trust notes that r has the secret.
+func (p *Proxy) trust(r *http.Request) {
+	if c := connOf(r); c != nil {
+		c.leave()
+	}
+}
+
+// Authorized reports whether a request to a forward proxy has the secret, in the
+// place for that proxy's credential. If not, it answers it.
+func (p *Proxy) Authorized(w http.ResponseWriter, r *http.Request) bool {
+	forProxy := http.Request{Header: http.Header{"Authorization": r.Header["Proxy-Authorization"]}}
+	user, password, _ := forProxy.BasicAuth()
+	secret := p.credentials.Load().secret
+	if same(user, secret) || same(password, secret) {
+		p.trust(r)
+		return true
+	}
+	w.Header().Set("Proxy-Authenticate", `Basic realm="apivideo-token"`)
+	WriteOwn(w, http.StatusProxyAuthRequired, "proxy-authorization", "Other hosts than the API's need the user info of HTTPS_PROXY.")
+	return false
+}
+
+// setDeadlines limits the time for the rest of a request and for its answer.
+func setDeadlines(conn *http.ResponseController, t time.Time) {
 	_ = conn.SetReadDeadline(t)
 	_ = conn.SetWriteDeadline(t)
-}
-
-// refuses answers the requests that no client of the API sends.
-func (p *Proxy) refuses(w http.ResponseWriter, r *http.Request) bool {
-	switch {
-	case !slices.Contains(p.hosts, strings.ToLower(r.Host)):
-		writeOwn(w, http.StatusMisdirectedRequest, "wrong-host", "The Host header is not the proxy's own.")
-	case len(r.Header["Origin"]) > 0:
-		writeOwn(w, http.StatusForbidden, "web-page", "Requests from web pages are refused.")
-	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
-		writeOwn(w, http.StatusMethodNotAllowed, "method", r.Method+" is not a method of the API.")
-	case !plain(r.URL):
-		writeOwn(w, http.StatusBadRequest, "path", "The path has dots, empty parts or escaped slashes.")
-	default:
-		return false
-	}
-	return true
-}
-
-// plain reports whether a pattern of -allow and the service read the path in
-// the same way. The service may decode or clean it.
-func plain(u *url.URL) bool {
-	clean := path.Clean(u.Path)
-	return strings.HasPrefix(u.Path, "/") && (u.Path == clean || u.Path == clean+"/") &&
-		!strings.Contains(strings.ToLower(u.RawPath), "%2f")
-}
-
-// delegated reports whether r is an upload that an upload token authorizes.
-func delegated(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.URL.Path == "/upload" && r.URL.Query().Get("token") != ""
 }

@@ -67,9 +67,7 @@ func (t *replayer) stream(req *http.Request, s *stream) (*http.Response, error) 
 
 // keep gives req a body in memory.
 func keep(req *http.Request, body []byte) {
-	if len(req.Trailer) == 0 {
-		req.ContentLength = int64(len(body))
-	}
+	req.ContentLength = int64(len(body))
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	req.Body, _ = req.GetBody()
 }

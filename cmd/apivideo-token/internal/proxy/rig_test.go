@@ -22,12 +22,13 @@ const secret = "made-up-secret-of-the-proxy"
 
 // rig is a proxy in front of a stand-in for the service.
 type rig struct {
-	t     testing.TB
-	srv   *apivideotest.Server
-	api   *httptest.Server // where the proxy sends requests
-	open  *http.ServeMux   // what the API serves without a token
-	base  *http.Transport  // of the proxy
-	proxy *httptest.Server
+	t       testing.TB
+	srv     *apivideotest.Server
+	api     *httptest.Server // where the proxy sends requests
+	open    *http.ServeMux   // what the API serves without a token
+	base    *http.Transport  // of the proxy
+	proxy   *httptest.Server
+	handler *proxy.Proxy // of proxy
 }
 
 func newRig(t testing.TB, allow ...string) *rig {
@@ -48,15 +49,16 @@ func newRig(t testing.TB, allow ...string) *rig {
 func (r *rig) start(conf *apivideo.Config, allow []string) {
 	r.base = http.DefaultTransport.(*http.Transport).Clone()
 	r.base.ExpectContinueTimeout = time.Minute // a busy machine answers late
+	r.base.MaxIdleConnsPerHost = 200
 	r.t.Cleanup(r.base.CloseIdleConnections)
 	r.proxy = httptest.NewUnstartedServer(nil)
 	host := r.proxy.Listener.Addr().String()
 	p, err := proxy.New(proxy.Config{
 		Source: conf.Source(r.t.Context()), BaseURL: conf.BaseURL, Secret: secret,
-		Hosts: []string{host}, Allow: allow, Base: r.base,
+		Hosts: []string{host}, Allow: allow, Base: r.base, Key: func() string { return conf.APIKey },
 	})
 	require.NoError(r.t, err)
-	r.proxy.Config.Handler = p
+	r.handler, r.proxy.Config.Handler = p, p
 	r.proxy.Start()
 	r.t.Cleanup(r.proxy.Close)
 }

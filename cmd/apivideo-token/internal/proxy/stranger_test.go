@@ -52,8 +52,8 @@ func connectTo(t *testing.T, srv *apivideotest.Server, base http.RoundTripper) (
 	client, conn := net.Pipe()
 	l := &pipe{make(chan net.Conn, 1), make(chan struct{})}
 	l.conns <- conn
-	s := p.Server()
-	go s.Serve(l)
+	s := p.NewServer(p)
+	go s.Serve(p.Watch(l))
 	return s, client
 }
 

@@ -1,0 +1,151 @@
+package audit_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/audit"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// traces are the reports of a Log.
+type traces chan string
+
+func (c traces) add(err error, lost int) {
+	if err != nil {
+		c <- "lost: " + err.Error()
+	} else {
+		c <- "again, " + strings.Repeat("|", lost)
+	}
+}
+
+func open(t *testing.T, name string) (*audit.Log, traces) {
+	said := make(traces, 1000)
+	l, err := audit.Open(name, said.add)
+	require.NoError(t, err)
+	return l, said
+}
+
+// lines are the entries in a file, one a line.
+func lines(t *testing.T, name string) (entries []audit.Entry) {
+	f, err := os.Open(name)
+	require.NoError(t, err)
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		var e audit.Entry
+		require.NoError(t, json.Unmarshal(s.Bytes(), &e), s.Text())
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+func TestHandlerWritesALine(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "audit")
+	l, _ := open(t, name)
+	h := l.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		if r.Method == http.MethodDelete {
+			audit.Refused(struct{ http.ResponseWriter }{w}, "lost, since nothing leads to the line")
+			audit.Refused(wrapped{w}, "not-allowed")
+			w.WriteHeader(403)
+		}
+		if r.Method == http.MethodPatch {
+			panic(http.ErrAbortHandler)
+		}
+		io.WriteString(w, "answer")
+	}), func(path string) string { return strings.ReplaceAll(path, "made-up-secret", "***") })
+	for _, request := range []string{
+		"POST /videos/made-up-secret?token=to1", "DELETE /videos/vi1", "GET /upload-tokens/to1", "PATCH /videos/vi1",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		req := httptest.NewRequest(method, path, strings.NewReader("body"))
+		func() {
+			defer func() { _ = recover() }()
+			h.ServeHTTP(httptest.NewRecorder(), req)
+		}()
+	}
+	l.Close()
+	l.Write(audit.Entry{}) // after Close, as a request that was broken off may do
+	got := lines(t, name)
+	require.Len(t, got, 4)
+	for i := range got {
+		assert.WithinDuration(t, time.Now(), got[i].Time, time.Minute)
+		assert.GreaterOrEqual(t, got[i].Duration, 0.0)
+		got[i].Time, got[i].Duration = time.Time{}, 0
+	}
+	const client, host = "192.0.2.1:1234", "example.com"
+	assert.Equal(t, []audit.Entry{
+		{Client: client, Host: host, Method: "POST", Path: "/videos/***", Status: 200, Allowed: true, BytesIn: 4, BytesOut: 6},
+		{Client: client, Host: host, Method: "DELETE", Path: "/videos/vi1", Status: 403, Reason: "not-allowed", BytesIn: 4, BytesOut: 6},
+		{Client: client, Host: host, Method: "GET", Path: "/upload-tokens/…", Status: 200, Allowed: true, BytesIn: 4, BytesOut: 6},
+		{Client: client, Host: host, Method: "PATCH", Path: "/videos/vi1", Status: 0, Allowed: true, BytesIn: 4},
+	}, got)
+	info, err := os.Stat(name)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+}
+
+type wrapped struct{ http.ResponseWriter }
+
+func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func TestLogFollowsLogrotate(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "audit")
+	l, _ := open(t, name)
+	written := func(name string, n int) func() bool {
+		return func() bool {
+			data, err := os.ReadFile(name)
+			return err == nil && strings.Count(string(data), "\n") == n
+		}
+	}
+	l.Write(audit.Entry{Path: "/1"})
+	require.Eventually(t, written(name, 1), time.Minute, time.Millisecond)
+	require.NoError(t, os.Rename(name, name+".1"))
+	l.Write(audit.Entry{Path: "/2"})
+	require.Eventually(t, written(name, 1), time.Minute, time.Millisecond)
+	require.NoError(t, os.Rename(name, name+".2"))
+	require.NoError(t, os.WriteFile(name, nil, 0o600)) // as logrotate's "create" does
+	l.Write(audit.Entry{Path: "/3"})
+	l.Close()
+	for i, file := range []string{name + ".1", name + ".2", name} {
+		got := lines(t, file)
+		require.Len(t, got, 1, file)
+		assert.Equal(t, "/"+string(rune('1'+i)), got[0].Path)
+	}
+}
+
+func TestLogUnwritableLosesLines(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dir")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	name := filepath.Join(dir, "audit")
+	l, said := open(t, name)
+	require.NoError(t, os.RemoveAll(dir))
+	for range 3 {
+		l.Write(audit.Entry{Path: "/lost"})
+	}
+	assert.Equal(t, "lost: open "+name+": no such file or directory", <-said)
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	l.Write(audit.Entry{Path: "/kept"})
+	l.Close()
+	assert.Regexp(t, `^again, \|{1,3}$`, <-said)
+	got := lines(t, name)
+	assert.NotEmpty(t, got)
+	assert.Equal(t, "/kept", got[len(got)-1].Path)
+}
+
+func TestLogNilDoesNothing(t *testing.T) {
+	var l *audit.Log
+	h := http.NewServeMux()
+	assert.Same(t, h, l.Handler(h, nil))
+	l.Write(audit.Entry{})
+	l.Close()
+}

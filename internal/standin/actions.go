@@ -1,0 +1,147 @@
+package standin
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/apivideo/api.video-go-oauth2/internal/problems"
+)
+
+// status answers with what has arrived of a video's file; a video without any
+// has no "ingest". A file that is whole counts as encoded. Nothing is known
+// about its content.
+func status(c *call) (any, *Problem) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u, qualities, answer := c.item.upload, []any{}, fields{}
+	if u.complete {
+		qualities = encoded
+	}
+	if len(u.parts) > 0 {
+		answer = fields{{"ingest", u.ingest()}}
+	}
+	encoding := fields{{"playable", u.complete}, {"qualities", qualities}, {"metadata", unknownMedia}}
+	return append(answer, fields{{"encoding", encoding}}...), nil
+}
+
+// ingest describes the parts that have arrived. A file that came whole is one
+// range.
+func (u *upload) ingest() fields {
+	state, filesize, total := "uploading", any(nil), any(nil)
+	if u.complete {
+		state, filesize = "uploaded", u.size()
+	}
+	ranges, numbers := []any{}, []any{}
+	whole := u.complete && len(u.parts) == 1
+	for _, first := range slices.Sorted(maps.Keys(u.parts)) {
+		size := u.parts[first].size
+		switch {
+		case whole:
+			ranges = append(ranges, fields{{"from", 0}, {"to", size - 1}, {"total", size}})
+		case u.bytes:
+			ranges = append(ranges, fields{{"from", first}, {"to", first + size - 1}, {"total", u.total}})
+		default:
+			numbers = append(numbers, first)
+		}
+	}
+	if !u.bytes && !whole && u.total > 0 {
+		total = u.total
+	}
+	return fields{
+		{"status", state},
+		{"filesize", filesize},
+		{"receivedBytes", ranges},
+		{"receivedParts", fields{{"parts", numbers}, {"total", total}}},
+	}
+}
+
+// pickThumbnail takes a time of the video, whose picture nobody knows.
+func pickThumbnail(c *call, in payload) (any, *Problem) {
+	if refused := refuse(apply(thumbnailPick, in, OnCreate, "", payload{})...); refused != nil {
+		return nil, refused
+	}
+	return c.edit(nil, nil)
+}
+
+// discard makes a video one that is deleted later.
+func discard(it *item) *item {
+	now := time.Now()
+	end := now.AddDate(0, 1, 0)
+	it = it.with(map[string]any{"discarded": true, "discardedAt": moment(now), "deletesAt": moment(end)})
+	it.expiry = end
+	return it
+}
+
+// restore makes a discarded video one that is not.
+func restore(c *call, in payload) (any, *Problem) {
+	if in["discarded"] != false {
+		return nil, refuse(invalidAttribute("discarded", "Value must be false."))
+	}
+	return c.alter(func(it *item) (*item, *Problem) {
+		it = it.with(map[string]any{"discarded": false, "discardedAt": nil, "deletesAt": nil})
+		it.expiry = time.Time{}
+		return it, nil
+	})
+}
+
+// endBroadcast ends what a live stream sends. It goes on for a few seconds at
+// the service.
+func endBroadcast(c *call) (any, *Problem) {
+	_, refused := c.alter(func(it *item) (*item, *Problem) { return it.with(map[string]any{"broadcasting": false}), nil })
+	return nil, refused
+}
+
+// summarySource answers with the text of a summary.
+func summarySource(c *call) (any, *Problem) {
+	if c.item.values["sourceStatus"] != "completed" {
+		return nil, c.resource.notFound()
+	}
+	return show(summaryText, c.item.values, c.view(c.item)), nil
+}
+
+// summarize finishes a new summary of a video. A generated one is there at
+// once, and made up.
+func summarize(a *api, values map[string]any) *Problem {
+	videos := resource("videos")
+	it := a.get(videos, nil, values["videoId"].(string))
+	if it == nil {
+		return videos.notFound()
+	}
+	if values["origin"] == "auto" {
+		values["sourceStatus"] = "completed"
+		values["title"], values["abstract"] = it.values["title"], "A made-up summary."
+		values["takeaways"] = []any{"The first point.", "The second point.", "The third point."}
+	}
+	return nil
+}
+
+// writeSummary sets the text of a summary that has none.
+func writeSummary(c *call, in payload) (any, *Problem) {
+	changed, refused := c.change(c.resource, c.item, func(it *item) (*item, *Problem) {
+		if it.values["sourceStatus"] != "missing" {
+			return nil, only(documented(problems.SummaryExists))
+		}
+		it = it.with(map[string]any{"sourceStatus": "completed"})
+		c.resource.touch(it.values)
+		return it, refuse(apply(summaryText, in, OnUpdate, "", it.values)...)
+	})
+	if refused != nil {
+		return nil, refused
+	}
+	return show(summaryText, changed.values, c.view(changed)), nil
+}
+
+// tagsOf counts the videos of each tag.
+func tagsOf(c *call) (items []*item, context fields, refused *Problem) {
+	counts := map[string]int64{}
+	for _, it := range c.all(resource("videos")) {
+		for _, tag := range it.values["tags"].([]any) {
+			counts[tag.(string)]++
+		}
+	}
+	for _, tag := range slices.Sorted(maps.Keys(counts)) {
+		items = append(items, &item{values: map[string]any{"value": tag, "videoCount": counts[tag]}})
+	}
+	return items, nil, nil
+}

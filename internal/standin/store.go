@@ -1,0 +1,230 @@
+package standin
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// api keeps what clients create, and serves the operations of the table.
+type api struct {
+	keep Keeper // nil: uploads are counted only
+	mux  *http.ServeMux
+
+	mu          sync.Mutex             // guards what follows; not held while a request is read or answered
+	collections map[string]*collection // by the resource's name
+	created     uint64                 // items so far
+}
+
+// collection has the items of a resource.
+type collection struct {
+	byID    map[string]*item
+	order   []*item   // by number
+	expiry  time.Time // of the first item that expires; zero for none
+	version int       // counts the changes
+	found   search    // the last one
+}
+
+// search is the result of a search in a collection.
+type search struct {
+	query   string
+	version int
+	items   []*item
+}
+
+// item is one thing that a client created. It never changes: a change replaces
+// it. upload is the exception.
+type item struct {
+	id     string
+	parent *item // as it was at the creation; nil for none
+	number uint64
+	values map[string]any
+	files  map[string]file // by the name of the attachment, "" for its own file
+	expiry time.Time       // zero for never
+	upload *upload         // of a video, guarded by api.mu
+}
+
+// file is one that was uploaded.
+type file struct {
+	blob   Blob // nil if it is not kept
+	name   string
+	values payload // what the form had beside it
+}
+
+// with returns a copy of it with other values.
+func (it *item) with(changes map[string]any) *item {
+	changed := *it
+	changed.values = maps.Clone(it.values)
+	maps.Copy(changed.values, changes)
+	return &changed
+}
+
+// key is where a collection has the item with this id.
+func key(parent *item, id string) string {
+	if parent == nil {
+		return id
+	}
+	return parent.id + "/" + id
+}
+
+func (it *item) key() string { return key(it.parent, it.id) }
+
+// in returns a collection without what has expired. a.mu is held.
+func (a *api) in(name string) *collection {
+	c := a.collections[name]
+	if c == nil {
+		c = &collection{byID: make(map[string]*item)}
+		a.collections[name] = c
+	}
+	now := time.Now()
+	if c.expiry.IsZero() || now.Before(c.expiry) {
+		return c
+	}
+	c.expiry = time.Time{}
+	c.order = slices.DeleteFunc(c.order, func(it *item) bool {
+		expired := !it.expiry.IsZero() && !now.Before(it.expiry)
+		if expired {
+			delete(c.byID, it.key())
+			it.discard()
+		}
+		return expired
+	})
+	for _, it := range c.order {
+		c.expires(it.expiry)
+	}
+	c.version++
+	return c
+}
+
+// expires notes when an item expires.
+func (c *collection) expires(at time.Time) {
+	if !at.IsZero() && (c.expiry.IsZero() || at.Before(c.expiry)) {
+		c.expiry = at
+	}
+}
+
+// put adds an item, or replaces the one of its key. a.mu is held.
+func (c *collection) put(it *item) {
+	at, replaces := slices.BinarySearchFunc(c.order, it.number, func(it *item, n uint64) int { return cmp.Compare(it.number, n) })
+	if replaces {
+		c.order[at] = it
+	} else {
+		c.order = append(c.order, it)
+	}
+	c.byID[it.key()] = it
+	c.expires(it.expiry)
+	c.version++
+}
+
+// add makes an item. An empty id is made up. An item of this id is replaced.
+func (a *api) add(r *Resource, parent *item, id string, values map[string]any, ttl time.Duration) *item {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.addLocked(r, &item{parent: parent, id: id, values: values}, ttl)
+}
+
+// addLocked is add with a.mu held.
+func (a *api) addLocked(r *Resource, it *item, ttl time.Duration) *item {
+	c := a.in(r.collection())
+	if it.id == "" {
+		it.id = r.Prefix + randomID()
+	}
+	if ttl > 0 {
+		now := time.Now()
+		it.expiry = now.Add(ttl)
+		it.values["expiresAt"] = moment(it.expiry)
+	}
+	it.values[r.ID] = it.id
+	it.upload = new(upload)
+	if it.files == nil {
+		it.files = make(map[string]file)
+	}
+	if old := c.byID[it.key()]; old != nil {
+		old.discard()
+		it.number = old.number
+	} else {
+		a.created++
+		it.number = a.created
+	}
+	c.put(it)
+	return it
+}
+
+// find returns the item of a resource with this key, nil if there is none.
+func (a *api) find(name, key string) *item {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.in(resource(name).collection()).byID[key]
+}
+
+// get is find for an item that the resource shows.
+func (a *api) get(r *Resource, parent *item, id string) *item {
+	if it := a.find(r.Name, key(parent, id)); it != nil && r.shows(it) {
+		return it
+	}
+	return nil
+}
+
+// all returns the items that a resource shows.
+func (a *api) all(r *Resource) []*item {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.in(r.collection()).shown(r, nil)
+}
+
+// shown returns the items that a resource shows, of this parent if there is one.
+func (c *collection) shown(r *Resource, parent *item) []*item {
+	shown := make([]*item, 0, len(c.order))
+	for _, it := range c.order {
+		if r.shows(it) && (parent == nil || it.parent.id == parent.id) {
+			shown = append(shown, it)
+		}
+	}
+	return shown
+}
+
+// change replaces an item by what f makes of it, unless r no longer shows it or
+// f refuses that. f runs with a.mu held.
+func (a *api) change(r *Resource, it *item, f func(*item) (*item, *Problem)) (*item, *Problem) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.in(r.collection())
+	current := c.byID[it.key()]
+	if current == nil || !r.shows(current) {
+		return nil, r.notFound()
+	}
+	changed, refused := f(current)
+	if refused != nil {
+		return nil, refused
+	}
+	c.put(changed)
+	return changed, nil
+}
+
+// remove deletes an item and its files. An unknown one changes nothing.
+func (a *api) remove(r *Resource, key string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.in(r.collection())
+	it := c.byID[key]
+	if it == nil {
+		return
+	}
+	delete(c.byID, key)
+	c.order = slices.DeleteFunc(c.order, func(other *item) bool { return other == it })
+	c.version++
+	it.discard()
+}
+
+// discard deletes the files of an item. api.mu is held.
+func (it *item) discard() {
+	it.upload.discard()
+	for _, f := range it.files {
+		if f.blob != nil {
+			f.blob.Remove()
+		}
+	}
+}
