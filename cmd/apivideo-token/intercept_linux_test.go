@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -111,6 +112,28 @@ func TestInterceptTunnelsNeedTheSecret(t *testing.T) {
 		try -x "$HTTPS_PROXY" https://127.0.0.1:1/
 		printf 'GET https://host.example/x HTTP/1.1\r\nHost: host.example\r\nConnection: close\r\n\r\n' | curl -s telnet://$at | head -1`, "-intercept")
 	assert.Equal(t, "407 000\n407 000\n200 200\n200 200\n200 401\n502 000\nHTTP/1.1 407 Proxy Authentication Required\r\n", got.stdout, got.stderr)
+}
+
+// A process that the program leaves behind keeps a tunnel open. It is logged.
+func TestInterceptTunnelsEndWithTheRun(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	host, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer host.Close()
+	audit := filepath.Join(t.TempDir(), "audit")
+	got := u.runScript(`at=${HTTPS_PROXY##*@}
+		exec 3<>/dev/tcp/${at%:*}/${at#*:}
+		printf 'CONNECT `+host.Addr().String()+` HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic %s\r\n\r\n' \
+			"$(printf %s "apivideo:$APIVIDEO_API_KEY" | base64 -w0)" >&3
+		read -r -u 3 line
+		echo "$line"
+		sleep 5 >&- 2>&- &`, "-intercept", "-audit", audit)
+	require.Equal(t, result{0, "HTTP/1.1 200 Connection established\r\n", ""}, got)
+	all := entries(t, audit)
+	require.Len(t, all, 1)
+	assert.Equal(t, "CONNECT", all[0].Method)
+	assert.Equal(t, 200, all[0].Status)
 }
 
 // Some clients send the URL to a proxy instead of CONNECT.

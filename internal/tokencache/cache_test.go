@@ -221,6 +221,20 @@ func TestLateLimitCountsAsNotTried(t *testing.T) {
 	})
 }
 
+// Promise: A background renewal that a late limit ended starts anew by itself.
+func TestLateLimitInTheBackground(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &frozen{late: 1}
+		tok := hour()
+		c := with(t, i, tok)
+		_, _, err := c.Get(t.Context())
+		require.NoError(t, err)
+		time.Sleep(time.Until(tok.renewAt.T) + time.Second)
+		synctest.Wait()
+		assert.Equal(t, 2, i.calls)
+	})
+}
+
 func FuzzOpen(f *testing.F) {
 	box, err := seal.New("made-up-key", "https://ws.api.video:443", "made-up-name")
 	require.NoError(f, err)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,8 @@ const (
 	maxWaiting = 1024
 	// flushTime is how long Close waits for the disk.
 	flushTime = time.Second
+	// lastTime is how long Close waits for requests that were broken off.
+	lastTime = time.Second
 )
 
 // Log is an open file. The methods of a nil Log do nothing.
@@ -38,6 +41,8 @@ type Log struct {
 	trace func(err error, lost int) // see Open
 	lines chan []byte
 	done  chan struct{}
+
+	running atomic.Int64 // how many requests
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -88,10 +93,14 @@ func (l *Log) Write(e Entry) {
 	}
 }
 
-// Close writes the lines that wait, for a second at most.
+// Close writes the lines that wait, and those of requests that end now, for a
+// second at most.
 func (l *Log) Close() {
 	if l == nil {
 		return
+	}
+	for end := time.Now().Add(lastTime); l.running.Load() > 0 && time.Now().Before(end); {
+		<-time.After(lastTime / 200)
 	}
 	l.mu.Lock()
 	l.closed = true

@@ -94,6 +94,15 @@ func TestHandlerWritesALine(t *testing.T) {
 	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 }
 
+func TestHandlerShortensLongPaths(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "audit")
+	l, _ := open(t, name)
+	h := l.Handler(http.NotFoundHandler(), func(path string) string { return path })
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/"+strings.Repeat("a", 60_000), nil))
+	l.Close()
+	assert.Equal(t, "/"+strings.Repeat("a", 499)+"…", lines(t, name)[0].Path)
+}
+
 type wrapped struct{ http.ResponseWriter }
 
 func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }

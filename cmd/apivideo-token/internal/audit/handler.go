@@ -20,14 +20,16 @@ func (l *Log) Handler(next http.Handler, redact func(string) string) http.Handle
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		entry := Entry{
-			Time: time.Now().UTC(), Client: client(r), Method: r.Method, Host: r.Host,
-			Path: redact(uploadToken.ReplaceAllString(r.URL.Path, "$1…")), Allowed: true,
+			Time: time.Now().UTC(), Client: client(r), Method: short(r.Method), Host: short(r.Host),
+			Path: short(redact(uploadToken.ReplaceAllString(r.URL.Path, "$1…"))), Allowed: true,
 		}
 		body := &counter{ReadCloser: r.Body}
 		if r.Body != http.NoBody {
 			r.Body = body
 		}
 		out := &recorder{ResponseWriter: w, entry: &entry}
+		l.running.Add(1)
+		defer l.running.Add(-1)
 		defer func() { // also if the handler breaks off
 			entry.BytesIn = body.n.Load()
 			entry.Duration = float64(time.Since(entry.Time).Microseconds()) / 1000
@@ -42,6 +44,17 @@ func (l *Log) Handler(next http.Handler, redact func(string) string) http.Handle
 
 // uploadToken is the path of an upload token: its last part is the token.
 var uploadToken = regexp.MustCompile(`^(/upload-tokens/).+`)
+
+// maxText is how much of a text of the client's is written, in bytes: strangers
+// could fill the disk faster with long ones.
+const maxText = 500
+
+func short(s string) string {
+	if len(s) > maxText {
+		return s[:maxText] + "…"
+	}
+	return s
+}
 
 func client(r *http.Request) string {
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && host != "" {

@@ -44,6 +44,8 @@ type Interceptor struct {
 	server    *http.Server // for what comes through CONNECT
 	conns     *queue
 	others    *httputil.ReverseProxy
+	ended     context.Context // ends with Shutdown
+	end       context.CancelFunc
 }
 
 // New returns an Interceptor that has p serve the account's host: that of the
@@ -55,6 +57,7 @@ func New(p *proxy.Proxy, baseURL string, wrap func(http.Handler) http.Handler) (
 		return nil, err
 	}
 	i := &Interceptor{authority: a, proxy: p, own: hosts, conns: newQueue()}
+	i.ended, i.end = context.WithCancel(context.Background())
 	if baseURL == "" {
 		baseURL = apivideo.ProductionURL
 	}
@@ -85,8 +88,14 @@ func (i *Interceptor) Trust(dir string, getenv func(string) string) (map[string]
 	return i.authority.trust(dir, getenv)
 }
 
-// Shutdown is like that of an [http.Server].
-func (i *Interceptor) Shutdown(ctx context.Context) error { return i.server.Shutdown(ctx) }
+// Shutdown lets the requests in flight finish, and breaks them off when ctx ends.
+// Then it ends the tunnels, which may be idle.
+func (i *Interceptor) Shutdown(ctx context.Context) {
+	if i.server.Shutdown(ctx) != nil {
+		i.server.Close()
+	}
+	i.end()
+}
 
 // ServeHTTP serves a CONNECT, or a request with an absolute URL. Others are for
 // the proxy itself.
@@ -166,6 +175,10 @@ func (i *Interceptor) tunnel(w http.ResponseWriter, r *http.Request) {
 		server.Close()
 		return
 	}
+	defer context.AfterFunc(i.ended, func() {
+		client.Close()
+		server.Close()
+	})()
 	join(client, server)
 }
 

@@ -98,6 +98,18 @@ func TestIdleStrangerIsClosedAfterTenSeconds(t *testing.T) {
 	})
 }
 
+func TestLongHeaderIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newNetwork(t).connect()
+		go io.WriteString(c, "GET /videos HTTP/1.1\r\nHost: localhost\r\nX-Long: "+strings.Repeat("x", 100<<10)+"\r\n\r\n")
+		resp, err := http.ReadResponse(c.in, nil)
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusRequestHeaderFieldsTooLarge, resp.StatusCode)
+		c.Close()
+		time.Sleep(time.Second) // the server waits a moment
+	})
+}
+
 // Promise: The proxy closes a connection without the secret after 10 seconds, and an idle one after a minute.
 func TestIdleOwnerIsClosedAfterAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

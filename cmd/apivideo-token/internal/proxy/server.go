@@ -20,6 +20,9 @@ const (
 	// maxStrangers is how many connections may be open that have not shown the
 	// secret. Then the oldest is closed. Systems allow a process 1,024 files.
 	maxStrangers = 128
+	// maxHeader is the size limit of a request's header, in bytes. Strangers could
+	// fill the memory with long ones.
+	maxHeader = 64 << 10
 )
 
 // NewServer returns a server for a handler that leads to p.
@@ -28,6 +31,7 @@ func (p *Proxy) NewServer(h http.Handler) *http.Server {
 		Handler:                      h,
 		ReadHeaderTimeout:            strangerTime,
 		IdleTimeout:                  idleTime,
+		MaxHeaderBytes:               maxHeader,
 		ErrorLog:                     log.New(io.Discard, "", 0),
 		DisableGeneralOptionsHandler: true, // p refuses "OPTIONS *"
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
@@ -70,8 +74,11 @@ type crowd struct {
 type conn struct {
 	net.Conn
 	crowd *crowd
-	timer *time.Timer   // closes it; crowd.mu guards it
-	place *list.Element // in crowd.conns, or nil; crowd.mu guards it
+
+	// crowd.mu guards what follows.
+	timer  *time.Timer   // closes it
+	place  *list.Element // in crowd.conns, or nil
+	closed bool
 }
 
 type connKey struct{}
@@ -84,23 +91,35 @@ func connOf(r *http.Request) *conn {
 
 // enter puts c into the crowd, and closes the oldest there if it is too large.
 func (c *conn) enter() {
+	if oldest := c.join(); oldest != nil {
+		oldest.Close()
+	}
+}
+
+// join is enter, but returns the connection to close.
+func (c *conn) join() (oldest *conn) {
 	c.crowd.mu.Lock()
-	var oldest *conn
+	defer c.crowd.mu.Unlock()
+	if c.closed {
+		return nil
+	}
 	if c.crowd.conns.Len() >= maxStrangers {
 		oldest = c.crowd.conns.Front().Value.(*conn)
 	}
 	c.place = c.crowd.conns.PushBack(c)
 	c.timer = time.AfterFunc(strangerTime, func() { c.Close() })
-	c.crowd.mu.Unlock()
-	if oldest != nil {
-		oldest.Close()
-	}
+	return oldest
 }
 
 // leave takes c out of the crowd. It reports whether c was in it.
 func (c *conn) leave() bool {
 	c.crowd.mu.Lock()
 	defer c.crowd.mu.Unlock()
+	return c.remove()
+}
+
+// remove is leave for callers that hold crowd.mu.
+func (c *conn) remove() bool {
 	if c.place == nil {
 		return false
 	}
@@ -111,7 +130,10 @@ func (c *conn) leave() bool {
 }
 
 func (c *conn) Close() error {
-	c.leave()
+	c.crowd.mu.Lock()
+	c.closed = true
+	c.remove()
+	c.crowd.mu.Unlock()
 	return c.Conn.Close()
 }
 
