@@ -67,7 +67,7 @@ func (s *Source) ended(c *wire.Call, got wire.Answer) {
 		return // the Source broke it off
 	}
 	k := newToken(got.Token, c.From, c.To, got.Lifetime, s.Slack)
-	k.refresh, k.former = got.Refresh, s.Latest
+	k.refresh = got.Refresh
 	ok := got.Token != "" && c.Context.Err() == nil && c.To.Before(k.unusable)
 	s.pace.took(c, got, ok, s.left(c.To))
 	if got.Token != "" {

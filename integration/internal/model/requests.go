@@ -35,7 +35,7 @@ func (s *Source) start(r *Request) {
 	r.latest = k
 	r.lived = k.lives(r.From) && s.handsOut(k, r.From)
 	r.served = r.lived && k.Serves(r.From)
-	r.refused = k != nil && !k.Refused.IsZero() && k.Refused.Add(s.Slack).Before(r.From) && !k.doubtful(s.Slack)
+	r.refused = k != nil && !k.Refused.IsZero() && k.Refused.Add(s.Slack).Before(r.From)
 	r.invalidated = k != nil && k.invalidated
 	r.failing = s.failing(r.From)
 	if k != nil && !k.FirstUse.IsZero() && !k.doubted && k.Refused.IsZero() && !r.From.Before(k.unusable) && s.Slack == 0 &&
@@ -87,11 +87,12 @@ func (s *Source) send(r *Request, access string, now time.Time) *Token {
 		s.Fault("a request with a token that expires in %v", k.unused.Sub(chosen))
 	case k == r.latest && r.invalidated:
 		s.Fault("a request with a token that was invalidated")
-	case k == r.latest && r.refused && !s.failing(k.Refused): // it serves on once its renewal has failed
+	case k == r.latest && r.refused && chosen.Sub(k.Refused)+s.Slack < holdTime && k.accepted.Before(k.Refused) &&
+		!s.mayPause() && !s.failing(k.Refused): // it serves on once its renewal has failed
 		s.Fault("a request with a token that was known to be refused")
 	}
 	if len(r.Sent) > 0 {
-		r.Sent[len(r.Sent)-1].refuse(now, s.Slack) // if it was unsure
+		r.Sent[len(r.Sent)-1].refuse(now) // if it was unsure
 	}
 	r.Sent = append(r.Sent, k)
 	if k.FirstUse.IsZero() {
@@ -106,12 +107,19 @@ func (s *Source) send(r *Request, access string, now time.Time) *Token {
 // answer records the answer of the API to the last attempt of r.
 func (s *Source) answer(r *Request, status int, now time.Time) {
 	k := r.Sent[len(r.Sent)-1]
-	if accepts(status) && k.met.IsZero() {
-		k.met = now
+	if accepts(status) {
+		k.accepted = now
+		if len(r.Sent) > 1 {
+			clear(s.refused)
+		}
 	}
 	if status != 401 {
 		return
 	}
+	if now.Sub(s.Met401) >= quietTime-s.Slack {
+		clear(s.refused)
+	}
+	s.refused[k] = true
 	s.learn(r, k, now)
 	s.Met401, s.lastRefusal = now, now
 	if r.first401.IsZero() {
@@ -137,7 +145,7 @@ func (s *Source) learn(r *Request, k *Token, now time.Time) {
 	}
 	switch {
 	case len(r.Sent) == 1, len(r.Sent) < mostSends && (after < 0 || k.told):
-		k.refuse(now, s.Slack)
+		k.refuse(now)
 	case len(r.Sent) < mostSends && after <= s.Slack:
 		k.unsure = true
 	}
@@ -194,13 +202,17 @@ func (s *Source) laterRefused(r *Request) bool {
 	return false
 }
 
+// mayPause reports whether the Source may start no renewal after a 401: the API
+// refused a token, and two in a row that replaced it.
+func (s *Source) mayPause() bool { return len(s.refused) > 2 }
+
 // judgeRefusal checks whether a 401 may reach the caller: the body could not be
-// replayed, no new token could be obtained, or refusals were held off. A token
+// replayed, no new token could be obtained, or renewals were paused. A token
 // that was requested after the first 401 is new, and may be revoked too.
 func (s *Source) judgeRefusal(r *Request) {
 	last := r.Sent[len(r.Sent)-1]
 	switch {
-	case r.body == Stream, last.doubtful(s.Slack), r.failing, s.failing(r.From):
+	case r.body == Stream, s.mayPause(), r.failing, s.failing(r.From):
 	case len(r.Sent) == 1:
 		s.Fault("a 401 reached a caller")
 	case last.Issued.Before(r.first401):

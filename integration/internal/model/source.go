@@ -34,6 +34,7 @@ type Source struct {
 	renewing int               // calls of Renew
 	wanted   bool              // there was one, and no token has come since
 	twice    map[*Request]bool // that were refused twice and are not over
+	refused  map[*Token]bool   // tokens, since the last request that was sent again and accepted
 	active   *wire.Call
 	pace     pace
 	blocked  time.Time // until when a failure of the Store may end its flights
@@ -42,7 +43,7 @@ type Source struct {
 
 // NewSource makes a Source with conf and ctx whose calls go through base.
 func (r *Run) NewSource(ctx context.Context, conf *apivideo.Config, base http.RoundTripper) *Source {
-	s := &Source{Run: r, shared: conf.Store != nil, tokens: map[string]*Token{}, spent: map[string]bool{}, twice: map[*Request]bool{}}
+	s := &Source{Run: r, shared: conf.Store != nil, tokens: map[string]*Token{}, spent: map[string]bool{}, twice: map[*Request]bool{}, refused: map[*Token]bool{}}
 	own := *conf
 	own.Logger = slog.New(slog.NewTextHandler(logged{s}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.src = own.Source(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: wire.Tap{Base: base, Begin: s.begin, End: s.end}}))

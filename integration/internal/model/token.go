@@ -5,8 +5,8 @@ import "time"
 const (
 	renewalWindow = 15 * time.Minute // or a quarter of the lifetime: the earliest renewal
 	expiryMargin  = 10 * time.Second // or a tenth of it: the latest use
-	firstHold     = time.Second      // how long refusals are held off; doubles
-	longestHold   = time.Minute
+	holdTime      = 2 * time.Second  // after a 401, others wait for the new token
+	quietTime     = 10 * time.Minute // without a 401, after which refusals are forgotten
 )
 
 // Token is an access token as one Source knows it.
@@ -24,9 +24,8 @@ type Token struct {
 	unusable     time.Time // it must be used until then
 	unused       time.Time // it must not be used from then on; unusable unless the Store said more than one thing
 	told         bool      // it is from the Store
-	former       *Token
-	met          time.Time // the first answer of the API other than 401
-	firstRefused time.Time // the first time; Refused is the first that is to be believed
+	accepted     time.Time // the latest answer of the API that accepted it
+	firstRefused time.Time // the first time
 	unsure       bool      // there was a 401 that the Source may not know of
 	doubted      bool      // Source.Invalidate was called with it
 	invalidated  bool      // and has returned
@@ -58,35 +57,11 @@ func (k *Token) Serves(now time.Time) bool {
 }
 
 // refuse records a 401 that the Source has seen.
-func (k *Token) refuse(now time.Time, slack time.Duration) {
-	if k.Refused.IsZero() || k.doubtful(slack) {
+func (k *Token) refuse(now time.Time) {
+	if k.Refused.IsZero() {
 		k.Refused = now
 	}
 	if k.firstRefused.IsZero() {
 		k.firstRefused = now
 	}
-}
-
-// hold returns how long a refusal of k may be held off: k replaced a token that
-// was refused. A token that was requested before that adds no hold.
-func (k *Token) hold(slack time.Duration) time.Duration {
-	f := k.former
-	if f == nil || !f.unsure && (f.firstRefused.IsZero() || f.firstRefused.After(k.obtained.Add(slack))) {
-		return 0
-	}
-	hold := f.hold(slack)
-	if !f.met.IsZero() && f.met.Add(slack).Before(k.obtained) {
-		hold = 0
-	}
-	if !f.unsure && k.Issued.Add(slack).Before(f.firstRefused) {
-		return hold
-	}
-	return min(max(2*hold, firstHold), longestHold)
-}
-
-// doubtful reports whether the refusal of k was held off.
-func (k *Token) doubtful(slack time.Duration) bool {
-	unmet := k.met.IsZero() || !k.met.Add(slack).Before(k.Refused)
-	hold := k.hold(slack)
-	return hold > 0 && unmet && k.Refused.Sub(k.obtained) <= hold+slack
 }
