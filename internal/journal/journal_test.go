@@ -86,15 +86,18 @@ func TestJournalKeepsNoDisabledLines(t *testing.T) {
 		}
 		j.Log(slog.LevelInfo, "the last")
 		time.Sleep(time.Second)
+		synctest.Wait()
 		assert.Contains(t, b.String(), "the last")
 		level.Set(slog.LevelDebug)
 		j.Log(slog.LevelDebug, "now enabled")
 		time.Sleep(time.Second)
+		synctest.Wait()
 		assert.Contains(t, b.String(), "now enabled", "within a second")
 		for range 3 { // the Logger enables them again
 			j.Log(slog.LevelDebug, "another")
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		assert.Equal(t, 3, strings.Count(b.String(), "another"))
 	})
 }
