@@ -315,6 +315,47 @@ func TestRefusalIsRetriedInTheBackground(t *testing.T) {
 	})
 }
 
+// Promise: A Store that fails does not delay the replacement of a token that the API refused.
+func TestRefusalWithAFailingStoreIsReplaced(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		src, tok := w.warm(t)
+		w.srv.RevokeAccessTokens()
+		w.store.SetFault(memstore.Fault{Err: errStoreDown})
+		w.fail(apivideotest.Status(503))
+		w.get(t, src.Client(w.ctx), 401)
+		time.Sleep(30 * time.Second)
+		w.fail(apivideotest.Fault{})
+		time.Sleep(30 * time.Second)
+		assert.NoError(t, src.Stats().Err())
+		assert.NotEqual(t, tok.AccessToken, atOnce(t, src).AccessToken)
+	})
+}
+
+// Each request leaves before the Store fails. The renewal goes on behind it.
+func TestRefusalWithASlowStoreIsReplaced(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.conf.Store = hooks{load: func(context.Context, string) ([]byte, error) {
+			time.Sleep(3 * time.Second)
+			return nil, errStoreDown
+		}}
+		src, _ := w.warm(t)
+		time.Sleep(10 * time.Minute)
+		w.srv.RevokeAccessTokens()
+		served := 0
+		for range 10 {
+			ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
+			req, _ := http.NewRequestWithContext(ctx, "GET", w.srv.URL+"/videos", nil)
+			if resp, err := src.Client(w.ctx).Do(req); err == nil {
+				resp.Body.Close()
+				served++
+			}
+			cancel()
+			time.Sleep(10 * time.Second)
+		}
+		assert.Equal(t, 9, served)
+	})
+}
+
 // Nobody sends a request after the API has refused everything for a while. The
 // Source gets one more token after the pause, and no more while nobody uses it.
 //

@@ -100,12 +100,13 @@ func (c *Cache) settled(f *flight, now, seen content) (o outcome, settled bool) 
 }
 
 // postponed notes a failure of the Store. It returns nil if the flight should renew
-// without the Store. It may wait for a later one if nobody waits for it, and the
-// current token is not yet in the last part of the renewal window.
+// without the Store. It may wait for a later one if nobody waits for it, the API has
+// not refused the current token, and that is not yet in the last part of the renewal
+// window.
 func (c *Cache) postponed(f *flight, err error) (p *failure) {
 	c.do(func(s *state) {
 		t := s.current()
-		if s.of(f).waiters > 0 || t == nil || t.usableUntil.Remaining(s.now) <= t.usableUntil.T.Sub(t.renewAt.T)/lastPart {
+		if s.of(f).waiters > 0 || t == nil || s.refused() || t.usableUntil.Remaining(s.now) <= t.usableUntil.T.Sub(t.renewAt.T)/lastPart {
 			s.storeFails(err, nowAlone)
 			return
 		}
