@@ -161,6 +161,7 @@ func (s *state) land(f *flight, o outcome) {
 		s.remember(o.failure, f.start)
 	}
 	f.outcome = o
+	s.prepare() // before anybody goes on
 	close(f.done)
 	s.logFlight(f, p.waiters, before)
 }
