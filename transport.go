@@ -74,7 +74,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	out.Authorize(token.Bearer, token.AccessToken)
+	out.Authorize(token.Bearer)
 	body := replay.NewGate(&out.Request)
 	resp, refused, err := t.send(e, out, req, attempt{token: token, at: sent})
 	if !refused {
@@ -159,7 +159,7 @@ func (t *Transport) retry(e *engine, req *http.Request, token *tokencache.Token,
 		if out == nil || !replay.Renew(&out.Request, req) {
 			return resp, nil
 		}
-		out.Authorize(token.Bearer, token.AccessToken)
+		out.Authorize(token.Bearer)
 		body = replay.NewGate(&out.Request)
 		e.replays.Add(1)
 		if resp, again, err = t.send(e, out, req, attempt{token, time.Now(), true}); !again {
@@ -214,9 +214,9 @@ type attempt struct {
 func (t *Transport) send(e *engine, out *outgoing.Request, req *http.Request, n attempt) (resp *http.Response, refused bool, err error) {
 	resp, err = t.forward(e, &out.Request)
 	if err != nil {
-		return nil, false, out.Error(err)
+		return nil, false, outgoing.Error(err, n.token.AccessToken)
 	}
-	out.Hide(resp)
+	outgoing.Hide(resp, n.token.AccessToken)
 	carried := out.Carried(resp.Request)
 	resp.Request = out.Answered(resp.Request, req)
 	if carried && accepts(resp.StatusCode) {

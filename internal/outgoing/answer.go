@@ -1,9 +1,11 @@
 package outgoing
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"regexp"
 	"strings"
 
@@ -13,10 +15,10 @@ import (
 // Hide keeps the token out of what package net/http, or the caller, may print of a
 // response: the Location of a redirect, and errors of the body. The other content
 // stays as the server sent it.
-func (r *Request) Hide(resp *http.Response) {
+func Hide(resp *http.Response, token string) {
 	if resp.StatusCode/100 == 3 {
 		for i, location := range resp.Header["Location"] {
-			if hidden := hideInURL(location, r.answer.token); hidden != location {
+			if hidden := hideInURL(location, token); hidden != location {
 				resp.Header["Location"][i] = hidden
 			}
 		}
@@ -27,21 +29,46 @@ func (r *Request) Hide(resp *http.Response) {
 	case io.Writer: // of a 101: the connection belongs to the caller
 		return
 	}
-	if resp.Body == http.NoBody {
+	if !mayQuote(resp) {
 		return
 	}
-	r.answer.inner = resp.Body
-	resp.Body = &r.answer
-	if _, ok := r.answer.inner.(io.WriterTo); ok {
-		resp.Body = (*writingBody)(&r.answer)
+	b := &body{resp.Body, token}
+	resp.Body = b
+	if _, ok := b.inner.(io.WriterTo); ok {
+		resp.Body = (*writingBody)(b)
 	}
+}
+
+// mayQuote reports whether errors of the body may quote the server. Those of a body
+// in memory do not, nor those of one of known length over HTTP/1: they spare an
+// allocation.
+func mayQuote(resp *http.Response) bool {
+	if resp.ProtoMajor == 1 {
+		return resp.ContentLength < 0 || len(resp.TransferEncoding) > 0
+	}
+	return resp.Body != http.NoBody && !inMemory(resp.Body)
+}
+
+// The types of io.NopCloser.
+var (
+	nopCloser   = reflect.TypeOf(io.NopCloser(nil))
+	nopWriterTo = reflect.TypeOf(io.NopCloser(&bytes.Reader{}))
+)
+
+func inMemory(body io.ReadCloser) bool {
+	if t := reflect.TypeOf(body); t != nopCloser && t != nopWriterTo {
+		return false
+	}
+	switch reflect.ValueOf(body).Field(0).Interface().(type) {
+	case *bytes.Reader, *bytes.Buffer, *strings.Reader:
+		return true
+	}
+	return false
 }
 
 // Error returns err, or an error without the token if err or an error in its chain
 // shows it.
-func (r *Request) Error(err error) error { return hide(err, r.answer.token) }
-
-func hide(err error, token string) error {
+func Error(err error, token string) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
@@ -84,12 +111,12 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.inner.Read(p)
 	if err != nil {
-		err = hide(err, b.token)
+		err = Error(err, b.token)
 	}
 	return n, err
 }
 
-func (b *body) Close() error { return hide(b.inner.Close(), b.token) }
+func (b *body) Close() error { return Error(b.inner.Close(), b.token) }
 
 // writingBody is a body that can write itself to another place.
 type writingBody body
@@ -99,5 +126,5 @@ func (b *writingBody) Close() error               { return (*body)(b).Close() }
 
 func (b *writingBody) WriteTo(w io.Writer) (int64, error) {
 	n, err := b.inner.(io.WriterTo).WriteTo(w)
-	return n, hide(err, b.token)
+	return n, Error(err, b.token)
 }

@@ -14,8 +14,7 @@ type Origin struct{ Name, Value string }
 // allocated together.
 type Request struct {
 	http.Request
-	answer body      // of the response
-	slot   [1]string // the value of the Authorization header
+	slot [1]string // the value of the Authorization header
 }
 
 // New returns a copy of req with the origin headers. It returns nil if req has an
@@ -52,10 +51,8 @@ func New(req *http.Request, origins []Origin) *Request {
 	return out
 }
 
-// Authorize adds the token. bearer is the value of the header.
-func (r *Request) Authorize(bearer, token string) {
-	r.slot[0], r.answer.token = bearer, token
-}
+// Authorize adds the value of the Authorization header.
+func (r *Request) Authorize(bearer string) { r.slot[0] = bearer }
 
 // isHeader compares the name of a header, ignoring case: a program may write to
 // the map with a name that is not canonical.
