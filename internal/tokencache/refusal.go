@@ -181,7 +181,7 @@ func (s *state) replaceBy(f *flight, refused *Token, since time.Time) {
 		p.since = since
 	}
 	rest := holdTime - s.now.Sub(s.refusals.last)
-	if !own || !s.refused() || rest <= 0 || s.failures.last != nil || s.refusals.unhelpful >= freeRenewals || p.holdTimer != nil {
+	if !own || !s.refused() || rest <= 0 || s.failures.last != nil && !s.failures.postponed || s.refusals.unhelpful >= freeRenewals || p.holdTimer != nil {
 		return
 	}
 	p.hold = make(chan struct{})

@@ -76,7 +76,7 @@ func (s *Source) ended(c *wire.Call, got wire.Answer) {
 	if ok {
 		s.forget(c.To)
 		s.tokens[got.Token] = k
-		s.Latest, s.wanted = k, false
+		s.Latest, s.wanted, s.troubled = k, false, false
 		s.keyed = attempts // which none of the key may follow
 	}
 }

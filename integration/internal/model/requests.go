@@ -88,7 +88,7 @@ func (s *Source) send(r *Request, access string, now time.Time) *Token {
 	case k == r.latest && r.invalidated:
 		s.Fault("a request with a token that was invalidated")
 	case k == r.latest && r.refused && chosen.Sub(k.Refused)+s.Slack < holdTime && k.accepted.Before(k.Refused) &&
-		!s.mayPause() && !s.failing(k.Refused): // it serves on once its renewal has failed
+		!s.mayPause() && !s.troubled && !s.failing(k.Refused): // it serves on once its renewal has failed
 		s.Fault("a request with a token that was known to be refused")
 	}
 	if len(r.Sent) > 0 {

@@ -38,6 +38,7 @@ type Source struct {
 	active   *wire.Call
 	pace     pace
 	blocked  time.Time // until when a failure of the Store may end its flights
+	troubled bool      // a renewal may have ended with such a failure, and no token has come since
 	over     bool      // its context has ended
 }
 
@@ -205,7 +206,7 @@ func (s *Source) Told(access string, issued time.Time, lifetime time.Duration) {
 		k.Issued, k.told = s.issued[access], true
 		k.ends = k.Issued.Add(lifetime)
 		s.tokens[access] = k
-		s.pace = pace{} // it may take that token
+		s.pace, s.troubled = pace{}, false // it may take that token
 	case k.told && k.FirstUse.IsZero():
 		later := newToken(access, began, now, lifetime, s.Slack)
 		k.unused = later.unused
@@ -219,7 +220,7 @@ func (s *Source) ToldFailure(at time.Time, wait time.Duration) {
 	s.Lock()
 	defer s.Unlock()
 	if left := wait - now.Sub(at).Abs(); left > 0 {
-		s.blocked = now.Add(left)
+		s.blocked, s.troubled = now.Add(left), true
 	}
 }
 
