@@ -4,6 +4,7 @@ import (
 	"path"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // cause replaces an error of an unknown type in a chain: its fields could hold a
@@ -43,7 +44,7 @@ func known(err error) bool {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	return knownPackages[t.PkgPath()] || path.Dir(t.PkgPath()) == internal
+	return knownPackages[t.PkgPath()] || strings.HasPrefix(t.PkgPath(), internal+"/")
 }
 
 // safe reports whether err and all errors that it wraps are of known types, with
