@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
+	"github.com/apivideo/api.video-go-oauth2/internal/guard/limit"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -56,4 +58,13 @@ func TestSecretsErrorMasksOwnKinds(t *testing.T) {
 func TestSecretsErrorKeepsWhatIsSafe(t *testing.T) {
 	err := fmt.Errorf("a: %w", errors.New("b"))
 	assert.Same(t, err, redact.New("made-up-key").Error(err))
+}
+
+// A limit that was late must be known as one, behind any text.
+func TestErrorKeepsALimit(t *testing.T) {
+	err := redact.New("made-up-secret").Error(fmt.Errorf("made-up-secret: %w", limit.Overdue{Limit: time.Second, Late: true}))
+	overdue, ok := errors.AsType[limit.Overdue](err)
+	assert.True(t, ok)
+	assert.True(t, overdue.Late)
+	assert.NotContains(t, err.Error(), "made-up-secret")
 }
