@@ -29,14 +29,12 @@ func (ss Secrets) Error(err error) error {
 // the chain of err.
 func (ss Secrets) Cause(text string, err error) error { return &cause{text, ss.safeParts(err)} }
 
-// knownPackages are the packages whose errors hold nothing but what their text
-// shows. The other internal packages of this module are known too.
+// knownPackages are those whose errors hold only what their text shows. So do the
+// internal packages of this module.
 var knownPackages = map[string]bool{
 	"context": true, "crypto/tls": true, "crypto/x509": true, "errors": true, "fmt": true, "internal/poll": true,
 	"io": true, "io/fs": true, "net": true, "net/http": true, "net/url": true, "os": true, "syscall": true,
 }
-
-var internal = path.Dir(reflect.TypeFor[Secrets]().PkgPath())
 
 // known reports whether err is of a known package.
 func known(err error) bool {
@@ -44,7 +42,8 @@ func known(err error) bool {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	return knownPackages[t.PkgPath()] || strings.HasPrefix(t.PkgPath(), internal+"/")
+	internal := path.Dir(reflect.TypeFor[Secrets]().PkgPath()) + "/"
+	return knownPackages[t.PkgPath()] || strings.HasPrefix(t.PkgPath(), internal)
 }
 
 // safe reports whether err and all errors that it wraps are of known types, with
