@@ -180,7 +180,7 @@ func (m *model) begin(c *call, tok *modelToken) {
 // once the API has accepted it. Without a usable token they wait for the next one.
 func (m *model) mayWait(c *call) bool {
 	p, now := c.p, time.Now()
-	held := (p.holdable || m.hang) && !c.start.Before(p.held) && now.Sub(p.held) <= 2*time.Second &&
+	held := (p.holdable || m.hang) && !c.start.Before(p.held) && now.Sub(p.last401) <= 2*time.Second &&
 		(p.heldEnd.Before(p.held) || !now.After(p.heldEnd))
 	return now.Equal(c.start) || held || now.Equal(p.arrived) && p.needed
 }
