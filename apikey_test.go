@@ -392,7 +392,7 @@ func TestKeyFileThatCannotBeRead(t *testing.T) {
 // Promise: An error of a key file that may pass does not match ErrInvalidConfig.
 func TestKeyFileErrorThatPasses(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("there is no such limit")
+		t.Skip("Windows sets a process no limit of open files")
 	}
 	if name := os.Getenv("APIVIDEO_TEST_KEY_FILE"); name != "" {
 		var open []*os.File

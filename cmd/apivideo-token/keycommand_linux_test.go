@@ -1,13 +1,10 @@
 package main
 
 import (
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,15 +85,7 @@ func TestKeyCommandLeavesDaemonBehind(t *testing.T) {
 // Promise: `APIVIDEO_API_KEY_COMMAND` runs again only after the service rejected its key; the program of `run` does not get the variable.
 func TestKeyCommandAskedAgainAfterRefusal(t *testing.T) {
 	t.Parallel()
-	u, next := newUser(t), newUser(t)
-	serve := func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "served\n") }
-	u.srv.HandleFunc("GET /videos", serve)
-	next.srv.HandleFunc("GET /videos", serve)
-	var current atomic.Pointer[apivideotest.Server]
-	current.Store(u.srv)
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { current.Load().ServeHTTP(w, r) }))
-	defer front.Close()
-	u.env[baseURLVariable] = front.URL
+	u, next, change := newUserOfTwoKeys(t)
 	dir := t.TempDir()
 	key := filepath.Join(dir, "key")
 	require.NoError(t, os.WriteFile(key, []byte(u.key()), 0o600))
@@ -116,7 +105,7 @@ func TestKeyCommandAskedAgainAfterRefusal(t *testing.T) {
 	arrive("2")
 	assert.Equal(t, 1, runs(t, ran), "the service did not refuse the key")
 	require.NoError(t, os.WriteFile(key, []byte(next.key()), 0o600))
-	current.Store(next.srv) // which accepts neither the old key nor its tokens
+	change()
 	leave("2")
 	assert.Equal(t, "served\nserved\nserved\n", <-rest)
 	require.NoError(t, cmd.Wait())
