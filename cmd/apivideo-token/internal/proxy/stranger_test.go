@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -88,15 +89,18 @@ func TestProxyStrangersDelayNoShutdown(t *testing.T) {
 	}
 }
 
-// early answers an upload without its body. The answer has a length: without one,
-// httputil holds a mutex while it waits, and virtual time stands still.
+// early answers an upload without its body, which httputil closes. The answer is
+// larger than net/http's buffer: its first part is written, and the rest of the
+// upload is read, before the handler returns. It has a length: without one,
+// httputil holds a mutex meanwhile, and virtual time stands still.
 type early struct{}
 
-func (early) RoundTrip(req *http.Request) (*http.Response, error) {
-	go req.Body.Close() // as package net/http does
+func (early) RoundTrip(*http.Request) (*http.Response, error) {
+	const size = 4096
 	answer := httptest.NewRecorder()
-	answer.Header().Set("Content-Length", "0")
+	answer.Header().Set("Content-Length", strconv.Itoa(size))
 	answer.WriteHeader(401)
+	answer.Write(make([]byte, size))
 	return answer.Result(), nil
 }
 
