@@ -235,13 +235,44 @@ func TestTransport401OfAnotherURL(t *testing.T) {
 				sent := r.Clone(r.Context())
 				sent.URL.Host = "gateway.example"
 				sent.Header.Set("Authorization", cmp.Or(test.authorization, r.Header.Get("Authorization")))
-				return w.srv.Transport().RoundTrip(sent)
+				resp, err := w.srv.Transport().RoundTrip(sent)
+				if resp.StatusCode == 401 {
+					resp.Body = io.NopCloser(strings.NewReader(refusesTheToken))
+				}
+				return resp, err
 			})
 			w.srv.RevokeAccessTokens()
 			w.get(t, client, test.want)
 			assert.Equal(t, test.calls, w.authCalls())
 		}))
 	}
+}
+
+// Promise: An answer to a request without the token does not show that the API accepts the token.
+func TestStatsAnswerOfAnotherURL(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		src, _ := w.warm(t)
+		client := src.Client(w.ctx)
+		w.fail(apivideotest.Status(503))
+		w.srv.RevokeAccessTokens()
+		w.get(t, client, 401)
+		refused := src.Stats().RefusedSince
+		require.NotZero(t, refused)
+		for _, carries := range []bool{false, true} {
+			w.setAPI(func(r *http.Request) (*http.Response, error) {
+				sent := r.Clone(r.Context())
+				sent.URL.Host = "other.example"
+				if !carries {
+					sent.Header.Del("Authorization")
+				}
+				resp := answer(200, "text/plain", "")
+				resp.Request = sent
+				return resp, nil
+			})
+			w.get(t, client, 200)
+			assert.Equal(t, carries, src.Stats().RefusedSince.IsZero())
+		}
+	})
 }
 
 // A recorder's response refers to a copy of the request that shows no token.

@@ -135,7 +135,7 @@ const mostSends = 3
 // retry handles a 401 to req, which was sent with token. It sends req again with
 // a new token if that may help, and returns the last response.
 func (t *Transport) retry(e *engine, req *http.Request, token *tokencache.Token, resp *http.Response, body *replay.Gate) (*http.Response, error) {
-	var first time.Time // of the first 401
+	var before time.Time // of the 401 before
 	for sends := 1; ; sends++ {
 		at := time.Now()
 		// Read the body first: the auth call may need its connection.
@@ -144,12 +144,12 @@ func (t *Transport) retry(e *engine, req *http.Request, token *tokencache.Token,
 			return resp, nil
 		}
 		e.cache.Refuse(token, at)
-		if sends == mostSends || sends > 1 && token.RequestedSince(first) {
+		if sends == mostSends || sends > 1 && token.RequestedSince(before) {
 			return resp, nil
 		}
 		var err error
 		again := whole && replay.Possible(req) && body.Shut(req.Context())
-		if token, err = e.replacement(req.Context(), token, first, again); err != nil {
+		if token, err = e.replacement(req.Context(), token, before, again); err != nil {
 			if _, ended := err.(*tokencache.WaitError); ended {
 				return e.drop(resp, err)
 			}
@@ -165,9 +165,7 @@ func (t *Transport) retry(e *engine, req *http.Request, token *tokencache.Token,
 		if resp, again, err = t.send(e, out, req, attempt{token, time.Now(), true}); !again {
 			return resp, err
 		}
-		if sends == 1 {
-			first = at
-		}
+		before = at
 	}
 }
 
