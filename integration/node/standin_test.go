@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bufio"
 	"bytes"
 	"image"
 	"image/jpeg"
@@ -10,28 +9,16 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/local"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// startStandin runs the built apivideo-standin until the test ends, and returns
-// the environment of its clients.
-func startStandin(t *testing.T) (env []string) {
+// startStandin returns the environment of clients of the stand-in.
+func startStandin(t *testing.T) []string {
 	t.Helper()
-	cmd := exec.Command(standin, "-quiet")
-	stdout, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	lines := bufio.NewScanner(stdout)
-	for range 2 {
-		require.True(t, lines.Scan())
-		env = append(env, lines.Text())
-	}
-	return append(os.Environ(), append(env, "XDG_CACHE_HOME="+t.TempDir(), "NO_PROXY=127.0.0.1")...)
+	env := append(os.Environ(), local.Standin(t, standin)...)
+	return append(env, "XDG_CACHE_HOME="+t.TempDir(), "NO_PROXY=127.0.0.1")
 }
 
 // wantTour is what tour.js returns, without the times and identifiers.

@@ -4,7 +4,6 @@
 package standin
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apivideo/api.video-go-oauth2/integration/internal/local"
 	"github.com/apivideo/api.video-go-oauth2/internal/standin/operations"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -85,19 +85,7 @@ func walk() {
 // its clients.
 func start(t *testing.T) (env []string, url string) {
 	t.Helper()
-	cmd := exec.Command(standin, "-quiet")
-	stdout, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	lines := bufio.NewScanner(stdout)
-	for range 2 {
-		require.True(t, lines.Scan())
-		env = append(env, lines.Text())
-	}
+	env = local.Standin(t, standin)
 	return env, strings.TrimPrefix(env[0], "APIVIDEO_BASE_URL=")
 }
 
