@@ -15,6 +15,7 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/apivideo/api.video-go-oauth2/internal/roundtrip/trace"
+	"github.com/apivideo/api.video-go-oauth2/internal/tokencache"
 )
 
 // Reasons the service rejects an account. Test with [errors.Is].
@@ -106,10 +107,12 @@ type reporter struct {
 
 // noAnswer is the error of a call that got no answer, or not all of it.
 func (r *reporter) noAnswer(err error) *Error {
-	e := &Error{Op: r.op, outcome: passing, err: r.secrets.Error(err)}
+	e := &Error{Op: r.op, outcome: passing}
+	var said []byte       // it may quote the answer
 	var dial *net.OpError // only so do clients other than net/http's report a failed dial
 	var at *url.Error
 	redact.Walk(err, func(err error) bool {
+		said = append(append(said, err.Error()...), '\n')
 		switch known := err.(type) {
 		case *net.OpError:
 			dial = cmp.Or(dial, known)
@@ -121,12 +124,25 @@ func (r *reporter) noAnswer(err error) *Error {
 		return true
 	})
 	e.unsent = (r.Dialing.Load() || dial != nil && dial.Op == "dial" && !r.Read.Load()) && !r.Connected.Load()
+	hidden, ok := r.with(said)
+	if !ok {
+		e.reason = "the answer cannot be read"
+		return e
+	}
+	e.err = hidden.Error(err)
 	if at != nil {
-		e.reason = r.secrets.Brief(strings.ToUpper(at.Op)+" "+at.URL) + ": "
+		e.reason = hidden.Brief(strings.ToUpper(at.Op)+" "+at.URL) + ": "
 		err = at.Err
 	}
-	e.reason += r.secrets.Brief(err.Error())
+	e.reason += hidden.Brief(err.Error())
 	return e
+}
+
+// with returns all secrets of a call, with the new tokens in what the server said.
+// ok is false if there are too many.
+func (r *reporter) with(said []byte) (all redact.Secrets, ok bool) {
+	tokens, ok := answer.Tokens(said)
+	return redact.New(append(tokens, r.secrets...)...), ok
 }
 
 // notMade is the error of a call that was not made: earlier ones hang in the HTTP
@@ -152,13 +168,11 @@ func (r *reporter) tookDetour(url string) *Error {
 // unusable is the error of a successful answer without a usable token. It keeps
 // no part of the body, which may have secrets.
 func (r *reporter) unusable(resp *http.Response, why error, outcome outcome) *Error {
-	plain := *resp
-	plain.Header = answer.PlainHeader(resp.Header)
 	return &Error{
 		Op:      r.op,
 		Problem: Problem{Status: resp.StatusCode},
 		reason:  fmt.Sprintf("the answer (%s) is unusable: %v", answer.Describe(resp, r.secrets), why),
-		err:     answer.RetrieveError(&plain, nil, r.secrets),
+		err:     answer.RetrieveError(resp, nil, r.secrets),
 		outcome: outcome,
 	}
 }
@@ -166,29 +180,24 @@ func (r *reporter) unusable(resp *http.Response, why error, outcome outcome) *Er
 // refusal is the error of an answer whose status is not a success, or whose body is
 // a problem. It may have new tokens all the same.
 func (r *reporter) refusal(resp *http.Response, data []byte) *Error {
-	tokens, ok := answer.Tokens(data)
+	hidden, ok := r.with(data)
 	if !ok {
 		data = nil
 	}
-	hidden := redact.New(append(tokens, r.secrets...)...)
 	p, explained := parseProblem(data)
 	p = p.redact(hidden)
 	said, status := cmp.Or(p.Title, p.id()), resp.StatusCode
 	if !explained {
 		said = answer.Text(data)
 	}
-	shown, success := *resp, status/100 == 2
-	if success {
+	if status/100 == 2 {
 		status = p.status(status)
-	}
-	if success || len(tokens) > 0 {
-		shown.Header = answer.PlainHeader(resp.Header)
 	}
 	e := &Error{
 		Op:      r.op,
 		Problem: p,
 		reason:  strings.TrimSuffix(answer.Describe(resp, hidden)+": "+hidden.Brief(said), ": "),
-		err:     answer.RetrieveError(&shown, data, hidden),
+		err:     answer.RetrieveError(resp, data, hidden),
 		outcome: outcomeOf(status, explained),
 	}
 	e.Status = status
@@ -196,6 +205,14 @@ func (r *reporter) refusal(resp *http.Response, data []byte) *Error {
 		e.RetryAfter = answer.RetryAfter(status, resp.Header, time.Now())
 	}
 	return e
+}
+
+// secretsOf a token are those that no error of a request shows.
+type secretsOf tokencache.Token
+
+// Secrets implements [outgoing.Hidden].
+func (t *secretsOf) Secrets() redact.Secrets {
+	return redact.New(t.AccessToken, t.RefreshToken, t.Account.Key())
 }
 
 // outcomeOf classifies an answer whose status is not a success. explained means

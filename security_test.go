@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -498,21 +499,23 @@ func TestErrorChainWithoutAnEnd(t *testing.T) {
 	}
 }
 
-// Promise: The headers of an unusable answer show no new token.
+// Promise: The headers of an unusable or refused answer show no new token.
 func TestErrorHidesANewTokenInAHeader(t *testing.T) {
-	_, err := tokenThrough(t, apivideo.Config{}, func(*http.Request) (*http.Response, error) {
-		resp := answer(200, "application/json", `{"access_token":"made-up-new-token","expires_in":-1}`)
-		for _, name := range []string{"X-Token", "Set-Cookie", "Authorization", "Link", "Etag"} {
-			resp.Header.Set(name, "a=made-up-new-token")
-		}
-		resp.Header.Set("Date", "Mon, 01 Jan 2024 00:00:00 GMT")
-		return resp, nil
-	})
-	require.ErrorContains(t, err, "is unusable")
-	assert.NotContains(t, all(err), "made-up-new-token")
-	var retrieve *oauth2.RetrieveError
-	require.ErrorAs(t, err, &retrieve)
-	assert.Equal(t, "Mon, 01 Jan 2024 00:00:00 GMT", retrieve.Response.Header.Get("Date"))
+	for status, body := range map[int]string{200: `{"access_token":"made-up-new-token","expires_in":-1}`, 400: `{"title":"No"}`, 502: "", 302: ""} {
+		_, err := tokenThrough(t, apivideo.Config{}, func(*http.Request) (*http.Response, error) {
+			resp := answer(status, "application/json", body)
+			for _, name := range []string{"X-Token", "Set-Cookie", "Authorization", "Link", "Etag"} {
+				resp.Header.Set(name, "a=made-up-new-token")
+			}
+			resp.Header.Set("Date", "Mon, 01 Jan 2024 00:00:00 GMT")
+			return resp, nil
+		})
+		require.ErrorContains(t, err, strconv.Itoa(status))
+		assert.NotContains(t, all(err), "made-up-new-token")
+		var retrieve *oauth2.RetrieveError
+		require.ErrorAs(t, err, &retrieve)
+		assert.Equal(t, "Mon, 01 Jan 2024 00:00:00 GMT", retrieve.Response.Header.Get("Date"))
+	}
 }
 
 // A broken proxy may send the service's answer with another status.
@@ -534,6 +537,41 @@ func TestErrorHidesNewTokensOfARefusal(t *testing.T) {
 	}
 }
 
+// Promise: Neither a refusal nor a broken answer shows a new token, whatever its form.
+func TestErrorHidesNewTokensInAnyForm(t *testing.T) {
+	const fresh = "made-up-New/token+42=="
+	for _, form := range []string{
+		`%s`, `[error] upstream said %s`, `<p>{oops}</p> %s`, `{"a":1} and %s`, `cb(%s)`, `)]}',` + "\n%s", `{"a":[1,,%s]}`,
+		`{"title":"No: Authorization: Bearer ` + fresh + `."}`, `access_token=` + fresh + `&token_type=bearer`,
+		`{'access_token': '` + fresh + `'}`, `{"expires_in":3600,"accessToken":"` + fresh, `{"a":1,,"refresh_token" : "` + fresh + `"}`,
+		"Authorization: Bearer " + fresh, "X-Access-Token " + fresh, `{"text":"{\"id_token\":\"` + fresh + `\"}"}`,
+	} {
+		said := strings.Replace(form, "%s", `{"token_type":"Bearer","tokens":{"access":["`+fresh+`"]}}`, 1)
+		for _, f := range []tripper{
+			reply(400, "application/json", said), reply(503, "text/plain", said), reply(302, "text/html", said),
+			breakOff(fmt.Errorf("malformed MIME header line: %q", said)), breakOff(&url.Error{Op: "Post", URL: "x", Err: errors.New(said)}),
+			breakOff(hiding{errors.New(said)}),
+		} {
+			_, err := tokenThrough(t, apivideo.Config{}, f)
+			require.Error(t, err, form)
+			assert.NotContains(t, all(err), fresh, form)
+		}
+	}
+	_, err := tokenThrough(t, apivideo.Config{}, reply(500, "text/plain", "Bearer authentication failed: the access token expired"))
+	assert.ErrorContains(t, err, "Bearer authentication failed: the access token expired", "ordinary words stay")
+}
+
+// Promise: Text with too many tokens, or with too much JSON, is not shown.
+func TestErrorShowsNoTextOfManyTokens(t *testing.T) {
+	for _, said := range []string{strings.Repeat(`{"token":"made-up-text","x":[{`, 20), strings.Repeat("{made-up-text ", 2000)} {
+		for _, f := range []tripper{reply(500, "text/plain", said), breakOff(errors.New(said))} {
+			_, err := tokenThrough(t, apivideo.Config{}, f)
+			require.Error(t, err)
+			assert.NotContains(t, all(err), "made-up-text")
+		}
+	}
+}
+
 // A text that only looks like a long secret, again and again.
 //
 // Promise: Redaction takes time linear in the text.
@@ -542,6 +580,7 @@ func TestErrorRedactionIsLinear(t *testing.T) {
 	conf := apivideo.Config{APIKey: "made-up-key"}
 	for _, text := range []string{
 		strings.Repeat("a", 100<<10), strings.Repeat(`\u0061`, 100<<10), strings.Repeat(`\`, 100<<10),
+		strings.Repeat("{", 100<<10), strings.Repeat(`{"a":"[{\"token`, 10<<10), strings.Repeat("token", 20<<10), strings.Repeat("bearer ", 20<<10),
 		strings.Repeat(long, 30), `{"title":"` + strings.Repeat("a", 100<<10) + `"}`,
 	} {
 		start := time.Now()

@@ -212,9 +212,9 @@ type attempt struct {
 func (t *Transport) send(e *engine, out *outgoing.Request, req *http.Request, n attempt) (resp *http.Response, refused bool, err error) {
 	resp, err = t.forward(e, &out.Request)
 	if err != nil {
-		return nil, false, outgoing.Error(err, n.token.AccessToken)
+		return nil, false, outgoing.Error(err, (*secretsOf)(n.token))
 	}
-	outgoing.Hide(resp, n.token.AccessToken)
+	outgoing.Hide(resp, (*secretsOf)(n.token))
 	carried := out.Carried(resp.Request)
 	resp.Request = out.Answered(resp.Request, req)
 	if carried && accepts(resp.StatusCode) {

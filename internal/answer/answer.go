@@ -4,11 +4,9 @@ package answer
 
 import (
 	"html"
-	"maps"
 	"math"
 	"net/http"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,10 +47,17 @@ func Response(status int) *http.Response {
 // maxHeader is how many bytes of a header an error keeps.
 const maxHeader = 8 << 10
 
-// header returns a redacted and shortened copy of h.
+// plain are the header fields that never contain a credential. Others may contain a
+// new one, which nobody knows.
+var plain = []string{
+	"Allow", "Cf-Ray", "Content-Length", "Content-Type", "Date", "Retry-After", "Server", "Via",
+	"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Retry-After", "X-Request-Id",
+}
+
+// header returns a redacted and shortened copy of the plain fields of h.
 func header(h http.Header, ss redact.Secrets) http.Header {
 	short, left := make(http.Header), maxHeader
-	for _, name := range slices.Sorted(maps.Keys(h)) {
+	for _, name := range plain {
 		for _, v := range h[name] {
 			v = redact.Truncate(ss.Redact(v), redact.MaxText)
 			if left -= len(name) + len(v); left < 0 {
@@ -62,21 +67,6 @@ func header(h http.Header, ss redact.Secrets) http.Header {
 		}
 	}
 	return short
-}
-
-// PlainHeader returns only the header fields that never contain a credential.
-// Others may contain a new one, which nobody knows.
-func PlainHeader(h http.Header) http.Header {
-	plain := make(http.Header)
-	for _, name := range []string{
-		"Content-Type", "Content-Length", "Date", "Server", "Via", "Retry-After",
-		"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Retry-After",
-	} {
-		if values := h.Values(name); len(values) > 0 {
-			plain[name] = slices.Clone(values)
-		}
-	}
-	return plain
 }
 
 var (

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/apivideo/api.video-go-oauth2/internal/guard"
 )
@@ -36,53 +34,4 @@ func Plain(data []byte, limit int) []byte {
 		data, _ = io.ReadAll(io.LimitReader(r, int64(limit)+1)) // of a broken one, the part before
 	}
 	return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-}
-
-// maxTokens is how many tokens an answer may have. To take out more takes long.
-const maxTokens = 16
-
-// Tokens returns the tokens in an answer: in JSON, all strings at or below a name
-// with "token" in it, at any depth, also in JSON within a string. ok is false if
-// there are too many.
-func Tokens(data []byte) (tokens []string, ok bool) {
-	tokens = appendTokens(nil, data)
-	return tokens, len(tokens) <= maxTokens
-}
-
-// level is an object or a list around the current place in JSON.
-type level struct {
-	object bool
-	value  bool // of an object: the name was read
-	within bool // all strings are tokens
-	token  bool // the next value is a token, or has some
-}
-
-func appendTokens(tokens []string, data []byte) []string {
-	dec := json.NewDecoder(bytes.NewReader(data[max(bytes.IndexAny(data, "{["), 0):]))
-	levels := []level{{}}
-	for len(tokens) <= maxTokens {
-		part, err := dec.Token()
-		if err != nil {
-			break
-		}
-		at := &levels[len(levels)-1]
-		text, isText := part.(string)
-		switch {
-		case part == json.Delim('}'), part == json.Delim(']'):
-			levels = levels[:len(levels)-1]
-			continue
-		case at.object && !at.value:
-			at.value, at.token = true, at.within || strings.Contains(strings.ToLower(text), "token")
-			continue
-		case isText && at.token:
-			tokens = append(tokens, text)
-		case isText:
-			tokens = appendTokens(tokens, []byte(text))
-		}
-		at.value = false
-		if _, opens := part.(json.Delim); opens {
-			levels = append(levels, level{object: part == json.Delim('{'), within: at.token, token: at.token})
-		}
-	}
-	return tokens
 }

@@ -12,27 +12,26 @@ import (
 	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 )
 
-// Hide keeps the token out of what package net/http, or the caller, may print of a
+// Hidden has the secrets that nobody may see in an answer: an access token, and
+// what it was got with.
+type Hidden interface{ Secrets() redact.Secrets }
+
+// Hide keeps secrets out of what package net/http, or the caller, may print of a
 // response: the Location of a redirect, and errors of the body. The other content
 // stays as the server sent it.
-func Hide(resp *http.Response, token string) {
+func Hide(resp *http.Response, h Hidden) {
 	if resp.StatusCode/100 == 3 {
 		for i, location := range resp.Header["Location"] {
-			if hidden := hideInURL(location, token); hidden != location {
+			if hidden := hideInURL(location, h.Secrets()); hidden != location {
 				resp.Header["Location"][i] = hidden
 			}
 		}
 	}
-	switch resp.Body.(type) {
-	case nil:
-		return
-	case io.Writer: // of a 101: the connection belongs to the caller
+	// The body of a 101 is a connection that belongs to the caller.
+	if resp.Body == nil || resp.StatusCode == http.StatusSwitchingProtocols || !mayQuote(resp) {
 		return
 	}
-	if !mayQuote(resp) {
-		return
-	}
-	b := &body{resp.Body, token}
+	b := &body{resp.Body, h}
 	resp.Body = b
 	if _, ok := b.inner.(io.WriterTo); ok {
 		resp.Body = (*writingBody)(b)
@@ -43,8 +42,8 @@ func Hide(resp *http.Response, token string) {
 // in memory do not, nor those of one of known length over HTTP/1: they spare an
 // allocation.
 func mayQuote(resp *http.Response) bool {
-	if resp.ProtoMajor == 1 {
-		return resp.ContentLength < 0 || len(resp.TransferEncoding) > 0
+	if resp.ProtoMajor == 1 && resp.ContentLength > 0 {
+		return len(resp.TransferEncoding) > 0
 	}
 	return resp.Body != http.NoBody && !inMemory(resp.Body)
 }
@@ -66,13 +65,13 @@ func inMemory(body io.ReadCloser) bool {
 	return false
 }
 
-// Error returns err, or an error without the token if err or an error in its chain
-// shows it.
-func Error(err error, token string) error {
+// Error returns err, or an error without the secrets if err or an error in its
+// chain shows one.
+func Error(err error, h Hidden) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	ss, shown := redact.New(token), false
+	ss, shown := h.Secrets(), false
 	redact.Walk(err, func(err error) (within bool) {
 		text := err.Error()
 		shown = shown || ss.Redact(text) != text
@@ -84,39 +83,39 @@ func Error(err error, token string) error {
 	return ss.Cause(ss.Brief(err.Error()), err)
 }
 
-// hideInURL replaces the token in a URL, plain or with escapes. The result is a URL
+// hideInURL replaces secrets in a URL, plain or with escapes. The result is a URL
 // if s is one.
-func hideInURL(s, token string) string {
+func hideInURL(s string, ss redact.Secrets) string {
 	const mark = "REDACTED"
-	if len(redact.New(token)) == 0 {
-		return s
+	for _, secret := range ss {
+		s = strings.ReplaceAll(s, secret, mark)
+		if !strings.Contains(s, "%") {
+			continue
+		}
+		var escaped strings.Builder
+		for _, c := range []byte(secret) {
+			fmt.Fprintf(&escaped, "(?:%s|(?i:%%%02x))", regexp.QuoteMeta(string(c)), c)
+		}
+		s = regexp.MustCompile(escaped.String()).ReplaceAllLiteralString(s, mark)
 	}
-	s = strings.ReplaceAll(s, token, mark)
-	if !strings.Contains(s, "%") {
-		return s
-	}
-	var escaped strings.Builder
-	for _, c := range []byte(token) {
-		fmt.Fprintf(&escaped, "(?:%s|(?i:%%%02x))", regexp.QuoteMeta(string(c)), c)
-	}
-	return regexp.MustCompile(escaped.String()).ReplaceAllLiteralString(s, mark)
+	return s
 }
 
-// body is the body of a response. Its errors do not show the token.
+// body is the body of a response. Its errors show no secret.
 type body struct {
-	inner io.ReadCloser
-	token string
+	inner  io.ReadCloser
+	hidden Hidden
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.inner.Read(p)
 	if err != nil {
-		err = Error(err, b.token)
+		err = Error(err, b.hidden)
 	}
 	return n, err
 }
 
-func (b *body) Close() error { return Error(b.inner.Close(), b.token) }
+func (b *body) Close() error { return Error(b.inner.Close(), b.hidden) }
 
 // writingBody is a body that can write itself to another place.
 type writingBody body
@@ -126,5 +125,5 @@ func (b *writingBody) Close() error               { return (*body)(b).Close() }
 
 func (b *writingBody) WriteTo(w io.Writer) (int64, error) {
 	n, err := b.inner.(io.WriterTo).WriteTo(w)
-	return n, Error(err, b.token)
+	return n, Error(err, b.hidden)
 }

@@ -15,12 +15,21 @@ import (
 
 	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/internal/outgoing"
+	"github.com/apivideo/api.video-go-oauth2/internal/redact"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 )
 
-const token = "made-up/token+0123456789"
+const (
+	token        = "made-up/token+0123456789"
+	refreshToken = "made-up-refresh-token"
+	key          = "made-up-key"
+)
+
+type secret string
+
+func (s secret) Secrets() redact.Secrets { return redact.New(string(s)) }
 
 type tripper func(*http.Request) (*http.Response, error)
 
@@ -29,10 +38,10 @@ func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r
 // client returns a client for the API at this URL. Auth calls succeed in memory.
 func client(t *testing.T, baseURL string, base http.RoundTripper) *http.Client {
 	auth := tripper(func(*http.Request) (*http.Response, error) {
-		body := `{"access_token":"` + token + `"}`
+		body := `{"access_token":"` + token + `","refresh_token":"` + refreshToken + `"}`
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body))}, nil
 	})
-	conf := apivideo.Config{APIKey: "made-up-key", BaseURL: baseURL}
+	conf := apivideo.Config{APIKey: key, BaseURL: baseURL}
 	src := conf.Source(context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Transport: auth}))
 	return &http.Client{Transport: &apivideo.Transport{Source: src, Base: base}}
 }
@@ -74,7 +83,7 @@ func chain(err error) string {
 	return text
 }
 
-// Promise: No error of a request or of its body shows the access token, even if the server echoes it.
+// Promise: No error of a request or of its body shows the access token, the refresh token or the key, even if the server echoes it.
 func TestErrorsHideAnEchoedToken(t *testing.T) {
 	for _, answer := range []string{
 		"%s\r\n\r\n",
@@ -86,6 +95,9 @@ func TestErrorsHideAnEchoedToken(t *testing.T) {
 		"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/?t=%s\r\n\r\n",
 		"HTTP/1.1 307 Temporary\r\nLocation: http://127.0.0.1:1/" + url.QueryEscape(token) + "\r\n\r\n",
 		"HTTP/1.1 301 Moved\r\nLocation: made-up://" + strings.ReplaceAll(token, "m", "%6d") + "/\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nX-Echo " + key + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + refreshToken + "\r\n\r\n",
+		"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/?t=" + refreshToken + "\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n%s\r\n\r\n",
 		"HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n%s\r\n\r\n",
 	} {
@@ -97,9 +109,11 @@ func TestErrorsHideAnEchoedToken(t *testing.T) {
 		}
 		require.Error(t, err, answer)
 		text := chain(err)
-		assert.NotContains(t, text, token, answer)
 		plain, _ := url.QueryUnescape(text)
-		assert.NotContains(t, plain, token, answer)
+		for _, secret := range []string{token, refreshToken, key} {
+			assert.NotContains(t, text, secret, answer)
+			assert.NotContains(t, plain, secret, answer)
+		}
 	}
 }
 
@@ -149,12 +163,12 @@ func (*duplex) Close() error { return nil }
 func TestBodyKeepsItsAbilities(t *testing.T) {
 	for _, body := range []io.ReadCloser{nil, http.NoBody, &duplex{}} {
 		resp := &http.Response{StatusCode: 101, Body: body}
-		outgoing.Hide(resp, token)
+		outgoing.Hide(resp, secret(token))
 		assert.Equal(t, body, resp.Body)
 	}
 	for _, body := range []io.ReadCloser{io.NopCloser(strings.NewReader("text")), io.NopCloser(io.MultiReader(strings.NewReader("text")))} {
 		resp := &http.Response{StatusCode: 200, Body: body}
-		outgoing.Hide(resp, token)
+		outgoing.Hide(resp, secret(token))
 		_, had := body.(io.WriterTo)
 		_, has := resp.Body.(io.WriterTo)
 		assert.Equal(t, had, has)
@@ -173,10 +187,10 @@ func TestLocationStaysAsItIs(t *testing.T) {
 		"/" + url.PathEscape(token): "/REDACTED",
 	} {
 		resp := &http.Response{StatusCode: 302, Header: http.Header{"Location": {location}}}
-		outgoing.Hide(resp, token)
+		outgoing.Hide(resp, secret(token))
 		assert.Equal(t, want, resp.Header.Get("Location"))
 		created := &http.Response{StatusCode: 201, Header: http.Header{"Location": {location}}}
-		outgoing.Hide(created, token)
+		outgoing.Hide(created, secret(token))
 		assert.Equal(t, location, created.Header.Get("Location"), "nobody prints it")
 	}
 }
@@ -190,13 +204,15 @@ func TestBodyWithoutForeignErrorsIsKept(t *testing.T) {
 	}{
 		"known length": {http.Response{ProtoMajor: 1, ContentLength: 4, Body: stream}, true},
 		"empty":        {http.Response{ProtoMajor: 1, Body: http.NoBody}, true},
+		"no length":    {http.Response{ProtoMajor: 1, Body: stream}, false},
+		"a file":       {http.Response{Body: &duplex{}}, false},
 		"in memory":    {http.Response{Body: io.NopCloser(strings.NewReader("text"))}, true},
 		"chunks":       {http.Response{ProtoMajor: 1, ContentLength: -1, Body: stream}, false},
 		"HTTP/2":       {http.Response{ProtoMajor: 2, ContentLength: 4, Body: stream}, false},
 		"another base": {http.Response{ContentLength: 4, Body: stream}, false},
 	} {
 		body := test.resp.Body
-		outgoing.Hide(&test.resp, token)
+		outgoing.Hide(&test.resp, secret(token))
 		assert.Equal(t, test.kept, body == test.resp.Body, name)
 	}
 }
