@@ -152,9 +152,9 @@ func TestTransportRedirectGetsNoToken(t *testing.T) {
 	assert.Equal(t, "stranger", string(body))
 }
 
-// The base writes into everything that it gets.
+// The base adds header values, and writes to those that it finds.
 //
-// Promise: The caller's request is not changed, and shares no header values with the request that is sent.
+// Promise: The caller's request is not changed, also if the base adds header values or writes to those that the library added.
 func TestTransportLeavesTheRequestAlone(t *testing.T) {
 	named := map[string]string{"Authorization": "Bearer made-up-token", "Av-Origin-App": "app:1", "Av-Origin-Sdk": "sdk:2"}
 	overwrite := tripper(func(r *http.Request) (*http.Response, error) {
