@@ -74,8 +74,7 @@ func (i *issuer) Account(ctx context.Context) (*tokencache.Account, error) {
 // Issue implements [tokencache.Issuer]. It sends no refresh token that belongs
 // to another API key, was refused, or may be spent. If the flight before ended
 // with a 429 for the refresh, it uses the API key: the service may limit only
-// refreshes. If the API refuses new tokens too, it uses the API key: a refresh
-// that fails would make each renewal two auth calls.
+// refreshes.
 func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.Token, error) {
 	i.service.client.Begin()
 	key, refreshToken := r.Account.Key(), ""
@@ -88,7 +87,7 @@ func (i *issuer) Issue(ctx context.Context, r tokencache.Request) (*tokencache.T
 	}
 	before := asError(r.Failure)
 	limited := before.Op == refresh.name && before.Status == http.StatusTooManyRequests
-	if refreshToken != "" && !limited && !r.Refused {
+	if refreshToken != "" && !limited {
 		t, err := i.call(ctx, r, refreshTime, refresh, refreshToken, hidden...)
 		if err == nil {
 			i.spent.Store("") // the service may issue the same refresh token again

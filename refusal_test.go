@@ -14,7 +14,6 @@ import (
 	apivideo "github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/apivideo/api.video-go-oauth2/internal/memstore"
-	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -260,39 +259,26 @@ func TestRefusalTwiceInARowHeals(t *testing.T) {
 }
 
 // Promise: An API that refuses everything but one public path costs as few auth calls as one that refuses everything.
-// Promise: A path that refuses every token costs no more auth calls if refresh tokens are refused too.
 func TestRefusalBesideAPublicPathIsPaused(t *testing.T) {
-	for name, refresh := range map[string]apivideotest.Fault{
-		"refreshes work":   {},
-		"they are refused": apivideotest.Refuse(apivideotest.Problem(problems.InvalidRefreshToken)),
-		"they fail":        apivideotest.Status(500),
-	} {
-		t.Run(name, inBubble(func(t *testing.T, w *world) {
-			client := w.warmClient(t)
-			w.srv.FailFunc(func(op apivideotest.Op) apivideotest.Fault {
-				if op == apivideotest.Refresh {
-					return refresh
-				}
-				return apivideotest.Fault{}
-			})
-			w.setAPI(func(r *http.Request) (*http.Response, error) {
-				if r.URL.Path == "/public" {
-					return answer(200, "application/json", "{}"), nil
-				}
-				return answer(401, "application/json", ""), nil
-			})
-			start, limit := w.authCalls(), 12
-			for range 5 {
-				for range 600 {
-					w.ask(t, client, "GET", "/public", nil)
-					w.ask(t, client, "GET", "/private", nil)
-					time.Sleep(100 * time.Millisecond)
-				}
-				assert.LessOrEqual(t, w.authCalls()-start, limit)
-				start, limit = w.authCalls(), 1
+	bubble(t, func(t *testing.T, w *world) {
+		client := w.warmClient(t)
+		w.setAPI(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path == "/public" {
+				return answer(200, "application/json", "{}"), nil
 			}
-		}))
-	}
+			return answer(401, "application/json", ""), nil
+		})
+		start, limit := w.authCalls(), 12
+		for range 5 {
+			for range 600 {
+				w.ask(t, client, "GET", "/public", nil)
+				w.ask(t, client, "GET", "/private", nil)
+				time.Sleep(100 * time.Millisecond)
+			}
+			assert.LessOrEqual(t, w.authCalls()-start, limit)
+			start, limit = w.authCalls(), 1
+		}
+	})
 }
 
 // Promise: A request near expiry in an outage takes 3 allocations, as any other.

@@ -38,7 +38,6 @@ type Account struct {
 type Request struct {
 	Account *Account
 	Old     *Token // the token to replace; nil if there is none
-	Refused bool   // the API refuses new tokens too: a refresh is not worth a try
 
 	// Failure is the error of the flight before, or nil if the service has not
 	// been failing.

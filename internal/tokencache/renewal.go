@@ -150,7 +150,7 @@ type because struct {
 // call; it is guarded by the lock.
 func (c *Cache) request(f *flight, stored *Token) (r Request, reason *because) {
 	reason = new(because)
-	c.do(func(s *state) { r.Old, r.Refused, r.Failure = s.before(f, stored) })
+	c.do(func(s *state) { r.Old, r.Failure = s.before(f, stored) })
 	r.Account = f.account
 	r.Retry = func() (again bool) {
 		c.do(func(s *state) { again = r.Failure == nil && s.of(f).waiters > 0 })
@@ -161,9 +161,9 @@ func (c *Cache) request(f *flight, stored *Token) (r Request, reason *because) {
 	return r, reason
 }
 
-// before returns the token that f replaces, whether the API refuses new tokens
-// too, and the failure if the service has been failing. stored may be nil.
-func (s *state) before(f *flight, stored *Token) (old *Token, refused bool, failure error) {
+// before returns the token that f replaces, and the failure before it, if the
+// service has been failing. stored is the token in the Store, or nil.
+func (s *state) before(f *flight, stored *Token) (old *Token, failure error) {
 	old, failure = s.cur, s.of(f).before
 	if stored != nil && (old == nil || !old.outlives(stored)) {
 		old = stored
@@ -171,7 +171,7 @@ func (s *state) before(f *flight, stored *Token) (old *Token, refused bool, fail
 	if failure == nil && s.failures.why.Op != "" { // not if only the Store or the API key was missing
 		failure = s.failures.err
 	}
-	return old, s.refusals.unhelpful >= freeRenewals, failure
+	return old, failure
 }
 
 // noteCall notes that f makes an auth call.
