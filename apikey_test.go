@@ -375,9 +375,10 @@ func TestAPIKeyMistakes(t *testing.T) {
 // Promise: A key file that cannot be read is an `ErrInvalidConfig` that names the file.
 func TestKeyFileThatCannotBeRead(t *testing.T) {
 	dir := t.TempDir()
+	missing := filepath.Join(dir, "missing")
 	for name, want := range map[string]string{
-		filepath.Join(dir, "missing"):     "cannot be read: no such file",
-		dir:                               "cannot be read: is a directory",
+		missing:                           "cannot be read: " + whyNot(missing),
+		dir:                               "cannot be read: " + whyNot(dir),
 		newKeyFile(t, ""):                 "is empty; put the API key into it",
 		newKeyFile(t, "\xef\xbb\xbf\r\n"): "is empty",
 		newKeyFile(t, strings.Repeat("x", 4<<10+1)):      "is too long for an API key",

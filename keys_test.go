@@ -540,10 +540,10 @@ func TestKeySourceMistakes(t *testing.T) {
 	long := filepath.Join(t.TempDir(), "long")
 	require.NoError(t, os.WriteFile(long, []byte(strings.Repeat("k", 5000)), 0o600))
 	for want, conf := range map[string]apivideo.Config{
-		"apivideo: Config.APIKey and Config.APIKeyFunc are both set; use only one of them":                {APIKey: "made-up-key", APIKeyFunc: fine},
-		"apivideo: Config.APIKey is empty; set it to the API key from the api.video dashboard":            {},
-		"apivideo: getting the API key: the key file " + missing + " cannot be read: no such file or dir": {APIKeyFunc: apivideo.KeyFile(missing)},
-		"apivideo: getting the API key: the key file " + long + " is too long":                            {APIKeyFunc: apivideo.KeyFile(long)},
+		"apivideo: Config.APIKey and Config.APIKeyFunc are both set; use only one of them":               {APIKey: "made-up-key", APIKeyFunc: fine},
+		"apivideo: Config.APIKey is empty; set it to the API key from the api.video dashboard":           {},
+		"apivideo: getting the API key: the key file " + missing + " cannot be read: " + whyNot(missing): {APIKeyFunc: apivideo.KeyFile(missing)},
+		"apivideo: getting the API key: the key file " + long + " is too long":                           {APIKeyFunc: apivideo.KeyFile(long)},
 	} {
 		ctx := through(t.Context(), func(*http.Request) (*http.Response, error) { panic("something was sent") })
 		src := conf.Source(ctx)

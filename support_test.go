@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -102,6 +103,12 @@ func (w *world) setAPI(f tripper) {
 // fail makes every auth call fail from now on.
 func (w *world) fail(fault apivideotest.Fault) {
 	w.srv.FailFunc(func(apivideotest.Op) apivideotest.Fault { return fault })
+}
+
+// whyNot is why a file cannot be read, as the system says it.
+func whyNot(name string) string {
+	_, err := os.ReadFile(name)
+	return errors.Unwrap(err).Error()
 }
 
 func (w *world) source() *apivideo.Source { return w.conf.Source(w.ctx) }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -126,7 +128,8 @@ func TestKeyFileUnreadableIsNotNamed(t *testing.T) {
 	u := newUser(t)
 	delete(u.env, keyVariable)
 	u.env[keyFileVariable] = u.key() // in the wrong variable
-	assert.Regexp(t, `^apivideo-token: the file of APIVIDEO_API_KEY_FILE cannot be read: no such file or directory$`, u.failure(78))
+	_, err := os.ReadFile(u.key())
+	assert.Equal(t, "apivideo-token: the file of APIVIDEO_API_KEY_FILE cannot be read: "+errors.Unwrap(err).Error(), u.failure(78))
 	u.env[keyFileVariable] = t.TempDir()
 	assert.Contains(t, u.failure(78), "cannot be read")
 }
