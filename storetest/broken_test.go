@@ -113,9 +113,17 @@ var defects = map[string][]defect{
 	"keys do not share values": {{name: "all keys have one value",
 		load:   func(c call) ([]byte, error) { return c.Load(c.ctx, "") },
 		update: func(c call) error { return c.Update(c.ctx, "", c.fn) }}},
-	"values survive a new instance": {{name: "each instance has its own values",
-		load:   func(c call) ([]byte, error) { return c.own.Load(c.ctx, c.key) },
-		update: func(c call) error { return c.own.Update(c.ctx, c.key, c.fn) }}},
+	"values survive a new instance": {
+		{name: "each instance has its own values",
+			load:   func(c call) ([]byte, error) { return c.own.Load(c.ctx, c.key) },
+			update: func(c call) error { return c.own.Update(c.ctx, c.key, c.fn) }},
+		{name: "Load remembers values", load: func(c call) ([]byte, error) {
+			if c.own.Value(c.key) == nil {
+				c.own.SetValue(c.key, c.Value(c.key))
+			}
+			return c.own.Load(c.ctx, c.key)
+		}},
+	},
 	"callers own the slices": {
 		{name: "Load returns its own slice", load: func(c call) ([]byte, error) { return c.Values()[c.key], c.ctx.Err() }},
 		{name: "Update keeps the slice of fn", inLock: alter(func(c call, value []byte) []byte {
@@ -176,6 +184,19 @@ var defects = map[string][]defect{
 	"updates of one key run one at a time": {
 		{name: "there is no lock", lock: func(c call) (func(), error) { return func() {}, c.ctx.Err() }},
 		{name: "each instance has its own lock", lock: func(c call) (func(), error) { return c.own.Lock(c.ctx, c.key) }},
+		{name: "fn is called again after a wait", update: func(c call) error {
+			ctx, cancel := context.WithTimeout(c.ctx, time.Microsecond)
+			defer cancel()
+			unlock, err := c.Lock(ctx, c.key)
+			if err == nil {
+				unlock()
+				return c.Update(c.ctx, c.key, c.fn)
+			}
+			return c.Update(c.ctx, c.key, func(ctx context.Context, old []byte) ([]byte, error) {
+				c.fn(ctx, old)
+				return c.fn(ctx, old)
+			})
+		}},
 		{name: "the lock is tried once", lock: func(c call) (func(), error) {
 			ctx, cancel := context.WithTimeout(c.ctx, time.Microsecond)
 			defer cancel()

@@ -36,8 +36,9 @@ var lockChecks = []check{
 func testExclusion(t testing.TB, newStore func() apivideo.Store) {
 	const instances, goroutines, updates = 4, 4, 10
 	key := randomKey()
-	var inside, overlaps atomic.Int32
+	var calls, inside, overlaps atomic.Int32
 	add := func(_ context.Context, old []byte) ([]byte, error) {
+		calls.Add(1)
 		if inside.Add(1) > 1 {
 			overlaps.Add(1)
 		}
@@ -62,8 +63,12 @@ func testExclusion(t testing.TB, newStore func() apivideo.Store) {
 			t.Errorf("Update: %v", err)
 		}
 	}
-	if n := len(mustLoad(t, newStore(), key)); n != instances*goroutines*updates || overlaps.Load() > 0 {
-		t.Errorf("of %d updates, %d are left; %d ran while another did", instances*goroutines*updates, n, overlaps.Load())
+	const want = instances * goroutines * updates
+	if n := len(mustLoad(t, newStore(), key)); n != want || overlaps.Load() > 0 {
+		t.Errorf("of %d updates, %d are left; %d ran while another did", want, n, overlaps.Load())
+	}
+	if n := calls.Load(); n != want {
+		t.Errorf("%d updates called fn %d times", want, n)
 	}
 }
 

@@ -46,6 +46,8 @@
 // Try these by hand, or with the tools of your database:
 //   - Delete the lock, or take it over, while fn runs. The context of fn must
 //     end, and nothing must be stored.
+//   - Let fn run for 40 seconds. Nobody else may get the lock.
+//   - Load a value an hour after its update. It must still be there.
 //   - Kill a process while its fn runs. The others must get the lock within
 //     seconds.
 //   - Stop the database. Calls must end when their contexts end.

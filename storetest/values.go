@@ -29,11 +29,14 @@ var valueChecks = []check{
 		expect(t, s, one, []byte("one"))
 	}},
 	{"values survive a new instance", func(t testing.TB, newStore func() apivideo.Store) {
-		key, value := randomKey(), randomBytes(1000)
-		before := newStore()
-		mustUpdate(t, newStore(), key, to(value))
-		expect(t, newStore(), key, value)
-		expect(t, before, key, value)
+		before, key := newStore(), randomKey()
+		expect(t, before, key, nil)
+		for range 2 {
+			value := randomBytes(1000)
+			mustUpdate(t, newStore(), key, to(value))
+			expect(t, newStore(), key, value)
+			expect(t, before, key, value)
+		}
 	}},
 	{"callers own the slices", testOwnership},
 	{"values of more than 64 KiB are refused or missing", testTooLong},
