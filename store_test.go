@@ -290,6 +290,30 @@ func TestStoreNewerRefreshTokenIsUsed(t *testing.T) {
 	})
 }
 
+// Promise: An old failure that somebody puts back into the Store stops nobody who has a token, and others for 5 minutes.
+func TestStoreFailurePutBack(t *testing.T) {
+	fleet(t, func(t *testing.T, w *world) {
+		_, tok := w.warm(t)
+		w.fail(apivideotest.Status(503).RetryAfter("3000"))
+		time.Sleep(time.Until(tok.Expiry))
+		_, err := w.source().Token()
+		require.ErrorContains(t, err, "503")
+		failure := w.store.Values()
+		w.fail(apivideotest.Fault{})
+		has := w.source()
+		mustRenew(t, has)
+		calls := w.authCalls()
+		w.store.SetValues(failure)
+		mustToken(t, has)
+		needs := w.source()
+		_, err = needs.Token()
+		assert.ErrorContains(t, err, "503")
+		time.Sleep(5 * time.Minute)
+		assert.Equal(t, calls, w.authCalls())
+		mustToken(t, needs)
+	})
+}
+
 // Promise: If the Store fails or does not answer in time, the renewal continues without it and logs that.
 func TestStoreFailureFailsNoRequest(t *testing.T) {
 	for _, hangs := range []bool{false, true} {
