@@ -290,7 +290,7 @@ func TestStoreNewerRefreshTokenIsUsed(t *testing.T) {
 	})
 }
 
-// Promise: An old failure that somebody puts back into the Store stops nobody who has a token, and others for 5 minutes.
+// Promise: An old failure that somebody puts back into the Store stops processes without a token for 5 minutes at most.
 func TestStoreFailurePutBack(t *testing.T) {
 	fleet(t, func(t *testing.T, w *world) {
 		_, tok := w.warm(t)

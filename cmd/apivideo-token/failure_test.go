@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,6 +27,7 @@ func TestFailureIsOneLineWithAdvice(t *testing.T) {
 		again   = "; try again later, and check APIVIDEO_BASE_URL if it is set"
 		nothing = "; check the network, the proxy and APIVIDEO_BASE_URL"
 	)
+	_, dial := net.Dial("tcp", "127.0.0.1:1") // fails in the words of the system
 	for name, c := range map[string]struct {
 		spoil  func(u *user)
 		line   string
@@ -97,7 +99,7 @@ func TestFailureIsOneLineWithAdvice(t *testing.T) {
 		},
 		"nobody is there": {
 			func(u *user) { u.env[baseURLVariable] = "http://127.0.0.1:1" },
-			"authenticate: POST http://127.0.0.1:1/auth/api-key: dial tcp 127.0.0.1:1: connect: connection refused" + nothing, 75,
+			"authenticate: POST http://127.0.0.1:1/auth/api-key: " + dial.Error() + nothing, 75,
 		},
 		"the connection breaks": {
 			func(u *user) { u.fail(apivideotest.BreakBefore) },
@@ -105,7 +107,7 @@ func TestFailureIsOneLineWithAdvice(t *testing.T) {
 		},
 		"the proxy is down, and has a password": {
 			func(u *user) { delete(u.env, baseURLVariable); u.env["HTTPS_PROXY"] = "http://me:password@127.0.0.1:1" },
-			"authenticate: POST https://ws.api.video/auth/api-key: proxyconnect tcp: dial tcp 127.0.0.1:1: connect: connection refused" + nothing, 75,
+			"authenticate: POST https://ws.api.video/auth/api-key: proxyconnect tcp: " + dial.Error() + nothing, 75,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
