@@ -27,7 +27,8 @@ func TestFailureIsOneLineWithAdvice(t *testing.T) {
 		again   = "; try again later, and check APIVIDEO_BASE_URL if it is set"
 		nothing = "; check the network, the proxy and APIVIDEO_BASE_URL"
 	)
-	_, dial := net.Dial("tcp", "127.0.0.1:1") // fails in the words of the system
+	_, err := net.Dial("tcp", "127.0.0.1:1")     // fails in the words of the system
+	dial := strings.TrimSuffix(err.Error(), ".") // Windows has sentences
 	for name, c := range map[string]struct {
 		spoil  func(u *user)
 		line   string
@@ -99,7 +100,7 @@ func TestFailureIsOneLineWithAdvice(t *testing.T) {
 		},
 		"nobody is there": {
 			func(u *user) { u.env[baseURLVariable] = "http://127.0.0.1:1" },
-			"authenticate: POST http://127.0.0.1:1/auth/api-key: " + dial.Error() + nothing, 75,
+			"authenticate: POST http://127.0.0.1:1/auth/api-key: " + dial + nothing, 75,
 		},
 		"the connection breaks": {
 			func(u *user) { u.fail(apivideotest.BreakBefore) },
@@ -107,7 +108,7 @@ func TestFailureIsOneLineWithAdvice(t *testing.T) {
 		},
 		"the proxy is down, and has a password": {
 			func(u *user) { delete(u.env, baseURLVariable); u.env["HTTPS_PROXY"] = "http://me:password@127.0.0.1:1" },
-			"authenticate: POST https://ws.api.video/auth/api-key: proxyconnect tcp: " + dial.Error() + nothing, 75,
+			"authenticate: POST https://ws.api.video/auth/api-key: proxyconnect tcp: " + dial + nothing, 75,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
