@@ -36,6 +36,9 @@ func (a *app) account() (*account, error) {
 		cache: a.findCache(),
 		stdin: a.stdin,
 	}
+	if name := brokenProxy(a.getenv); name != "" {
+		return nil, setting("%s is not the URL of a proxy, such as http://proxy.example:3128", name) // it may have a password
+	}
 	if a.opts.sandbox && acc.conf.BaseURL != "" {
 		return nil, usage("use only one of -sandbox and %s", baseURLVariable)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,6 +53,25 @@ func (acc *account) baseURL() string {
 		return apivideo.ProductionURL
 	}
 	return acc.conf.BaseURL
+}
+
+// brokenProxy names the variable whose proxy cannot be used, "" if there is none.
+// Package net/http would go without the proxy.
+func brokenProxy(getenv func(string) string) string {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
+		value := getenv(name)
+		if value == "" {
+			continue
+		}
+		if u, err := url.Parse(value); err == nil && u.Scheme != "" && u.Host != "" {
+			return ""
+		}
+		if _, err := url.Parse("http://" + value); err != nil {
+			return name
+		}
+		return "" // net/http looks no further
+	}
+	return ""
 }
 
 // proxyFor names the proxy that requests go through, without its password.

@@ -90,7 +90,7 @@ func (a *app) proxyCommands() []*cli.Command {
 			Action: a.action(a.serve),
 		},
 		{
-			Name: "ready", Usage: "ask serve whether the API would serve a request now",
+			Name: "ready", Usage: "ask serve whether it has a token that the API takes",
 			UsageText: "apivideo-token ready [-listen ADDRESS]",
 			Flags: []cli.Flag{
 				listenFlag(o, "the `ADDRESS` of serve: 127.0.0.1:8787 (default) or unix:/path"),
@@ -172,6 +172,14 @@ func (a *app) action(f cli.ActionFunc) cli.ActionFunc {
 			if name := f.Names()[0]; f.IsSet() && !takes(cmd, name) {
 				return usage("-%s does not go with %s; see %s", name, cmd.Name, pageOf(cmd))
 			}
+		}
+		for _, f := range cmd.Flags {
+			if text, ok := f.(*cli.StringFlag); ok && f.IsSet() && *text.Destination == "" {
+				return usage("-%s is empty; see %s", text.Name, pageOf(cmd))
+			}
+		}
+		if a.opts.timeout <= 0 {
+			return usage("-timeout must be a time like 30s or 10m; see %s", pageOf(cmd))
 		}
 		return f(ctx, cmd)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"slices"
 	"strings"
 )
@@ -94,7 +95,9 @@ func (e *environment) unexempt(hosts ...string) {
 
 // covers reports whether an entry of NO_PROXY is about host.
 func covers(entry, host string) bool {
-	entry, _, _ = strings.Cut(strings.ToLower(entry), ":") // a port
-	entry = strings.TrimLeft(entry, "*.")
+	if name, _, err := net.SplitHostPort(entry); err == nil { // an IPv6 address has no port without brackets
+		entry = name
+	}
+	entry = strings.TrimLeft(strings.ToLower(entry), "*.")
 	return entry == "" || entry == host || strings.HasSuffix(host, "."+entry)
 }

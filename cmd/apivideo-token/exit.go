@@ -78,7 +78,7 @@ func causeOf(failed *apivideo.Error) int {
 func (acc *account) advice(failed *apivideo.Error) string {
 	switch {
 	case unknownAuthority(failed):
-		return "if your network has its own certificate authority, " + trustIt
+		return "if your network has its own certificate authority, " + trustIt + unreadableRoots()
 	case errors.Is(failed, apivideo.ErrInvalidAPIKey):
 		return "check " + acc.keyName + " and -sandbox: the sandbox and production have separate keys"
 	case errors.Is(failed, apivideo.ErrAccountSuspended):

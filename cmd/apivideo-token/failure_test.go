@@ -137,6 +137,23 @@ func TestKeyFileUnreadableIsNotNamed(t *testing.T) {
 	assert.Contains(t, u.failure(78), "cannot be read")
 }
 
+// Promise: A proxy's URL that cannot be used is exit status 78, and the message names its variable.
+func TestProxyVariableIsASetting(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
+		for _, value := range []string{"http://me:made-up%tpassword@127.0.0.1:1", "127.0.0.1:port"} {
+			u := newUser(t)
+			u.env[name] = value
+			assert.Equal(t, "apivideo-token: "+name+" is not the URL of a proxy, such as http://proxy.example:3128", u.failure(78))
+		}
+	}
+	for _, value := range []string{"127.0.0.1:1", "socks5://127.0.0.1:1"} {
+		u := newUser(t)
+		u.env["HTTPS_PROXY"] = value
+		u.token() // the fake service is on this machine
+	}
+}
+
 // Promise: A flag of the program works before the name of a command too; one without a meaning for the command is refused, and is not in its help.
 // Promise: A mistyped command or flag is answered with the one that was meant.
 func TestUsageErrorsRepeatNoSecret(t *testing.T) {
@@ -178,6 +195,10 @@ func TestUsageErrorsRepeatNoSecret(t *testing.T) {
 		{"run -timeout 5s -- true", "-timeout does not go with run; see apivideo-token help run"},
 		{"-no-cache logout", "-no-cache does not go with logout; see apivideo-token help logout"},
 		{"-header status", "-header does not go with status; see apivideo-token help status"},
+		{"check -timeout 0", "-timeout must be a time like 30s or 10m; see apivideo-token help check"},
+		{"-timeout -5s ready", "-timeout must be a time like 30s or 10m; see apivideo-token help ready"},
+		{"run -audit= -- true", "-audit is empty; see apivideo-token help run"},
+		{"serve -secret-file=", "-secret-file is empty; see apivideo-token help serve"},
 		{"run", "run needs a program: apivideo-token run [flags] -- PROGRAM"},
 		{"run -allow DELETE -- true", "-allow: the pattern \"DELETE\" must be a path, or a method and a path: 'GET /videos/{id}'"},
 		{"run -allow /{ -- true", `-allow: the pattern "/{" is not valid: parsing "/{": at offset 1: bad wildcard segment (must end with '}')`},

@@ -154,11 +154,11 @@ func TestInterceptKeepsTheUsersSettings(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	u.withInternet(false)
-	u.env["NO_PROXY"], u.env["HTTP_PROXY"] = "a.example,.api.video,10.0.0.0/8,video", "http://127.0.0.1:1"
+	u.env["NO_PROXY"], u.env["HTTP_PROXY"] = "a.example,.api.video,::1,[::1]:80,10.0.0.0/8,api.video:443,video", "http://127.0.0.1:1"
 	u.env["JAVA_TOOL_OPTIONS"], u.env["PHP_INI_SCAN_DIR"] = "-Xmx9m", "/made-up"
 	got := u.runScript(`for name in NO_PROXY no_proxy HTTP_PROXY PHP_INI_SCAN_DIR NODE_USE_ENV_PROXY JAVA_TOOL_OPTIONS; do echo "$name=${!name}"; done`, "-intercept")
-	assert.Regexp(t, `^NO_PROXY=a\.example,10\.0\.0\.0/8,127\.0\.0\.1
-no_proxy=a\.example,10\.0\.0\.0/8,127\.0\.0\.1
+	assert.Regexp(t, `^NO_PROXY=a\.example,::1,\[::1\]:80,10\.0\.0\.0/8,127\.0\.0\.1
+no_proxy=a\.example,::1,\[::1\]:80,10\.0\.0\.0/8,127\.0\.0\.1
 HTTP_PROXY=http://127\.0\.0\.1:1
 PHP_INI_SCAN_DIR=/made-up:/.*/php
 NODE_USE_ENV_PROXY=1

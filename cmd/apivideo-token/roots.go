@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 
@@ -56,7 +57,7 @@ func (a *app) trusted() string {
 	case from == "" || from == runtime.GOOS:
 		return "the system's"
 	default:
-		return "from " + from
+		return "from " + from + unreadableRoots()
 	}
 }
 
@@ -73,6 +74,19 @@ var trustIt = map[bool]string{
 	true:  "set " + certFileVariable + " to the file of its certificates",
 	false: "add its certificate to the system's",
 }[runtime.GOOS != "darwin" && runtime.GOOS != "windows"]
+
+// unreadableRoots says so if the file that the user named cannot be read. Package
+// crypto/x509 says nothing.
+func unreadableRoots() string {
+	name := os.Getenv(certFileVariable)
+	if rootsFrom() != certFileVariable {
+		return ""
+	}
+	if _, err := os.ReadFile(name); err != nil {
+		return fmt.Sprintf("; it is set, but cannot be read: %v", withoutPath(err))
+	}
+	return ""
+}
 
 // roots returns the root certificates in this program, and how many there are.
 func roots() (pool *x509.CertPool, n int) {

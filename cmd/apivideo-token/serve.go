@@ -29,7 +29,8 @@ const (
 )
 
 // serve runs the proxy until SIGTERM or SIGINT. A second signal cancels the
-// requests in flight.
+// requests in flight. SIGHUP ends it only if it has a terminal, which sends that
+// when it is closed: others ask with it to read files again, as serve always does.
 func (a *app) serve(context.Context, *cli.Command) error {
 	at, err := listen.ParseAddress(a.opts.listen)
 	if err != nil {
@@ -50,6 +51,11 @@ func (a *app) serve(context.Context, *cli.Command) error {
 	// Not earlier: the files above may be pipes that nobody writes to.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	if hasTerminal() && !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	} else {
+		signal.Ignore(syscall.SIGHUP)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go g.followSecret(ctx, a.opts.secretFile, log)
@@ -109,6 +115,7 @@ func readSecret(name string) (string, error) {
 		secret := newSecret()
 		_, err = f.WriteString(secret + "\n")
 		if err = errors.Join(err, f.Close()); err != nil {
+			os.Remove(name) // else the next start finds a secret that is too short
 			return "", secretError("cannot be written: %v", withoutPath(err))
 		}
 		return secret, nil

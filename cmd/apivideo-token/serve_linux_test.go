@@ -62,6 +62,23 @@ func TestServeUntilSIGTERM(t *testing.T) {
 	assert.NoError(t, cmd.Wait())
 }
 
+// The test has no terminal.
+//
+// Promise: SIGHUP without a terminal does not end serve.
+func TestServeGoesOnAfterSIGHUP(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	u.srv.HandleFunc("GET /videos", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "served") })
+	secret := filepath.Join(t.TempDir(), "secret")
+	cmd := u.command("serve", "-listen", "127.0.0.1:0", "-secret-file", secret)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	line, _ := u.start(cmd)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))
+	assert.Equal(t, "served", u.curl(secret, strings.TrimSpace(line)+"/videos"))
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	assert.NoError(t, cmd.Wait())
+}
+
 func TestServeSecondSignalBreaksOff(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

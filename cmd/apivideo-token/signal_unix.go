@@ -19,6 +19,16 @@ func forwarded() []os.Signal {
 	}, signal.Ignored)
 }
 
+// hasTerminal reports whether this process belongs to a terminal.
+func hasTerminal() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	tty.Close()
+	return true
+}
+
 // fromTerminal reports whether a signal was typed: then the terminal has sent
 // it to the program too.
 func fromTerminal(s os.Signal) bool {

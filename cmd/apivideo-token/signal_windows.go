@@ -6,3 +6,6 @@ import "os"
 func forwarded() []os.Signal { return []os.Signal{os.Interrupt} }
 
 func fromTerminal(os.Signal) bool { return true }
+
+// hasTerminal: Windows sends no SIGHUP.
+func hasTerminal() bool { return false }

@@ -36,8 +36,6 @@ func (a *app) printToken(ctx context.Context, _ *cli.Command) error {
 		return usage("use only one of -header and -json")
 	case o.minTTL < 0:
 		return usage("-min-ttl must be a time like 30s or 10m; see apivideo-token -h")
-	case o.timeout <= 0:
-		return usage("-timeout must be a time like 30s or 10m; see apivideo-token -h")
 	}
 	return a.within(ctx, "token", func(ctx context.Context) error {
 		acc, err := a.account()

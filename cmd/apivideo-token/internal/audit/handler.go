@@ -13,14 +13,14 @@ import (
 var errSlow = errors.New("the disk is too slow")
 
 // Handler returns next with a line in l for each request. Redact takes secrets
-// out of a path. If l is nil, it returns next.
+// out of what the client sent. If l is nil, it returns next.
 func (l *Log) Handler(next http.Handler, redact func(string) string) http.Handler {
 	if l == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		entry := Entry{
-			Time: time.Now().UTC(), Client: client(r), Method: short(r.Method), Host: short(r.Host),
+			Time: time.Now().UTC(), Client: client(r), Method: short(redact(r.Method)), Host: short(redact(r.Host)),
 			Path: short(redact(uploadToken.ReplaceAllString(r.URL.Path, "$1…"))), Allowed: true,
 		}
 		body := &counter{ReadCloser: r.Body}
@@ -65,11 +65,17 @@ func client(r *http.Request) string {
 
 // Refused notes why a request was not allowed. W is what a handler got, or wraps
 // it.
-func Refused(w http.ResponseWriter, reason string) {
+func Refused(w http.ResponseWriter, reason string) { note(w, false, reason) }
+
+// Failed notes why a request that was allowed has no answer of the API. The API may
+// have carried it out.
+func Failed(w http.ResponseWriter, reason string) { note(w, true, reason) }
+
+func note(w http.ResponseWriter, allowed bool, reason string) {
 	for {
 		switch at := w.(type) {
 		case *recorder:
-			at.entry.Allowed, at.entry.Reason = false, reason
+			at.entry.Allowed, at.entry.Reason = allowed, reason
 			return
 		case interface{ Unwrap() http.ResponseWriter }:
 			w = at.Unwrap()

@@ -21,7 +21,7 @@ const (
 // Set is a set of secrets. The zero Set has none. It is safe for concurrent use.
 type Set struct{ patterns []pattern }
 
-// New returns the set of secrets, each as it is and as JSON and URLs may have
+// New returns the set of secrets, each as it is and as JSON and URLs often have
 // it. It leaves out those of less than 8 bytes.
 func New(secrets ...string) Set {
 	var forms []string
@@ -38,23 +38,30 @@ func New(secrets ...string) Set {
 	return set
 }
 
-// Overwrite overwrites each secret in b with asterisks.
-func (s Set) Overwrite(b []byte) {
+// overwrite overwrites each secret in b with asterisks, if it has the form that New
+// knows.
+func (s Set) overwrite(b []byte) {
 	for i := range s.patterns {
 		s.patterns[i].overwrite(b)
 	}
 }
 
-// Text is s with asterisks instead of the secrets.
+// Text is text with asterisks instead of the secrets, which may have any escapes of
+// JSON and URLs.
 func (s Set) Text(text string) string {
 	b := []byte(text)
-	s.Overwrite(b)
+	s.overwrite(b)
+	s.overwriteEscaped(b)
 	return string(b)
 }
 
 // Has reports whether a secret is in text.
-func (s Set) Has(text string) bool {
-	return slices.ContainsFunc(s.patterns, func(p pattern) bool { return strings.Contains(text, string(p.text)) })
+func (s Set) Has(text string) bool { return s.Text(text) != text }
+
+// HasFold is Has, ignoring case.
+func (s Set) HasFold(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(s.patterns, func(p pattern) bool { return strings.Contains(text, strings.ToLower(string(p.text))) })
 }
 
 // longest returns the length of the longest secret.
@@ -133,10 +140,8 @@ func (p *pattern) overwrite(b []byte) {
 			continue
 		}
 		at = from + found
-		for range p.text {
-			b[at] = '*'
-			at++
-		}
+		stars(b[at : at+len(p.text)])
+		at += len(p.text)
 	}
 }
 

@@ -3,6 +3,7 @@ package mask_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -44,13 +45,13 @@ func TestReaderMasksAtEverySplit(t *testing.T) {
 	text := "abc" + token + "made-up/made-up/token" + token + "x" + token[:9]
 	for size := 1; size < len(text); size++ {
 		for _, room := range []int{1, len(token), len(token) + 1, 1000} { // of the caller
-			body := mask.New(token).Reader(io.NopCloser(&splitReader{strings.NewReader(text), size}))
+			body := mask.New(token).Reader(io.NopCloser(&splitReader{strings.NewReader(text), size}), size%2 == 0)
 			got, err := io.ReadAll(&splitReader{body, room})
 			require.NoError(t, err)
 			assert.Equal(t, plain(text, token), string(got), size)
 		}
 	}
-	got, err := io.ReadAll(iotest.OneByteReader(mask.New(token).Reader(io.NopCloser(iotest.DataErrReader(strings.NewReader(text))))))
+	got, err := io.ReadAll(iotest.OneByteReader(mask.New(token).Reader(io.NopCloser(iotest.DataErrReader(strings.NewReader(text))), true)))
 	require.NoError(t, err)
 	assert.Equal(t, plain(text, token), string(got))
 }
@@ -68,7 +69,7 @@ func TestReaderMasksWhereverItStands(t *testing.T) {
 	for range 300 {
 		secret := randomText(r, 8+r.IntN(900))
 		text := randomText(r, r.IntN(100_000)) + secret + randomText(r, r.IntN(2000))
-		got, err := io.ReadAll(mask.New(secret).Reader(io.NopCloser(strings.NewReader(text))))
+		got, err := io.ReadAll(mask.New(secret).Reader(io.NopCloser(strings.NewReader(text)), true))
 		require.NoError(t, err)
 		require.Equal(t, plain(text, secret), string(got))
 	}
@@ -85,7 +86,7 @@ func randomText(r *rand.Rand, n int) string {
 
 func TestReaderHandsOutAtOnce(t *testing.T) {
 	out, in := io.Pipe()
-	body := mask.New(token).Reader(out)
+	body := mask.New(token).Reader(out, true)
 	go io.WriteString(in, `{"event":1}`+"\n"+token[:5])
 	got := make([]byte, 100)
 	n, err := body.Read(got)
@@ -99,6 +100,40 @@ func TestReaderHandsOutAtOnce(t *testing.T) {
 	require.NoError(t, body.Close())
 }
 
+// escape has one of the escapes for each byte of a text.
+func escape(r *rand.Rand, text string, escapes ...string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		format := escapes[r.IntN(len(escapes))]
+		if c == '/' && r.IntN(2) == 0 {
+			format = `\%c`
+		}
+		fmt.Fprintf(&b, format, c)
+	}
+	return b.String()
+}
+
+func TestReaderMasksEscapes(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		form := escape(r, token, "%c", `\u%04x`, `\u%04X`)
+		text := strings.Repeat(`100 % of \u00e9 \u002 made-up`, r.IntN(200)) + form + "%2F\\" + token[:20]
+		for _, room := range []int{1, 100, 7 * len(token), 32 << 10} {
+			body := mask.New(token).Reader(io.NopCloser(&splitReader{strings.NewReader(text), 1 + r.IntN(300)}), true)
+			got, err := io.ReadAll(&splitReader{body, room})
+			require.NoError(t, err)
+			require.Equal(t, strings.ReplaceAll(text, form, stars(form)), string(got))
+		}
+		assert.True(t, mask.New(token).Has(escape(r, token, "%c", `\u%04x`, "%%%02x", "%%%02X")))
+	}
+}
+
+func TestHasFoldIgnoresCase(t *testing.T) {
+	set := mask.New("made-up-KEY")
+	assert.True(t, set.HasFold("X-Made-Up-Key-2"))
+	assert.False(t, set.HasFold("X-Made-Up-Ke"))
+}
+
 func FuzzReader(f *testing.F) {
 	f.Add("abcabcab", "xxabcabcabcabyy", 3)
 	f.Fuzz(func(t *testing.T, secret, text string, size int) {
@@ -106,7 +141,7 @@ func FuzzReader(f *testing.F) {
 			return
 		}
 		body := &splitReader{strings.NewReader(text), 1 + (size & 0xff)}
-		got, err := io.ReadAll(mask.New(secret).Reader(io.NopCloser(body)))
+		got, err := io.ReadAll(mask.New(secret).Reader(io.NopCloser(body), false))
 		require.NoError(t, err)
 		assert.Len(t, got, len(text))
 		assert.NotContains(t, string(got), secret)
@@ -127,7 +162,7 @@ func BenchmarkReader(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				io.Copy(io.Discard, struct{ io.Reader }{set.Reader(io.NopCloser(struct{ io.Reader }{bytes.NewReader(text)}))})
+				io.Copy(io.Discard, struct{ io.Reader }{set.Reader(io.NopCloser(struct{ io.Reader }{bytes.NewReader(text)}), true)})
 			}
 		})
 	}

@@ -39,14 +39,21 @@ func (t *discreet) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errors.New(reason)
 	}
 	for name, values := range resp.Header {
-		if set.Has(strings.Join(values, "\n")) {
+		if set.HasFold(name) || set.Has(strings.Join(values, "\n")) {
 			delete(resp.Header, name)
 		}
 	}
 	out := *resp // package net/http adds the trailers to resp
 	out.Trailer = nil
-	out.Body = set.Reader(resp.Body)
+	out.Body = set.Reader(resp.Body, isText(resp))
 	return &out, nil
+}
+
+// isText reports whether a response may be text or JSON.
+func isText(resp *http.Response) bool {
+	kind, _, _ := strings.Cut(strings.ToLower(resp.Header.Get("Content-Type")), ";")
+	family, _, _ := strings.Cut(kind, "/")
+	return !slices.Contains([]string{"video", "audio", "image", "font"}, family) && kind != "application/octet-stream" || kind == "image/svg+xml"
 }
 
 // unreadable returns why nobody can search a response, "" if it can be searched.
@@ -56,6 +63,8 @@ func unreadable(resp *http.Response) string {
 		return "it switched to another protocol"
 	case encoding != "" && !strings.EqualFold(encoding, "identity"):
 		return "the answer is compressed, though nobody asked for that"
+	case resp.StatusCode == http.StatusPartialContent && isText(resp):
+		return "it is a part of a text; ask for the whole, without Range"
 	}
 	return ""
 }

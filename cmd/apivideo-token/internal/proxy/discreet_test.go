@@ -70,6 +70,41 @@ func TestTokenLeavesInNoPartOfAnAnswer(t *testing.T) {
 	}
 }
 
+// Canonical names lose the case of letters, so the search ignores it.
+func TestTokenLeavesInNoHeaderName(t *testing.T) {
+	r := newRig(t)
+	token := r.raw("GET /raw", "HTTP/1.1 200 OK\nConnection: close\nX-TOKEN: 1\nKEY: 2\n\nbody")
+	got := r.get("/raw")
+	assert.Equal(t, "body", got.body)
+	assert.NotContains(t, strings.ToLower(got.all), strings.ToLower(*token))
+	assert.NotContains(t, strings.ToLower(got.all), strings.ToLower(r.srv.Config().APIKey))
+}
+
+// Promise: Neither the key nor an access token leaves through the proxy with escapes, or in two parts of a text.
+func TestTokenLeavesInNoOtherForm(t *testing.T) {
+	r := newRig(t)
+	key := r.srv.Config().APIKey
+	var escaped strings.Builder
+	for _, c := range key {
+		fmt.Fprintf(&escaped, `\u%04x`, c)
+	}
+	r.srv.HandleFunc("GET /escaped", func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"key":"`+escaped.String()+`"}`)
+	})
+	assert.Equal(t, `{"key":"`+strings.Repeat("*", escaped.Len())+`"}`, r.get("/escaped").body)
+	var kind string
+	r.srv.HandleFunc("GET /part", func(w http.ResponseWriter, req *http.Request) {
+		w.Header()["Content-Type"] = []string{kind}
+		w.WriteHeader(http.StatusPartialContent)
+		io.WriteString(w, key[:len(key)/2])
+	})
+	for k, status := range map[string]int{"text/plain": 502, "application/json; charset=utf-8": 502, "": 502, "video/mp4": 206} {
+		kind = k
+		assert.Equal(t, status, r.get("/part").status, kind)
+	}
+}
+
 func TestTokenMaskKeepsTheLength(t *testing.T) {
 	r := newRig(t)
 	var token string

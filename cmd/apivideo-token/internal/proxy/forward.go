@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/apivideo/api.video-go-oauth2"
+	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/audit"
 )
 
 // forwarder returns a reverse proxy that sends requests through t. Package
@@ -74,7 +75,8 @@ func (p *Proxy) local(location string) string {
 	return (&url.URL{Path: "/" + strings.TrimLeft(rest, "/"), RawQuery: u.RawQuery, Fragment: u.Fragment}).String()
 }
 
-// writeFailure answers a request if the API gave no answer.
+// writeFailure answers a request if the API gave no answer, or one that nobody may
+// see.
 func (p *Proxy) writeFailure(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client is gone; to return would be a 200
@@ -84,5 +86,6 @@ func (p *Proxy) writeFailure(w http.ResponseWriter, r *http.Request, err error) 
 	}
 	reason := p.discreet.secrets("").Text(reasonOf(err))
 	p.trouble.begin("the API gave no answer", reason)
-	WriteOwn(w, http.StatusBadGateway, "no-answer", "No answer from the API: "+reason)
+	writeOwn(w, http.StatusBadGateway, "no-answer", "No answer from the API: "+reason)
+	audit.Failed(w, "no-answer")
 }

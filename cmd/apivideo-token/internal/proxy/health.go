@@ -46,7 +46,7 @@ func (p *Proxy) notReady(ctx context.Context) error {
 func (p *Proxy) writeAuthFailure(w http.ResponseWriter, err error) {
 	failed, ok := errors.AsType[*apivideo.Error](err)
 	if ok && !failed.Temporary() && failed.Status >= 400 {
-		writeProblem(w, failed.Problem)
+		writeProblem(w, failed.Problem, "The service has answered so to apivideo-token, about the key of the account.")
 		return
 	}
 	p.writeUnavailable(w, "no-token", err)

@@ -54,6 +54,7 @@ func TestLoginFailsAsTheServiceDoes(t *testing.T) {
 				got := r.post("/auth/api-key", loginBody)
 				assert.Equal(t, c.status, got.status)
 				assert.Equal(t, c.problem, got.problem())
+				assert.NotContains(t, got.body, "takes its secret", "the client's secret is right")
 				if c.status == 503 {
 					seconds, err := strconv.Atoi(got.header.Get("Retry-After"))
 					require.NoError(t, err)
@@ -61,7 +62,9 @@ func TestLoginFailsAsTheServiceDoes(t *testing.T) {
 				}
 			}
 			assert.LessOrEqual(t, r.srv.Counters().AuthCalls, mostCalls(time.Since(start)), "the pauses after failures hold")
-			assert.Equal(t, 401, r.post("/auth/api-key", `{"apiKey":"made-up-key-of-nobody"}`).status, "a stranger learns nothing")
+			stranger := r.post("/auth/api-key", `{"apiKey":"made-up-key-of-nobody"}`)
+			assert.Equal(t, 401, stranger.status, "a stranger learns nothing")
+			assert.Contains(t, stranger.body, "takes its secret")
 		})
 	}
 }

@@ -3,7 +3,6 @@ package proxy
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"github.com/apivideo/api.video-go-oauth2"
 	"github.com/apivideo/api.video-go-oauth2/cmd/apivideo-token/internal/audit"
@@ -24,26 +23,30 @@ func writeKnown(w http.ResponseWriter, id string) {
 	p := known[id]
 	p.Type = "https://docs.api.video/reference/" + id
 	audit.Refused(w, id)
-	writeProblem(w, p)
+	writeProblem(w, p, details[id])
 }
 
 // WriteOwn answers with a problem that the service does not have.
 func WriteOwn(w http.ResponseWriter, status int, id, title string) {
 	audit.Refused(w, id)
-	writeProblem(w, apivideo.Problem{Type: "urn:apivideo-token:" + id, Title: title, Status: status})
+	writeOwn(w, status, id, title)
 }
 
-// details say more about a problem of the service than it says itself.
+func writeOwn(w http.ResponseWriter, status int, id, title string) {
+	writeProblem(w, apivideo.Problem{Type: "urn:apivideo-token:" + id, Title: title, Status: status}, "")
+}
+
+// details say more about a known problem than the service does.
 var details = map[string]string{
 	"authentication-invalid-api-key": "This is apivideo-token, which takes its secret as the API key. " +
 		"Under run it is in APIVIDEO_API_KEY, under serve in the file of -secret-file. A key of the account is not accepted.",
 }
 
-func writeProblem(w http.ResponseWriter, p apivideo.Problem) {
+func writeProblem(w http.ResponseWriter, p apivideo.Problem, detail string) {
 	writeJSON(w, "application/problem+json", p.Status, struct {
 		apivideo.Problem
 		Detail string `json:"detail,omitempty"`
-	}{p, details[p.Type[strings.LastIndex(p.Type, "/")+1:]]})
+	}{p, detail})
 }
 
 func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {
