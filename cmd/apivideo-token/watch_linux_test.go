@@ -55,7 +55,7 @@ func TestServeLogsRejectedKey(t *testing.T) {
 	assert.Contains(t, s.stop(), `level=ERROR msg="api.video: no new access token"`)
 }
 
-// Promise: `ready` and `GET /readyz` say whether the API would serve a request now, without the secret.
+// Promise: `ready` and `GET /readyz` say, without the secret, whether there is a token that the API takes, as far as is known.
 func TestReadyTellsWhetherItWouldServe(t *testing.T) {
 	t.Parallel()
 	u := newOwner(t)
