@@ -38,10 +38,10 @@ type memory struct{}
 
 func (memory) Create() (standin.Blob, error) { return &content{}, nil }
 
-func (memory) Join(_ string, parts []standin.Blob) (standin.Blob, error) {
+func (memory) Join(_ string, sections []standin.Section) (standin.Blob, error) {
 	joined := &content{}
-	for _, part := range parts {
-		joined.Write(part.(*content).Bytes())
+	for _, section := range sections {
+		joined.Write(section.Blob.(*content).Bytes()[section.Skip:])
 	}
 	return joined, nil
 }

@@ -25,37 +25,6 @@ func status(c *call) (any, *Problem) {
 	return append(answer, fields{{"encoding", encoding}}...), nil
 }
 
-// ingest describes the parts that have arrived. A file that came whole is one
-// range.
-func (u *upload) ingest() fields {
-	state, filesize, total := "uploading", any(nil), any(nil)
-	if u.complete {
-		state, filesize = "uploaded", u.size()
-	}
-	ranges, numbers := []any{}, []any{}
-	whole := u.complete && len(u.parts) == 1
-	for _, first := range slices.Sorted(maps.Keys(u.parts)) {
-		size := u.parts[first].size
-		switch {
-		case whole:
-			ranges = append(ranges, fields{{"from", 0}, {"to", size - 1}, {"total", size}})
-		case u.bytes:
-			ranges = append(ranges, fields{{"from", first}, {"to", first + size - 1}, {"total", u.total}})
-		default:
-			numbers = append(numbers, first)
-		}
-	}
-	if !u.bytes && !whole && u.total > 0 {
-		total = u.total
-	}
-	return fields{
-		{"status", state},
-		{"filesize", filesize},
-		{"receivedBytes", ranges},
-		{"receivedParts", fields{{"parts", numbers}, {"total", total}}},
-	}
-}
-
 // pickThumbnail takes a time of the video, whose picture nobody knows.
 func pickThumbnail(c *call, in payload) (any, *Problem) {
 	if refused := refuse(apply(thumbnailPick, in, OnCreate, "", payload{})...); refused != nil {

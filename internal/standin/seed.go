@@ -77,8 +77,8 @@ func (s *Service) seedItem(r *Resource, data []byte) error {
 	}
 	s.api.mu.Lock()
 	defer s.api.mu.Unlock()
-	if size, ok := it.values["filesize"].(int64); ok {
-		it.upload.add(place{first: 1, total: 1}, part{size: size})
+	if size, _ := it.values["filesize"].(int64); size > 0 {
+		it.upload.add(part{place: whole(size), size: size})
 	}
 	return nil
 }

@@ -40,7 +40,11 @@ func TestStatusDescribesTheParts(t *testing.T) {
 	id = c.video(`{"title": "B"}`)
 	c.upload(201, "/videos/"+id+"/source", "film.mp4", "made", "bytes 0-3/8")
 	assert.Equal(t, []any{map[string]any{"from": 0.0, "to": 3.0, "total": 8.0}}, status().get("ingest.receivedBytes"))
+	c.upload(201, "/videos/"+id+"/source", "film.mp4", "film", "bytes 4-7/*")
+	assert.Equal(t, 8.0, status().get("ingest.filesize"))
 	id = c.video(`{"title": "C"}`)
+	c.upload(201, "/videos/"+id+"/source", "film.mp4", "film", "bytes 4-7/*")
+	assert.Equal(t, []any{map[string]any{"from": 4.0, "to": 7.0}}, status().get("ingest.receivedBytes"), "the total is not known")
 	c.upload(201, "/videos/"+id+"/source", "film.mp4", "made", "")
 	assert.Equal(t, []any{map[string]any{"from": 0.0, "to": 3.0, "total": 4.0}}, status().get("ingest.receivedBytes"))
 }
