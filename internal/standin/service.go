@@ -44,8 +44,10 @@ func New(keep Keeper) *Service {
 }
 
 // IsAuthCall reports whether a request is a call of an auth operation.
-func IsAuthCall(r *http.Request) bool {
-	return r.Method == http.MethodPost && (r.URL.Path == authenticatePath || r.URL.Path == refreshPath)
+func IsAuthCall(r *http.Request) bool { return r.Method == http.MethodPost && isAuthPath(r) }
+
+func isAuthPath(r *http.Request) bool {
+	return r.URL.Path == authenticatePath || r.URL.Path == refreshPath
 }
 
 // ServeHTTP serves the auth operations to everybody, and the API to authorized
@@ -88,8 +90,8 @@ func (s *Service) ServeAPI(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(r.URL.Path, assetsPath):
 		s.api.ServeHTTP(w, r)
-	case r.URL.Path == authenticatePath || r.URL.Path == refreshPath:
-		NotServed([]string{http.MethodPost}).Write(w)
+	case isAuthPath(r):
+		NotServed(s.Methods(r)).Write(w)
 	case s.Authorize(w, r, true):
 		s.api.ServeHTTP(w, r)
 	}
@@ -175,8 +177,13 @@ func Methods(mux *http.ServeMux, r *http.Request) (methods []string) {
 	return methods
 }
 
-// Methods returns the methods of the API at the path of a request.
-func (s *Service) Methods(r *http.Request) []string { return Methods(s.api.mux, r) }
+// Methods returns the methods that are served at the path of a request.
+func (s *Service) Methods(r *http.Request) []string {
+	if isAuthPath(r) {
+		return []string{http.MethodPost}
+	}
+	return Methods(s.api.mux, r)
+}
 
 // notServed is the answer to a request that nothing serves.
 type notServed []string
