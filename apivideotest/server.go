@@ -107,7 +107,7 @@ func NewServer() *Server {
 // reached through [Server.Transport] and [Server.Context]; without Start it
 // needs no Close.
 func NewUnstartedServer() *Server {
-	s := &Server{URL: unstartedURL, mux: http.NewServeMux(), service: standin.New(memory{})}
+	s := &Server{URL: unstartedURL, mux: http.NewServeMux(), service: standin.New(memory{}, nil)}
 	s.AddKey()
 	return s
 }

@@ -19,6 +19,7 @@ type server struct {
 	key     string // the first API key
 	start   func() (*standin.Service, error)
 	service atomic.Pointer[standin.Service] // replaced by a reset
+	secrets secrets                         // those before a reset included
 	control *http.ServeMux
 	trouble trouble
 	record  record
@@ -44,7 +45,7 @@ func newServer(o options, stderr io.Writer) (*server, error) {
 		}
 	}
 	s.start = func() (*standin.Service, error) {
-		service := standin.New(keep)
+		service := standin.New(keep, s.secrets.add)
 		service.AddKey(s.key)
 		service.SetLimits(o.limit.limits)
 		return service, service.Seed(seed)
@@ -65,7 +66,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	service := s.service.Load()
-	e := entryOf(r, service)
+	e := entryOf(r, &s.secrets)
 	answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	r = r.WithContext(standin.WithReceiver(r.Context(), func(got standin.Received) { e.Upload = &got }))
 	defer func() {

@@ -40,6 +40,7 @@ type reply struct {
 	Access     string `json:"access_token"`
 	Refresh    string `json:"refresh_token"`
 	Token      string
+	StreamKey  string `json:"streamKey"`
 	VideoID    string `json:"videoId"`
 	Requests   []entry
 	Pagination struct{ ItemsTotal int }

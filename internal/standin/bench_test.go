@@ -51,7 +51,7 @@ func BenchmarkPages(b *testing.B) {
 // clients: of ten, one creates, one changes, one deletes, one lists 25 videos,
 // and the others read one.
 func BenchmarkRequests(b *testing.B) {
-	service := standin.New(nil)
+	service := standin.New(nil, nil)
 	service.AddKey(key)
 	srv := httptest.NewServer(service)
 	defer srv.Close()

@@ -97,6 +97,7 @@ type Field struct {
 	Default  any     // a value, or a func() any; nil for none
 	Null     bool    // a value that is missing is null in answers, else the field is left out
 	Hidden   bool    // it is in no answer
+	Secret   bool    // a text that a record of requests must not show
 	Enum     []string
 	Pattern  *regexp.Regexp // of a text
 	Detail   string         // what is wrong with a value that Enum or Pattern refuses

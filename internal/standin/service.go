@@ -28,16 +28,21 @@ type Service struct {
 }
 
 // New returns a Service without API keys. keep stores what is uploaded; if it
-// is nil, uploads are only counted.
-func New(keep Keeper) *Service {
+// is nil, uploads are only counted. secret is called with each key and token; it
+// may be nil.
+func New(keep Keeper, secret func(string)) *Service {
+	if secret == nil {
+		secret = func(string) {}
+	}
 	s := &Service{
 		Account: Account{
 			keys:          make(map[string]bool),
 			accessTokens:  make(map[string]accessToken),
 			refreshTokens: make(map[string]string),
 			lifetime:      Lifetime,
+			secret:        secret,
 		},
-		api: api{keep: keep, collections: make(map[string]*collection), mux: http.NewServeMux()},
+		api: api{keep: keep, secret: secret, collections: make(map[string]*collection), mux: http.NewServeMux()},
 	}
 	s.api.register()
 	return s
@@ -140,16 +145,6 @@ func (s *Service) uploadToken(token string) (id string) {
 		return problems.SuspendedAccount
 	}
 	return ""
-}
-
-// Secret reports whether a text is a key or token that is valid now.
-func (s *Service) Secret(text string) bool {
-	s.mu.Lock()
-	_, access := s.accessTokens[text]
-	_, refresh := s.refreshTokens[text]
-	known := s.keys[text] || access || refresh
-	s.mu.Unlock()
-	return known || s.api.find("upload-tokens", text) != nil
 }
 
 // IssueUploadToken returns a new token for delegated uploads. It expires after

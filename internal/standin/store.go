@@ -2,6 +2,7 @@ package standin
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -11,8 +12,9 @@ import (
 
 // api keeps what clients create, and serves the operations of the table.
 type api struct {
-	keep Keeper // nil: uploads are counted only
-	mux  *http.ServeMux
+	keep   Keeper       // nil: uploads are counted only
+	secret func(string) // is called with each secret
+	mux    *http.ServeMux
 
 	mu          sync.Mutex             // guards what follows; not held while a request is read or answered
 	collections map[string]*collection // by the resource's name
@@ -138,6 +140,11 @@ func (a *api) addLocked(r *Resource, it *item, ttl time.Duration) *item {
 		it.values["expiresAt"] = moment(it.expiry)
 	}
 	it.values[r.ID] = it.id
+	for _, f := range r.Fields {
+		if f.Secret {
+			a.secret(fmt.Sprint(it.values[f.Name]))
+		}
+	}
 	it.upload = new(upload)
 	if it.files == nil {
 		it.files = make(map[string]file)

@@ -85,7 +85,7 @@ func videoRows() []Resource {
 		List: 200, Create: 200, Read: 200, Delete: 204,
 		Sort: []string{"createdAt", "ttl"},
 		Fields: []Field{
-			{Name: "token"},
+			{Name: "token", Secret: true},
 			{Name: "ttl", Type: Integer, Write: OnCreate, Default: int64(0)},
 			createdAt,
 			{Name: "expiresAt", Type: Time},
@@ -103,7 +103,7 @@ func streamRows() []Resource {
 		Fields: []Field{
 			{Name: "liveStreamId"},
 			{Name: "name", Write: Always, Required: true},
-			{Name: "streamKey", Default: uuid},
+			{Name: "streamKey", Default: uuid, Secret: true},
 			isOn("public", true),
 			{Name: "assets", Type: Object, Show: liveAssets},
 			{Name: "playerId", Write: Always},
@@ -192,7 +192,7 @@ func otherRows() []Resource {
 			createdAt,
 			{Name: "events", Type: List, Write: OnCreate, Required: true},
 			{Name: "url", Write: OnCreate, Required: true, Pattern: regexp.MustCompile(`^https?://.`), Detail: "This value is not a valid URL."},
-			{Name: "signatureSecret", Default: func() any { return "sig_sec_" + randomID() }},
+			{Name: "signatureSecret", Secret: true, Default: func() any { return "sig_sec_" + randomID() }},
 		},
 	}, {
 		Name: "summaries", Path: "/summaries", ID: "summaryId", Prefix: "summary_",
