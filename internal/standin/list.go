@@ -94,20 +94,19 @@ func (r *Resource) choose(items []*item, query url.Values) []*item {
 }
 
 // wanted returns the values of a filter's parameter, as its name, name[] or
-// name[0]; name[key] is the pair key=value.
+// name[0]. For a filter of pairs, name[key] is the pair key=value.
 func (f *Filter) wanted(query url.Values) (want []string) {
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		rest, ok := strings.CutPrefix(name, f.Name)
 		key := strings.Trim(rest, "[]")
-		_, notIndex := strconv.Atoi(key)
-		switch {
-		case !ok:
-		case rest == "", rest == "["+key+"]" && (key == "" || notIndex == nil):
-			want = append(want, query[name]...)
-		case rest == "["+key+"]":
-			for _, value := range query[name] {
-				want = append(want, key+"="+value)
+		if !ok || rest != "" && rest != "["+key+"]" {
+			continue
+		}
+		for _, value := range query[name] {
+			if f.Pairs && key != "" {
+				value = key + "=" + value
 			}
+			want = append(want, value)
 		}
 	}
 	return slices.DeleteFunc(want, func(s string) bool { return s == "" })

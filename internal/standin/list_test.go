@@ -14,7 +14,7 @@ import (
 func TestListFilters(t *testing.T) {
 	c := newClient(t)
 	c.video(`{"title": "Maths one", "description": "about numbers", "tags": ["a", "b"], "metadata": [{"key": "k", "value": "v"}]}`)
-	c.video(`{"title": "Maths two", "tags": ["b"], "metadata": [{"key": "k", "value": "w"}, {"key": "l", "value": "v"}]}`)
+	c.video(`{"title": "Maths two", "tags": ["b"], "metadata": [{"key": "k", "value": "w"}, {"key": "l", "value": "v"}, {"key": "2024", "value": "x"}]}`)
 	c.video(`{"title": "Other", "tags": ["Été"]}`)
 	assert.NoError(t, c.service.Seed([]byte(`{"videos": [{"title": "Recording", "liveStreamId": "li7"}]}`)))
 	for query, want := range map[string][]any{
@@ -28,6 +28,8 @@ func TestListFilters(t *testing.T) {
 		"metadata[k]=v":               {"Maths one"},
 		"metadata[l]=v&metadata[k]=w": {"Maths two"},
 		"metadata[l]=v&metadata[k]=v": nil,
+		"metadata[2024]=x":            {"Maths two"},
+		"metadata[2024]=y":            nil,
 		"description=number":          {"Maths one"},
 		"liveStreamId=li7":            {"Recording"},
 		"title=Maths&tags[]=a":        {"Maths one"},

@@ -60,6 +60,7 @@ type Action struct {
 type Filter struct {
 	Name  string // of the parameter
 	Field string // the same if it is empty
+	Pairs bool   // the parameter's keys count, as in name[key]=value
 	Match func(value any, want []string) bool
 }
 

@@ -40,7 +40,7 @@ var (
 	videoFilters = []Filter{
 		{Name: "title", Match: contains},
 		{Name: "tags", Match: hasAll},
-		{Name: "metadata", Match: hasPairs},
+		{Name: "metadata", Pairs: true, Match: hasPairs},
 		{Name: "description", Match: contains},
 		{Name: "liveStreamId", Match: equals},
 	}
