@@ -5,6 +5,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
@@ -127,5 +128,7 @@ func TestDelegatedUploads(t *testing.T) {
 		assert.Nil(t, srv.UploadedFile(r.VideoID))
 		assert.Equal(t, 404, upload(t, srv, path, "part 2/2", "film", "videoId", "made-up").status)
 		assert.Equal(t, 400, upload(t, srv, path, "", "").status)
+		expired := upload(t, srv, "/upload?token="+srv.IssueUploadToken(-time.Second), "", "film")
+		assert.Equal(t, "authentication-invalid-upload-token", expired.id())
 	})
 }

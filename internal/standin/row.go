@@ -102,7 +102,7 @@ type Field struct {
 	Enum     []string
 	Pattern  *regexp.Regexp // of a text
 	Detail   string         // what is wrong with a value that Enum or Pattern refuses
-	Max      int            // characters of a text, elements of a list, or the greatest integer; 0 for no limit
+	Max      int64          // characters of a text or elements of a list, 0 for no limit; or the greatest integer, 0 for that of 32 bits
 
 	// Show computes the value for answers. If it is nil, the answer has the
 	// stored value.

@@ -121,7 +121,8 @@ func (c *collection) put(it *item) {
 	c.version++
 }
 
-// add makes an item. An empty id is made up. An item of this id is replaced.
+// add makes an item. An empty id is made up. An item of this id is replaced. The
+// item expires after ttl, or never if it is 0.
 func (a *api) add(r *Resource, parent *item, id string, values map[string]any, ttl time.Duration) *item {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -134,7 +135,7 @@ func (a *api) addLocked(r *Resource, it *item, ttl time.Duration) *item {
 	if it.id == "" {
 		it.id = r.Prefix + randomID()
 	}
-	if ttl > 0 {
+	if ttl != 0 && it.expiry.IsZero() {
 		now := time.Now()
 		it.expiry = now.Add(ttl)
 		it.values["expiresAt"] = moment(it.expiry)
