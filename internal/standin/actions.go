@@ -105,8 +105,11 @@ func writeSummary(c *call, in payload) (any, *Problem) {
 func tagsOf(c *call) (items []*item, context fields, refused *Problem) {
 	counts := map[string]int64{}
 	for _, it := range c.all(resource("videos")) {
-		for _, tag := range it.values["tags"].([]any) {
-			counts[tag.(string)]++
+		tags := it.values["tags"].([]any)
+		for i, tag := range tags {
+			if !slices.Contains(tags[:i], tag) {
+				counts[tag.(string)]++
+			}
 		}
 	}
 	for _, tag := range slices.Sorted(maps.Keys(counts)) {

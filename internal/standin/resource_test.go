@@ -135,6 +135,26 @@ func TestCaptionsBelongToTheirVideo(t *testing.T) {
 	assert.Equal(t, false, c.upload(200, "/videos/"+one+"/captions/fr", "fr.vtt", "WEBVTT", "")["default"], "it is a new one")
 }
 
+func TestOneCaptionIsTheDefault(t *testing.T) {
+	c := newClient(t)
+	require.NoError(t, c.service.Seed([]byte(`{
+		"videos": [{"videoId": "vi1", "title": "A"}, {"videoId": "vi2", "title": "B"}],
+		"captions": [
+			{"videoId": "vi1", "language": "en", "default": true},
+			{"videoId": "vi2", "language": "en", "default": true},
+			{"videoId": "vi1", "language": "fr", "default": true},
+			{"videoId": "vi1", "language": "de"}
+		]
+	}`)))
+	defaults := func(video string) []any { return c.call(200, "GET", "/videos/"+video+"/captions", "").texts("default") }
+	assert.Equal(t, []any{false, true, false}, defaults("vi1"))
+	c.call(200, "PATCH", "/videos/vi1/captions/de", `{"default": true}`)
+	assert.Equal(t, []any{false, false, true}, defaults("vi1"), "the newer one takes it")
+	c.call(200, "PATCH", "/videos/vi1/captions/de", `{"default": false}`)
+	assert.Equal(t, []any{false, false, false}, defaults("vi1"))
+	assert.Equal(t, []any{true}, defaults("vi2"))
+}
+
 func TestSummaryIsOneForAVideo(t *testing.T) {
 	c := newClient(t)
 	video := c.video(`{"title": "A"}`)

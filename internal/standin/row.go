@@ -20,6 +20,7 @@ type Resource struct {
 	Sort    []string       // the fields that lists can be sorted by
 	Only    map[string]any // the values of the items that it shows; nil for all
 	Unique  string         // a field whose values differ, a second one is a conflict
+	Sole    string         // a field that is true for one item of a parent at most, the newest
 
 	Upload      *Upload // clients create it with a file
 	Attachments []Attachment

@@ -76,12 +76,16 @@ func (s *Service) ServeAuth(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == refreshPath {
 		name = "refreshToken"
 	}
-	var sent map[string]string
-	if err != nil || json.Unmarshal(data, &sent) != nil || sent[name] == "" {
+	var sent payload
+	if err == nil {
+		err = json.Unmarshal(data, &sent)
+	}
+	credential, _ := sent[name].(string)
+	if err != nil || credential == "" {
 		only(documented(problems.InvalidPayload)).Write(w)
 		return
 	}
-	answer, refused := s.issue(r.URL.Path, sent[name])
+	answer, refused := s.issue(r.URL.Path, credential)
 	if refused != nil {
 		refused.Write(w)
 		return

@@ -1,7 +1,6 @@
 package standin
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -19,22 +18,6 @@ type api struct {
 	mu          sync.Mutex             // guards what follows; not held while a request is read or answered
 	collections map[string]*collection // by the resource's name
 	created     uint64                 // items so far
-}
-
-// collection has the items of a resource.
-type collection struct {
-	byID    map[string]*item
-	order   []*item   // by number
-	expiry  time.Time // of the first item that expires; zero for none
-	version int       // counts the changes
-	found   search    // the last one
-}
-
-// search is the result of a search in a collection.
-type search struct {
-	query   string
-	version int
-	items   []*item
 }
 
 // item is one thing that a client created. It never changes: a change replaces
@@ -101,26 +84,6 @@ func (a *api) in(name string) *collection {
 	return c
 }
 
-// expires notes when an item expires.
-func (c *collection) expires(at time.Time) {
-	if !at.IsZero() && (c.expiry.IsZero() || at.Before(c.expiry)) {
-		c.expiry = at
-	}
-}
-
-// put adds an item, or replaces the one of its key. a.mu is held.
-func (c *collection) put(it *item) {
-	at, replaces := slices.BinarySearchFunc(c.order, it.number, func(it *item, n uint64) int { return cmp.Compare(it.number, n) })
-	if replaces {
-		c.order[at] = it
-	} else {
-		c.order = append(c.order, it)
-	}
-	c.byID[it.key()] = it
-	c.expires(it.expiry)
-	c.version++
-}
-
 // add makes an item. An empty id is made up. An item of this id is replaced. The
 // item expires after ttl, or never if it is 0.
 func (a *api) add(r *Resource, parent *item, id string, values map[string]any, ttl time.Duration) *item {
@@ -157,7 +120,7 @@ func (a *api) addLocked(r *Resource, it *item, ttl time.Duration) *item {
 		a.created++
 		it.number = a.created
 	}
-	c.put(it)
+	c.putSole(r, it)
 	return it
 }
 
@@ -183,17 +146,6 @@ func (a *api) all(r *Resource) []*item {
 	return a.in(r.collection()).shown(r, nil)
 }
 
-// shown returns the items that a resource shows, of this parent if there is one.
-func (c *collection) shown(r *Resource, parent *item) []*item {
-	shown := make([]*item, 0, len(c.order))
-	for _, it := range c.order {
-		if r.shows(it) && (parent == nil || it.parent.id == parent.id) {
-			shown = append(shown, it)
-		}
-	}
-	return shown
-}
-
 // change replaces an item by what f makes of it, unless r no longer shows it or
 // f refuses that. f runs with a.mu held.
 func (a *api) change(r *Resource, it *item, f func(*item) (*item, *Problem)) (*item, *Problem) {
@@ -208,7 +160,7 @@ func (a *api) change(r *Resource, it *item, f func(*item) (*item, *Problem)) (*i
 	if refused != nil {
 		return nil, refused
 	}
-	c.put(changed)
+	c.putSole(r, changed)
 	return changed, nil
 }
 

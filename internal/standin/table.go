@@ -122,7 +122,7 @@ func textRows() []Resource {
 	return []Resource{{
 		Name: "captions", Parent: "videos", Path: "/videos/{videoId}/captions", ID: "language",
 		List: 200, Create: 200, Read: 200, Update: 200, Delete: 204,
-		Upload: &texts,
+		Upload: &texts, Sole: "default",
 		Fields: []Field{
 			{Name: "language", Hidden: true},
 			{Name: "uri", Show: textURI("captions")},
