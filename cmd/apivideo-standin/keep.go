@@ -20,6 +20,9 @@ func openFolder(name string) (*folder, error) {
 	return &folder{root}, err
 }
 
+// close releases the folder. On Windows it cannot be removed before that.
+func (f *folder) close() { f.root.Close() }
+
 // Create implements [standin.Keeper].
 func (f *folder) Create() (standin.Blob, error) {
 	name := "part-" + standin.RandomHex(16)

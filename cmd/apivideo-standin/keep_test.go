@@ -55,6 +55,27 @@ func TestKeepDropsWhatANewUploadReplaces(t *testing.T) {
 	assert.Len(t, names, 1, "no part is left")
 }
 
+// Windows removes no folder in which something is open.
+func TestKeepLeavesNothingOpen(t *testing.T) {
+	const open = "/proc/self/fd"
+	if _, err := os.Stat(open); err != nil {
+		t.Skip("this system does not list open files")
+	}
+	folder := t.TempDir()
+	g := newRig(t, options{keep: folder})
+	id := g.call("POST", "/videos", `{"title":"A"}`).VideoID
+	for _, part := range []string{"part 1/2", "part 2/2", "part 2/2", "bytes 0-9/20"} { // the last two are refused
+		g.upload("/videos/"+id+"/source", "film", "Content-Range", part)
+	}
+	g.close()
+	files, err := os.ReadDir(open)
+	require.NoError(t, err)
+	for _, file := range files {
+		name, _ := os.Readlink(filepath.Join(open, file.Name()))
+		assert.NotContains(t, name, folder)
+	}
+}
+
 // Promise: Uploads are counted and hashed, and stored only in the folder of `-keep`.
 func TestWithoutKeepMP4IsMissing(t *testing.T) {
 	g := newRig(t, options{})

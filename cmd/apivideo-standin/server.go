@@ -19,6 +19,7 @@ type server struct {
 	key     string // the first API key
 	start   func() (*standin.Service, error)
 	service atomic.Pointer[standin.Service] // replaced by a reset
+	close   func()                          // releases the folder of uploads
 	secrets secrets                         // those before a reset included
 	control *http.ServeMux
 	trouble trouble
@@ -28,14 +29,14 @@ type server struct {
 
 // newServer makes a server. log receives a line for each request.
 func newServer(o options, stderr io.Writer) (*server, error) {
-	s := &server{key: newKey(), log: log.New(stderr, "", log.Ltime)}
+	s := &server{key: newKey(), log: log.New(stderr, "", log.Ltime), close: func() {}}
 	var keep standin.Keeper
 	if o.keep != "" {
 		folder, err := openFolder(o.keep)
 		if err != nil {
 			return nil, fmt.Errorf("-keep %s: %w", o.keep, err)
 		}
-		keep = folder
+		keep, s.close = folder, folder.close
 	}
 	seed := defaultSeed
 	if o.seed != "" {
