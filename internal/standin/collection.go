@@ -8,18 +8,11 @@ import (
 
 // collection has the items of a resource.
 type collection struct {
-	byID    map[string]*item
-	order   []*item   // by number
-	expiry  time.Time // of the first item that expires; zero for none
-	version int       // counts the changes
-	found   search    // the last one
-}
-
-// search is the result of a search in a collection.
-type search struct {
-	query   string
-	version int
-	items   []*item
+	byID     map[string]*item
+	order    []*item              // by number
+	expiry   time.Time            // of the first item that expires; zero for none
+	searches []*search            // the last ones, the newest first
+	follow   func(old, now *item) // is called with each change; nil for nobody
 }
 
 // expires notes when an item expires.
@@ -29,17 +22,44 @@ func (c *collection) expires(at time.Time) {
 	}
 }
 
-// put adds an item, or replaces the one of its key. a.mu is held.
+// put adds an item, or replaces the one of its key.
 func (c *collection) put(it *item) {
-	at, replaces := slices.BinarySearchFunc(c.order, it.number, func(it *item, n uint64) int { return cmp.Compare(it.number, n) })
+	at, replaces := c.at(it)
 	if replaces {
 		c.order[at] = it
 	} else {
 		c.order = append(c.order, it)
 	}
+	old := c.byID[it.key()]
 	c.byID[it.key()] = it
 	c.expires(it.expiry)
-	c.version++
+	c.changed(old, it)
+}
+
+// delete deletes an item, but not its files.
+func (c *collection) delete(it *item) {
+	at, _ := c.at(it)
+	c.order = slices.Delete(c.order, at, at+1)
+	delete(c.byID, it.key())
+	c.changed(it, nil)
+}
+
+// at is where an item is, or belongs.
+func (c *collection) at(it *item) (at int, found bool) {
+	return slices.BinarySearchFunc(c.order, it, func(a, b *item) int { return cmp.Compare(a.number, b.number) })
+}
+
+// changed tells of a change. A nil item stands for none.
+func (c *collection) changed(old, now *item) {
+	if old == now {
+		return // its upload changed
+	}
+	for _, s := range c.searches {
+		s.change(old, now)
+	}
+	if c.follow != nil {
+		c.follow(old, now)
+	}
 }
 
 // putSole is put for an item of r. It may take the field of which r has one.
@@ -53,15 +73,4 @@ func (c *collection) putSole(r *Resource, it *item) {
 			c.put(other.with(map[string]any{r.Sole: false}))
 		}
 	}
-}
-
-// shown returns the items that a resource shows, of this parent if there is one.
-func (c *collection) shown(r *Resource, parent *item) []*item {
-	shown := make([]*item, 0, len(c.order))
-	for _, it := range c.order {
-		if r.shows(it) && (parent == nil || it.parent.id == parent.id) {
-			shown = append(shown, it)
-		}
-	}
-	return shown
 }

@@ -33,6 +33,10 @@ type Resource struct {
 	// is deleted.
 	Discard func(*item) *item
 
+	// Follow is called with each change of the collection. A nil item stands for
+	// none.
+	Follow func(a *api, old, now *item)
+
 	// Derive computes the items of a list. If it is nil, they are in the collection.
 	Derive func(c *call) (items []*item, context fields, refused *Problem)
 }

@@ -62,6 +62,9 @@ func (a *api) in(name string) *collection {
 	c := a.collections[name]
 	if c == nil {
 		c = &collection{byID: make(map[string]*item)}
+		if follow := resource(name).Follow; follow != nil {
+			c.follow = func(old, now *item) { follow(a, old, now) }
+		}
 		a.collections[name] = c
 	}
 	now := time.Now()
@@ -69,18 +72,14 @@ func (a *api) in(name string) *collection {
 		return c
 	}
 	c.expiry = time.Time{}
-	c.order = slices.DeleteFunc(c.order, func(it *item) bool {
-		expired := !it.expiry.IsZero() && !now.Before(it.expiry)
-		if expired {
-			delete(c.byID, it.key())
-			it.discard()
+	for _, it := range slices.Clone(c.order) {
+		if it.expiry.IsZero() || now.Before(it.expiry) {
+			c.expires(it.expiry)
+			continue
 		}
-		return expired
-	})
-	for _, it := range c.order {
-		c.expires(it.expiry)
+		c.delete(it)
+		it.discard()
 	}
-	c.version++
 	return c
 }
 
@@ -143,7 +142,7 @@ func (a *api) get(r *Resource, parent *item, id string) *item {
 func (a *api) all(r *Resource) []*item {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.in(r.collection()).shown(r, nil)
+	return newSearch(r, nil, nil, a.in(r.collection()).order).items
 }
 
 // change replaces an item by what f makes of it, unless r no longer shows it or
@@ -173,9 +172,7 @@ func (a *api) remove(r *Resource, key string) {
 	if it == nil {
 		return
 	}
-	delete(c.byID, key)
-	c.order = slices.DeleteFunc(c.order, func(other *item) bool { return other == it })
-	c.version++
+	c.delete(it)
 	it.discard()
 }
 

@@ -64,7 +64,7 @@ func videoRows() []Resource {
 		Name: "videos", Path: "/videos", ID: "videoId", Prefix: "vi",
 		List: 200, Create: 201, Read: 200, Update: 200, Delete: 204,
 		Fields: videoFields, Filters: videoFilters, Sort: videoSort,
-		Only: map[string]any{"discarded": false}, Discard: discard,
+		Only: map[string]any{"discarded": false}, Discard: discard, Follow: countTags,
 		Attachments: []Attachment{{Name: "thumbnail", Post: 200, Upload: jpegs}},
 		Actions: []Action{
 			{http.MethodPost, "source", 201, uploadSource},
@@ -218,7 +218,7 @@ func otherRows() []Resource {
 // dataRows are the rows of tags and analytics.
 func dataRows() []Resource {
 	return []Resource{{
-		Name: "tags", Path: "/tags", List: 200, Derive: tagsOf,
+		Name: "tags", Path: "/tags", List: 200,
 		Sort:    []string{"value", "videoCount"},
 		Filters: []Filter{{Name: "value", Match: resembles}},
 		Fields:  []Field{{Name: "value"}, {Name: "videoCount", Type: Integer}},
