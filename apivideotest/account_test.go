@@ -141,6 +141,14 @@ func TestSetRefusal(t *testing.T) {
 	})
 }
 
+func TestAuthCallIgnoresUnknownFields(t *testing.T) {
+	both(t, func(t *testing.T, srv *apivideotest.Server) {
+		r := post(t, srv, "/auth/api-key", `{"apiKey":"`+srv.Config().APIKey+`", "x": 1, "y": {"z": []}}`)
+		assert.Equal(t, 200, r.status)
+		assert.Equal(t, "payload-is-invalid", post(t, srv, "/auth/api-key", `{"apiKey": 1}`).id())
+	})
+}
+
 func TestServerInBubbleUnderFIPS140(t *testing.T) {
 	cmd := childtest.Self("GODEBUG=fips140=on")
 	cmd.Args = append(cmd.Args, "-test.v", "-test.run=^TestLifetimeInVirtualTime$")

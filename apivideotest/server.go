@@ -57,9 +57,11 @@ const unstartedURL = "https://apivideotest.invalid"
 //
 // Without a handler of the test, the server answers all operations of the API
 // itself, as the command apivideo-standin does: its README lists them. There is
-// nothing at first. Uploads are multipart forms. A Content-Range of "part 2/3",
-// "part 2/*" or "bytes 0-99/200" makes one a part of a file; parts may arrive in
-// any order. Videos and files stay in memory for as long as the server exists.
+// nothing at first. Uploads are multipart forms. A Content-Range of "part 2/3" or
+// "bytes 0-99/200" makes one a part of a file, with "*" while the total is not
+// known. Parts may arrive in any order. An upload without Content-Range, or with
+// another total, replaces the parts of one that broke off. Videos and files stay
+// in memory for as long as the server exists.
 type Server struct {
 	// URL is the base URL, without a trailing slash. Start and NewServer set
 	// it to the address on which the server listens. Until then it is
@@ -105,7 +107,7 @@ func NewServer() *Server {
 // reached through [Server.Transport] and [Server.Context]; without Start it
 // needs no Close.
 func NewUnstartedServer() *Server {
-	s := &Server{URL: unstartedURL, mux: http.NewServeMux(), service: standin.New(memory{})}
+	s := &Server{URL: unstartedURL, mux: http.NewServeMux(), service: standin.New(memory{}, nil)}
 	s.AddKey()
 	return s
 }

@@ -5,6 +5,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/apivideo/api.video-go-oauth2/apivideotest"
 	"github.com/stretchr/testify/assert"
@@ -55,6 +56,21 @@ func TestUploads(t *testing.T) {
 		"bytes":        {{"bytes 0-3/12", "made"}, {"bytes 8-11/12", "film"}, {"bytes 4-7/12", "-up "}},
 		"one of one":   {{"part 1/1", "made-up film"}},
 		"bytes, whole": {{"bytes 0-11/12", "made-up film"}},
+
+		"whole after a part":    {{"part 1/3", "lost"}, {"", "made-up film"}},
+		"whole after bytes":     {{"bytes 0-3/12", "lost"}, {"", "made-up film"}},
+		"bytes after a part":    {{"part 1/3", "lost"}, {"bytes 0-7/12", "made-up "}, {"bytes 8-11/12", "film"}},
+		"a part after bytes":    {{"bytes 4-7/8", "lost"}, {"part 1/2", "made-up "}, {"part 2/2", "film"}},
+		"fewer parts":           {{"part 1/3", "lost"}, {"part 3/3", "lost"}, {"part 1/2", "made-up "}, {"part 2/2", "film"}},
+		"more parts":            {{"part 1/2", "lost"}, {"part 1/3", "made"}, {"part 2/3", "-up "}, {"part 3/3", "film"}},
+		"other size":            {{"bytes 0-3/8", "lost"}, {"bytes 4-11/12", "-up film"}, {"bytes 0-3/12", "made"}},
+		"fewer, progressive":    {{"part 1/*", "lost"}, {"part 3/*", "lost"}, {"part 1/*", "made-up "}, {"part 2/2", "film"}},
+		"more, progressive":     {{"part 2/2", "lost"}, {"part 3/*", "film"}, {"part 1/*", "made"}, {"part 2/*", "-up "}, {"part 3/3", "film"}},
+		"progressive bytes":     {{"bytes 0-3/*", "made"}, {"bytes 8-11/12", "film"}, {"bytes 4-7/*", "-up "}},
+		"larger ranges":         {{"bytes 0-2/12", "mad"}, {"bytes 3-5/12", "e-u"}, {"bytes 0-5/12", "made-u"}, {"bytes 6-11/12", "p film"}},
+		"ranges that overlap":   {{"bytes 6-11/12", "p film"}, {"bytes 0-3/12", "made"}, {"bytes 2-7/12", "de-up "}},
+		"a range in another":    {{"bytes 0-7/12", "made-up "}, {"bytes 0-3/12", "made"}, {"bytes 2-3/12", "de"}, {"bytes 8-11/12", "film"}},
+		"a range of two others": {{"bytes 0-5/12", "made-u"}, {"bytes 4-9/12", "-up fi"}, {"bytes 5-10/12", "up fil"}, {"bytes 11-11/12", "m"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, srv *apivideotest.Server) {
@@ -77,7 +93,7 @@ func TestUploadRefusals(t *testing.T) {
 	srv := apivideotest.NewUnstartedServer()
 	id := newVideo(t, srv)
 	for _, contentRange := range []string{
-		"part 0/2", "part 3/2", "part -1/*", "part x/2", "part 1", "bytes 0-3/3", "bytes 3-0/4", "bytes -1-2/4", "bytes 0-2/4", "bytes */4", "nonsense",
+		"part 0/2", "part 3/2", "part -1/*", "part x/2", "part 1", "bytes 0-3/3", "bytes 3-0/4", "bytes -1-2/4", "bytes 0-2/4", "bytes */4", "bytes 4-3/*", "nonsense",
 		"part 1/2 or so", "part 1/0", "part +1/+1", "part  1/1", "bytes 0-3/4x", "bytes 0-9223372036854775807/9223372036854775807",
 	} {
 		assert.Equal(t, "payload-is-invalid", upload(t, srv, "/videos/"+id+"/source", contentRange, "film").id(), contentRange)
@@ -112,5 +128,7 @@ func TestDelegatedUploads(t *testing.T) {
 		assert.Nil(t, srv.UploadedFile(r.VideoID))
 		assert.Equal(t, 404, upload(t, srv, path, "part 2/2", "film", "videoId", "made-up").status)
 		assert.Equal(t, 400, upload(t, srv, path, "", "").status)
+		expired := upload(t, srv, "/upload?token="+srv.IssueUploadToken(-time.Second), "", "film")
+		assert.Equal(t, "authentication-invalid-upload-token", expired.id())
 	})
 }

@@ -10,7 +10,7 @@ import (
 
 // IssueUploadToken returns a new token for delegated uploads. With it, a client
 // may call POST /upload?token=… without authorization. The token expires after
-// ttl, or never if ttl is 0.
+// ttl, or never if ttl is 0. If ttl is negative, the token is expired at once.
 func (s *Server) IssueUploadToken(ttl time.Duration) string { return s.service.IssueUploadToken(ttl) }
 
 // RevokeUploadToken makes an upload token invalid. An unknown token changes
@@ -38,10 +38,10 @@ type memory struct{}
 
 func (memory) Create() (standin.Blob, error) { return &content{}, nil }
 
-func (memory) Join(_ string, parts []standin.Blob) (standin.Blob, error) {
+func (memory) Join(_ string, sections []standin.Section) (standin.Blob, error) {
 	joined := &content{}
-	for _, part := range parts {
-		joined.Write(part.(*content).Bytes())
+	for _, section := range sections {
+		joined.Write(section.Blob.(*content).Bytes()[section.Skip:])
 	}
 	return joined, nil
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apivideo/api.video-go-oauth2/internal/problems"
 	"github.com/apivideo/api.video-go-oauth2/internal/standin"
 )
 
@@ -110,17 +111,30 @@ func (s *server) suspend(p *parameters) any {
 	return nil
 }
 
-// changeKeys deletes a key, or adds one.
+// changeKeys deletes a key, sets how wrong credentials are refused, or adds a key.
 func (s *server) changeKeys(p *parameters) any {
-	old, service := p.text("delete", ""), s.service.Load()
+	old, refusal := p.text("delete", ""), read(p, "refusal", 0, strconv.Atoi)
+	if p.err == nil && refusal != 0 && refusal != http.StatusBadRequest && refusal != http.StatusUnauthorized {
+		p.err = fmt.Errorf("refusal=%d: it must be 400 or 401", refusal)
+	}
+	service := s.service.Load()
 	switch {
 	case p.end() != nil:
+		return nil
+	case old != "" && !service.DeleteKey(old, false):
+		p.err = fmt.Errorf("there is no such key")
+		return nil
+	}
+	switch {
+	case refusal == http.StatusBadRequest: // the only one of the OpenAPI file
+		documented, _ := problems.ByID(problems.InvalidUserCredentials)
+		service.SetRefusal(&standin.Problem{Type: documented.Type(), Title: documented.Title, Status: refusal})
+	case refusal != 0:
+		service.SetRefusal(nil)
 	case old == "":
 		key := newKey()
 		service.AddKey(key)
 		return map[string]string{"apiKey": key}
-	case !service.DeleteKey(old, false):
-		p.err = fmt.Errorf("there is no such key")
 	}
 	return nil
 }

@@ -81,6 +81,31 @@ func TestControlKeysAndReset(t *testing.T) {
 }
 
 // Promise: `/_control` revokes, suspends, breaks and slows calls, and resets; mistakes change nothing.
+func TestControlRefusal(t *testing.T) {
+	g := newRig(t, options{})
+	refused := func() (statuses []any) {
+		for path, body := range map[string]string{"/auth/api-key": `{"apiKey":"x"}`, "/auth/refresh": `{"refreshToken":"x"}`} {
+			r := g.call("POST", path, body)
+			statuses = append(statuses, r.status)
+			if r.status == 400 {
+				assert.Equal(t, "The user credentials were incorrect.", r.Title)
+			}
+		}
+		return statuses
+	}
+	assert.Equal(t, []any{401, 401}, refused())
+	assert.Equal(t, 204, g.call("POST", "/_control/keys?refusal=400", "").status, "no key is added")
+	assert.Equal(t, []any{400, 400}, refused())
+	g.login()
+	g.call("POST", "/_control/keys?refusal=401", "")
+	assert.Equal(t, []any{401, 401}, refused())
+	g.call("POST", "/_control/keys?refusal=400&delete="+g.s.key, "")
+	assert.Equal(t, []any{400, 400}, refused())
+	g.call("POST", "/_control/reset", "")
+	assert.Equal(t, []any{401, 401}, refused())
+}
+
+// Promise: `/_control` revokes, suspends, breaks and slows calls, and resets; mistakes change nothing.
 func TestControlMistakesChangeNothing(t *testing.T) {
 	g := newRig(t, options{})
 	for query, want := range map[string]string{
@@ -93,6 +118,8 @@ func TestControlMistakesChangeNothing(t *testing.T) {
 		"revoke?refresh=x":       `refresh=x: strconv.ParseBool: parsing "x": invalid syntax`,
 		"suspend?for=10s":        `there is no parameter "for"`,
 		"keys?delete=made-up":    "there is no such key",
+		"keys?refusal=403":       "refusal=403: it must be 400 or 401",
+		"keys?refusal=x":         `refusal=x: strconv.Atoi: parsing "x": invalid syntax`,
 		"keys?remove=" + g.s.key: `there is no parameter "remove"`,
 		"reset?all=true":         `there is no parameter "all"`,
 	} {

@@ -20,6 +20,9 @@ func openFolder(name string) (*folder, error) {
 	return &folder{root}, err
 }
 
+// close releases the folder. On Windows it cannot be removed before that.
+func (f *folder) close() { f.root.Close() }
+
 // Create implements [standin.Keeper].
 func (f *folder) Create() (standin.Blob, error) {
 	name := "part-" + standin.RandomHex(16)
@@ -28,11 +31,11 @@ func (f *folder) Create() (standin.Blob, error) {
 }
 
 // Join implements [standin.Keeper].
-func (f *folder) Join(videoID string, parts []standin.Blob) (standin.Blob, error) {
-	joined := parts[0].(*stored)
-	if len(parts) > 1 {
+func (f *folder) Join(videoID string, sections []standin.Section) (standin.Blob, error) {
+	joined := sections[0].Blob.(*stored)
+	if len(sections) > 1 {
 		var err error
-		if joined, err = f.concatenate(parts); err != nil {
+		if joined, err = f.concatenate(sections); err != nil {
 			return nil, err
 		}
 	}
@@ -43,25 +46,39 @@ func (f *folder) Join(videoID string, parts []standin.Blob) (standin.Blob, error
 	return &stored{root: f.root, name: name}, nil
 }
 
-// concatenate stores the content of parts, and removes these.
-func (f *folder) concatenate(parts []standin.Blob) (*stored, error) {
+// concatenate stores the content of sections, and removes these.
+func (f *folder) concatenate(sections []standin.Section) (*stored, error) {
 	joined, err := f.Create()
 	if err != nil {
 		return nil, err
 	}
-	for _, part := range parts {
-		content, err := part.Open()
-		if err != nil {
-			return nil, err
+	for _, section := range sections {
+		if err == nil {
+			err = appendTo(joined, section)
 		}
-		_, err = io.Copy(joined, content)
-		content.Close()
-		if err != nil {
-			return nil, err
-		}
-		part.Remove()
+		section.Remove()
 	}
-	return joined.(*stored), joined.Close()
+	if err == nil {
+		err = joined.Close()
+	}
+	if err != nil {
+		joined.Remove()
+		return nil, err
+	}
+	return joined.(*stored), nil
+}
+
+func appendTo(joined io.Writer, section standin.Section) error {
+	content, err := section.Open()
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	if _, err := content.Seek(section.Skip, io.SeekStart); err != nil {
+		return err
+	}
+	_, err = io.Copy(joined, content)
+	return err
 }
 
 // stored is a file in a folder.

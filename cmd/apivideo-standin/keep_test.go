@@ -37,6 +37,46 @@ func TestKeepStoresUploads(t *testing.T) {
 }
 
 // Promise: Uploads are counted and hashed, and stored only in the folder of `-keep`.
+func TestKeepDropsWhatANewUploadReplaces(t *testing.T) {
+	folder := t.TempDir()
+	g := newRig(t, options{keep: folder})
+	id := g.call("POST", "/videos", `{"title":"A"}`).VideoID
+	for _, part := range [][]string{
+		{"lost", "part 1/3"}, {"lost", "part 3/3"}, {"made-u", "bytes 0-5/12"}, {"made", "bytes 0-3/12"}, {"-up film", "bytes 4-11/12"},
+	} {
+		r := g.upload("/videos/"+id+"/source", part[0], "Content-Range", part[1])
+		require.Equal(t, 201, r.status, r.body)
+	}
+	stored, err := os.ReadFile(filepath.Join(folder, id+".mp4"))
+	require.NoError(t, err)
+	assert.Equal(t, "made-up film", string(stored))
+	names, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	assert.Len(t, names, 1, "no part is left")
+}
+
+// Windows removes no folder in which something is open.
+func TestKeepLeavesNothingOpen(t *testing.T) {
+	const open = "/proc/self/fd"
+	if _, err := os.Stat(open); err != nil {
+		t.Skip("this system does not list open files")
+	}
+	folder := t.TempDir()
+	g := newRig(t, options{keep: folder})
+	id := g.call("POST", "/videos", `{"title":"A"}`).VideoID
+	for _, part := range []string{"part 1/2", "part 2/2", "part 2/2", "bytes 0-9/20"} { // the last two are refused
+		g.upload("/videos/"+id+"/source", "film", "Content-Range", part)
+	}
+	g.close()
+	files, err := os.ReadDir(open)
+	require.NoError(t, err)
+	for _, file := range files {
+		name, _ := os.Readlink(filepath.Join(open, file.Name()))
+		assert.NotContains(t, name, folder)
+	}
+}
+
+// Promise: Uploads are counted and hashed, and stored only in the folder of `-keep`.
 func TestWithoutKeepMP4IsMissing(t *testing.T) {
 	g := newRig(t, options{})
 	video := g.call("POST", "/videos", `{"title":"A"}`)

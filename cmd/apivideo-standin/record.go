@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -16,7 +17,7 @@ type entry struct {
 	Time          time.Time         `json:"time"`
 	Method        string            `json:"method"`
 	Path          string            `json:"path"`          // with its query
-	Authorization string            `json:"authorization"` // the scheme
+	Authorization string            `json:"authorization"` // Basic, Bearer or other; "" if there is none
 	Status        int               `json:"status"`
 	Milliseconds  float64           `json:"milliseconds"`
 	Upload        *standin.Received `json:"upload,omitempty"`
@@ -56,33 +57,70 @@ func (r *record) last() []entry {
 }
 
 // entryOf describes a request without its secrets.
-func entryOf(r *http.Request, service *standin.Service) entry {
-	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if service.Secret(scheme) {
-		scheme = redacted
+func entryOf(r *http.Request, known *secrets) entry {
+	path := pathOf(r.URL, known)
+	if query := queryOf(r.URL, known); query != "" {
+		path += "?" + query
 	}
-	segments := strings.Split(r.URL.EscapedPath(), "/") // escaped, so that a line stays one
-	for i, segment := range segments {
-		plain, _ := url.PathUnescape(segment)
-		if service.Secret(plain) || i > 0 && segments[i-1] == "upload-tokens" {
-			segments[i] = redacted
+	return entry{Time: time.Now(), Method: r.Method, Path: path[:min(len(path), maxPath)], Authorization: schemeOf(r)}
+}
+
+// schemeOf is the scheme of an Authorization. What follows an unknown one, or no
+// space, may be a secret.
+func schemeOf(r *http.Request) string {
+	header := r.Header.Get("Authorization")
+	scheme, _, ok := strings.Cut(header, " ")
+	for _, name := range []string{"Basic", "Bearer"} {
+		if ok && strings.EqualFold(scheme, name) {
+			return name
 		}
 	}
-	path, query := strings.Join(segments, "/"), r.URL.Query()
-	for name, values := range query {
-		for i, value := range values {
-			if service.Secret(value) || slices.Contains(secretParameters, name) {
-				values[i] = redacted
-			}
-		}
+	if header == "" {
+		return ""
 	}
-	if len(query) > 0 {
-		path += "?" + query.Encode()
-	}
-	return entry{Time: time.Now(), Method: r.Method, Path: path[:min(len(path), maxPath)], Authorization: scheme[:min(len(scheme), maxPath)]}
+	return "other"
 }
 
 const redacted = "REDACTED"
 
-// secretParameters have secrets that the service need not know.
-var secretParameters = []string{"token", "streamKey", "apiKey", "access_token", "refresh_token"}
+func pathOf(u *url.URL, known *secrets) string {
+	segments := strings.Split(u.EscapedPath(), "/") // escaped, so that a line stays one
+	token := false
+	for i, segment := range segments {
+		plain, _ := url.PathUnescape(segment)
+		if segment != "" && token || known.has(plain) {
+			segments[i] = redacted
+		}
+		token = token || plain == "upload-tokens"
+	}
+	return strings.Join(segments, "/")
+}
+
+// queryOf is a query with the values of harmless parameters only, and the names
+// that are words.
+func queryOf(u *url.URL, known *secrets) string {
+	shown := url.Values{}
+	for name, values := range u.Query() {
+		base, key, _ := strings.Cut(name, "[")
+		harmless := slices.Contains(harmlessParameters, strings.ToLower(base)) && !known.has(strings.TrimSuffix(key, "]"))
+		if !harmless && (!word.MatchString(name) || known.has(name)) {
+			name = redacted
+		}
+		for _, value := range values {
+			if !harmless || known.has(value) {
+				value = redacted
+			}
+			shown.Add(name, value)
+		}
+	}
+	return shown.Encode()
+}
+
+// harmlessParameters are those of the API that have no secrets.
+var harmlessParameters = []string{
+	"currentpage", "pagesize", "sortby", "sortorder", "title", "tags", "metadata", "description", "livestreamid", "name",
+	"value", "events", "videoid", "origin", "sourcestatus", "from", "to", "interval", "filterby",
+}
+
+// word is the form of a parameter's name that is no secret.
+var word = regexp.MustCompile(`^[A-Za-z_]{1,20}$`)

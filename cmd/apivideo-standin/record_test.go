@@ -45,6 +45,59 @@ func TestRecordHasRequestsWithoutSecrets(t *testing.T) {
 	assert.Equal(t, "Bearer", r.Requests[5].Authorization)
 }
 
+// Promise: `/_control/requests` shows no key, token or stream key.
+func TestRecordShowsOnlyWhatIsHarmless(t *testing.T) {
+	g := newRig(t, options{})
+	const foreign = "sk-foreign-0123456789"
+	old := g.login()
+	upload := g.call("POST", "/upload-tokens", `{}`).Token
+	stream := g.call("POST", "/live-streams", `{"name":"A"}`).StreamKey
+	g.call("DELETE", "/upload-tokens/"+upload, "")
+	g.login() // which ends the first refresh token
+	g.call("POST", "/_control/keys?delete="+g.s.key, "")
+	g.call("POST", "/_control/reset", "")
+	want := []string{"POST /upload?token=REDACTED"}
+	g.upload("/upload?token="+upload, "film")
+	for _, request := range []struct{ path, want string }{
+		{"/x?TOKEN=" + foreign + "&key=" + foreign, "/x?TOKEN=REDACTED&key=REDACTED"},
+		{"/x?" + foreign + "=1", "/x?REDACTED=REDACTED"},
+		{"/videos?Title=A&sortBy=title&pageSize=2", "/videos?Title=A&pageSize=2&sortBy=title"},
+		{"/videos?tags[]=A&metadata[k]=v", "/videos?metadata%5Bk%5D=v&tags%5B%5D=A"},
+		{"/videos?metadata[" + upload + "]=v", "/videos?REDACTED=REDACTED"},
+		{"/videos?title=" + upload, "/videos?title=REDACTED"},
+		{"/videos?name=" + stream, "/videos?name=REDACTED"},
+		{"/videos/" + old.Refresh, "/videos/REDACTED"},
+		{"/x/" + g.s.key, "/x/REDACTED"},
+		{"/upload-tokens//" + foreign + "/" + foreign, "/upload-tokens//REDACTED/REDACTED"},
+		{"/x?a=b;token=" + foreign, "/x"},
+	} {
+		g.call("GET", request.path, "")
+		want = append(want, "GET "+request.want)
+	}
+	var schemes []string
+	for authorization, shown := range map[string]string{
+		foreign: "other", "Bearer" + foreign: "other", "Digest " + foreign: "other", "bearer " + foreign: "Bearer", "": "",
+	} {
+		g.call("GET", "/videos", "", "Authorization", authorization)
+		schemes = append(schemes, shown)
+	}
+
+	r := g.call("GET", "/_control/requests", "")
+	var paths, authorizations []string
+	for i, e := range r.Requests {
+		if i < len(want) {
+			paths = append(paths, e.Method+" "+e.Path)
+		} else {
+			authorizations = append(authorizations, e.Authorization)
+		}
+	}
+	assert.Equal(t, want, paths)
+	assert.ElementsMatch(t, schemes, authorizations)
+	for _, secret := range []string{g.s.key, old.Access, old.Refresh, upload, stream, foreign} {
+		assert.NotContains(t, r.body, secret)
+	}
+}
+
 func TestRecordKeepsTheLastThousand(t *testing.T) {
 	var r record
 	for i := range 5*maxEntries + 1 {

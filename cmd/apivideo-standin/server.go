@@ -19,6 +19,8 @@ type server struct {
 	key     string // the first API key
 	start   func() (*standin.Service, error)
 	service atomic.Pointer[standin.Service] // replaced by a reset
+	close   func()                          // releases the folder of uploads
+	secrets secrets                         // those before a reset included
 	control *http.ServeMux
 	trouble trouble
 	record  record
@@ -27,14 +29,14 @@ type server struct {
 
 // newServer makes a server. log receives a line for each request.
 func newServer(o options, stderr io.Writer) (*server, error) {
-	s := &server{key: newKey(), log: log.New(stderr, "", log.Ltime)}
+	s := &server{key: newKey(), log: log.New(stderr, "", log.Ltime), close: func() {}}
 	var keep standin.Keeper
 	if o.keep != "" {
 		folder, err := openFolder(o.keep)
 		if err != nil {
 			return nil, fmt.Errorf("-keep %s: %w", o.keep, err)
 		}
-		keep = folder
+		keep, s.close = folder, folder.close
 	}
 	seed := defaultSeed
 	if o.seed != "" {
@@ -44,7 +46,7 @@ func newServer(o options, stderr io.Writer) (*server, error) {
 		}
 	}
 	s.start = func() (*standin.Service, error) {
-		service := standin.New(keep)
+		service := standin.New(keep, s.secrets.add)
 		service.AddKey(s.key)
 		service.SetLimits(o.limit.limits)
 		return service, service.Seed(seed)
@@ -65,7 +67,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	service := s.service.Load()
-	e := entryOf(r, service)
+	e := entryOf(r, &s.secrets)
 	answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	r = r.WithContext(standin.WithReceiver(r.Context(), func(got standin.Received) { e.Upload = &got }))
 	defer func() {

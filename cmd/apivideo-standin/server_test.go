@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Promise: Web pages of every origin may upload.
-func TestWebPagesMayUpload(t *testing.T) {
+// Promise: Web pages of every origin may log in and upload.
+func TestWebPagesMayLogInAndUpload(t *testing.T) {
 	g := newRig(t, options{})
 	token := g.call("POST", "/upload-tokens", `{}`).Token
 	page := []string{"Origin", "https://example.com", "Authorization", ""}
@@ -24,6 +24,11 @@ func TestWebPagesMayUpload(t *testing.T) {
 	refused := g.call("GET", "/videos", "", page...)
 	assert.Equal(t, []any{401, "*"}, []any{refused.status, refused.header.Get("Access-Control-Allow-Origin")}, "the page reads the reason")
 
+	for _, path := range []string{"/auth/api-key", "/auth/refresh"} {
+		preflight = g.call("OPTIONS", path, "", append(page, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "content-type")...)
+		assert.Equal(t, []any{204, "POST, OPTIONS"}, []any{preflight.status, preflight.header.Get("Access-Control-Allow-Methods")}, path)
+		assert.Contains(t, preflight.header.Get("Access-Control-Allow-Headers"), "Content-Type")
+	}
 	assert.Equal(t, "DELETE, GET, HEAD, PATCH, OPTIONS", g.call("OPTIONS", "/videos/vi7", "").header.Get("Allow"))
 	assert.Equal(t, 404, g.call("OPTIONS", "/made-up", "").status)
 }

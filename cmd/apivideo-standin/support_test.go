@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,8 +17,9 @@ import (
 // rig is a server with a client.
 type rig struct {
 	*testing.T
-	s   *server
-	url string
+	s     *server
+	url   string
+	close func() // ends the server; at the end of the test at the latest
 }
 
 func newRig(t *testing.T, o options) *rig {
@@ -25,8 +27,12 @@ func newRig(t *testing.T, o options) *rig {
 	s, err := newServer(o, io.Discard)
 	require.NoError(t, err)
 	front := httptest.NewServer(s)
-	t.Cleanup(front.Close)
-	return &rig{t, s, front.URL}
+	end := sync.OnceFunc(func() {
+		front.Close()
+		s.close()
+	})
+	t.Cleanup(end)
+	return &rig{t, s, front.URL, end}
 }
 
 // reply is an answer, and what it says if it is JSON.
@@ -40,6 +46,7 @@ type reply struct {
 	Access     string `json:"access_token"`
 	Refresh    string `json:"refresh_token"`
 	Token      string
+	StreamKey  string `json:"streamKey"`
 	VideoID    string `json:"videoId"`
 	Requests   []entry
 	Pagination struct{ ItemsTotal int }

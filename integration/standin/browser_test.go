@@ -38,7 +38,7 @@ const send = async (range, content, videoId) => {
 </script>
 `
 
-// Promise: Web pages of every origin may upload.
+// Promise: Web pages of every origin may log in and upload.
 func TestBrowserUploadsFromAnotherOrigin(t *testing.T) {
 	env, url := start(t)
 	walker := operations.New(url, strings.TrimPrefix(env[1], "APIVIDEO_API_KEY="), http.DefaultClient)

@@ -33,6 +33,8 @@ type accessToken struct {
 // Account has API keys and the tokens that were issued for them. All methods
 // are safe for concurrent use.
 type Account struct {
+	secret func(string) // is called with each key and token
+
 	mu            sync.Mutex // guards what follows
 	newestKey     string
 	keys          map[string]bool        // the valid API keys
@@ -85,6 +87,7 @@ func (a *Account) AddKey(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.newestKey, a.keys[key] = key, true
+	a.secret(key)
 }
 
 // DeleteKey deletes an API key, and on demand all tokens that were issued for
@@ -175,6 +178,8 @@ func (a *Account) issue(path, credential string) (answer fields, refused *Proble
 	a.accessTokens[access] = accessToken{key, expiry}
 	a.endRefreshToken(key)
 	a.refreshTokens[refresh] = key
+	a.secret(access)
+	a.secret(refresh)
 	return fields{
 		{"token_type", "Bearer"},
 		{"expires_in", int64(a.lifetime / time.Second)},

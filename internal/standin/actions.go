@@ -1,7 +1,6 @@
 package standin
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -23,37 +22,6 @@ func status(c *call) (any, *Problem) {
 	}
 	encoding := fields{{"playable", u.complete}, {"qualities", qualities}, {"metadata", unknownMedia}}
 	return append(answer, fields{{"encoding", encoding}}...), nil
-}
-
-// ingest describes the parts that have arrived. A file that came whole is one
-// range.
-func (u *upload) ingest() fields {
-	state, filesize, total := "uploading", any(nil), any(nil)
-	if u.complete {
-		state, filesize = "uploaded", u.size()
-	}
-	ranges, numbers := []any{}, []any{}
-	whole := u.complete && len(u.parts) == 1
-	for _, first := range slices.Sorted(maps.Keys(u.parts)) {
-		size := u.parts[first].size
-		switch {
-		case whole:
-			ranges = append(ranges, fields{{"from", 0}, {"to", size - 1}, {"total", size}})
-		case u.bytes:
-			ranges = append(ranges, fields{{"from", first}, {"to", first + size - 1}, {"total", u.total}})
-		default:
-			numbers = append(numbers, first)
-		}
-	}
-	if !u.bytes && !whole && u.total > 0 {
-		total = u.total
-	}
-	return fields{
-		{"status", state},
-		{"filesize", filesize},
-		{"receivedBytes", ranges},
-		{"receivedParts", fields{{"parts", numbers}, {"total", total}}},
-	}
 }
 
 // pickThumbnail takes a time of the video, whose picture nobody knows.
@@ -132,16 +100,46 @@ func writeSummary(c *call, in payload) (any, *Problem) {
 	return show(summaryText, changed.values, c.view(changed)), nil
 }
 
-// tagsOf counts the videos of each tag.
-func tagsOf(c *call) (items []*item, context fields, refused *Problem) {
-	counts := map[string]int64{}
-	for _, it := range c.all(resource("videos")) {
-		for _, tag := range it.values["tags"].([]any) {
-			counts[tag.(string)]++
+// countTags keeps a resource of the tags of videos. a.mu is held.
+func countTags(a *api, old, now *item) {
+	before, after := tagsOf(old), tagsOf(now)
+	for _, tag := range before {
+		if !slices.Contains(after, tag) {
+			a.countTag(tag.(string), -1)
 		}
 	}
-	for _, tag := range slices.Sorted(maps.Keys(counts)) {
-		items = append(items, &item{values: map[string]any{"value": tag, "videoCount": counts[tag]}})
+	for _, tag := range after {
+		if !slices.Contains(before, tag) {
+			a.countTag(tag.(string), 1)
+		}
 	}
-	return items, nil, nil
+}
+
+func (a *api) countTag(tag string, more int64) {
+	c := a.in("tags")
+	it := c.byID[tag]
+	if it == nil {
+		a.created++
+		it = &item{id: tag, number: a.created, values: map[string]any{"value": tag, "videoCount": int64(0)}}
+	}
+	count := it.values["videoCount"].(int64) + more
+	if count == 0 {
+		c.delete(it)
+		return
+	}
+	c.put(it.with(map[string]any{"videoCount": count}))
+}
+
+// tagsOf returns the different tags of a video. A nil one and a discarded one
+// have none.
+func tagsOf(it *item) (tags []any) {
+	if it == nil || !resource("videos").shows(it) {
+		return nil
+	}
+	for _, tag := range it.values["tags"].([]any) {
+		if !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
 }

@@ -24,34 +24,61 @@ func full(b *testing.B, n int) client {
 	return c
 }
 
-// BenchmarkPages lists all videos in pages, sorted. The metric ratio is the time
-// of a page among 10,000 videos, over that of one among 100.
+// BenchmarkPages lists videos and tags in pages of 25. The metrics are the times
+// of a page among 10,000 videos, over those of one among 100: for one client, for
+// one that changes a video before each page, for two with an order each, and for
+// the tags after a change.
 func BenchmarkPages(b *testing.B) {
 	few, many := full(b, 100), full(b, 10000)
-	walk := func(c client, n int) (perPage time.Duration) {
-		pages := n / 25
-		begun := time.Now()
-		for page := range pages {
-			c.call(200, "GET", fmt.Sprintf("/videos?sortBy=title&pageSize=25&currentPage=%d", page+1), "")
-		}
-		return time.Since(begun) / time.Duration(pages)
+	kept := map[client]string{few: few.video(`{"title": "A"}`), many: many.video(`{"title": "A"}`)}
+	page := func(c client, path string, i int) {
+		c.call(200, "GET", fmt.Sprintf("%s&pageSize=25&currentPage=%d", path, 1+i%4), "")
 	}
-	var of100, of10000 time.Duration
+	change := func(c client, i int) {
+		c.call(200, "PATCH", "/videos/"+kept[c], fmt.Sprintf(`{"title": "video %d"}`, i*7919%10000))
+	}
+	ways := []struct {
+		metric string
+		do     func(c client, i int)
+	}{
+		{"ratio", func(c client, i int) { page(c, "/videos?sortBy=title", i) }},
+		{"ratio-changes", func(c client, i int) { change(c, i); page(c, "/videos?sortBy=title", i) }},
+		{"ratio-two-orders", func(c client, i int) {
+			page(c, "/videos?sortBy="+[]string{"title", "createdAt"}[i%2], i/2)
+		}},
+		{"ratio-tags", func(c client, i int) { change(c, i); page(c, "/tags?sortBy=videoCount&sortOrder=desc", i) }},
+	}
+	const rounds = 400
+	for _, way := range ways { // so that all was searched once
+		for i := range 2 {
+			way.do(few, i)
+			way.do(many, i)
+		}
+	}
+	ofFew, ofMany := make([]time.Duration, len(ways)), make([]time.Duration, len(ways))
 	for b.Loop() {
-		for range 20 {
-			of100 += walk(few, 100) / 20
+		for i, way := range ways {
+			for n := range rounds {
+				begun := time.Now()
+				way.do(few, n)
+				between := time.Now()
+				way.do(many, n)
+				ofFew[i] += between.Sub(begun)
+				ofMany[i] += time.Since(between)
+			}
 		}
-		of10000 += walk(many, 10000)
 	}
-	b.ReportMetric(float64(of10000)/float64(of100), "ratio")
-	b.ReportMetric(float64(of10000.Microseconds())/float64(b.N), "µs/page")
+	for i, way := range ways {
+		b.ReportMetric(float64(ofMany[i])/float64(ofFew[i]), way.metric)
+		b.ReportMetric(float64(ofMany[i].Microseconds())/float64(b.N*rounds), "µs"+way.metric[len("ratio"):])
+	}
 }
 
 // BenchmarkRequests makes a mixture of calls over loopback connections, from 8
 // clients: of ten, one creates, one changes, one deletes, one lists 25 videos,
 // and the others read one.
 func BenchmarkRequests(b *testing.B) {
-	service := standin.New(nil)
+	service := standin.New(nil, nil)
 	service.AddKey(key)
 	srv := httptest.NewServer(service)
 	defer srv.Close()

@@ -25,8 +25,14 @@ const (
 type Keeper interface {
 	// Create makes an empty Blob.
 	Create() (Blob, error)
-	// Join makes one Blob of others, in this order, and takes these.
-	Join(videoID string, parts []Blob) (Blob, error)
+	// Join makes one Blob of sections, in this order, and takes their Blobs.
+	Join(videoID string, sections []Section) (Blob, error)
+}
+
+// Section is a Blob without its first bytes, which another section has.
+type Section struct {
+	Blob
+	Skip int64 // bytes
 }
 
 // Blob is stored content.

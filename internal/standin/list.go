@@ -1,7 +1,6 @@
 package standin
 
 import (
-	"cmp"
 	"maps"
 	"net/http"
 	"net/url"
@@ -34,31 +33,25 @@ func list(c *call) (any, *Problem) {
 	}...), refused
 }
 
-// search finds a page of items. The result of the last search stays for the
-// further pages.
+// search finds a page of items.
 func (c *call) search(query url.Values, page, size int) (items []*item, total int, context fields, refused *Problem) {
 	r := c.resource
-	cut := func(items []*item) ([]*item, int) {
-		total := len(items)
+	cut := func(s *search) ([]*item, int) {
+		total := len(s.items)
 		from := min(min(page-1, total)*size, total) // no overflow, where an int has 32 bits
-		return slices.Clone(items[from:min(from+size, total)]), total
+		return slices.Clone(s.items[from:min(from+size, total)]), total
 	}
 	if r.Derive != nil {
 		items, context, refused = r.Derive(c)
-		items, total = cut(r.choose(items, query))
+		for i, it := range items {
+			it.number = uint64(i)
+		}
+		items, total = cut(newSearch(r, nil, query, items))
 		return items, total, context, refused
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := c.in(r.collection())
-	id := r.Path + "?" + searchOf(query).Encode()
-	if c.parent != nil {
-		id = c.parent.id + id
-	}
-	if all.found.query != id || all.found.version != all.version {
-		all.found = search{id, all.version, r.choose(all.shown(r, c.parent), query)}
-	}
-	items, total = cut(all.found.items)
+	items, total = cut(c.in(r.collection()).search(r, c.parent, query))
 	return items, total, nil, nil
 }
 
@@ -73,55 +66,23 @@ func searchOf(query url.Values) url.Values {
 	return rest
 }
 
-// choose returns the items that a query asks for, in its order. It may change
-// items.
-func (r *Resource) choose(items []*item, query url.Values) []*item {
-	for _, f := range r.Filters {
-		want := f.wanted(query)
-		if len(want) == 0 {
-			continue
-		}
-		field := cmp.Or(f.Field, f.Name)
-		items = slices.DeleteFunc(items, func(it *item) bool { return !f.Match(it.values[field], want) })
-	}
-	if by := query.Get("sortBy"); by != "" {
-		slices.SortStableFunc(items, func(a, b *item) int { return compare(a.values[by], b.values[by]) })
-	}
-	if query.Get("sortOrder") == "desc" {
-		slices.Reverse(items)
-	}
-	return items
-}
-
 // wanted returns the values of a filter's parameter, as its name, name[] or
-// name[0]; name[key] is the pair key=value.
+// name[0]. For a filter of pairs, name[key] is the pair key=value.
 func (f *Filter) wanted(query url.Values) (want []string) {
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		rest, ok := strings.CutPrefix(name, f.Name)
 		key := strings.Trim(rest, "[]")
-		_, notIndex := strconv.Atoi(key)
-		switch {
-		case !ok:
-		case rest == "", rest == "["+key+"]" && (key == "" || notIndex == nil):
-			want = append(want, query[name]...)
-		case rest == "["+key+"]":
-			for _, value := range query[name] {
-				want = append(want, key+"="+value)
+		if !ok || rest != "" && rest != "["+key+"]" {
+			continue
+		}
+		for _, value := range query[name] {
+			if f.Pairs && key != "" {
+				value = key + "=" + value
 			}
+			want = append(want, value)
 		}
 	}
 	return slices.DeleteFunc(want, func(s string) bool { return s == "" })
-}
-
-// compare orders the values of a field. Missing ones come first.
-func compare(a, b any) int {
-	if x, ok := a.(int64); ok {
-		y, _ := b.(int64)
-		return cmp.Compare(x, y)
-	}
-	x, _ := a.(string)
-	y, _ := b.(string)
-	return cmp.Compare(x, y)
 }
 
 // checkList returns the page that a query asks for, and what is wrong with it.

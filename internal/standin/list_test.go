@@ -2,20 +2,25 @@ package standin_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // Promise: Lists are filtered, sorted and cut into pages with links; each change is visible at once.
 func TestListFilters(t *testing.T) {
 	c := newClient(t)
 	c.video(`{"title": "Maths one", "description": "about numbers", "tags": ["a", "b"], "metadata": [{"key": "k", "value": "v"}]}`)
-	c.video(`{"title": "Maths two", "tags": ["b"], "metadata": [{"key": "k", "value": "w"}, {"key": "l", "value": "v"}]}`)
-	c.video(`{"title": "Other", "tags": ["Été"]}`)
+	c.video(`{"title": "Maths two", "tags": ["b"], "metadata": [{"key": "k", "value": "w"}, {"key": "l", "value": "v"}, {"key": "2024", "value": "x"}]}`)
+	c.video(`{"title": "Other", "tags": ["Été", "Été", "Été"]}`)
 	assert.NoError(t, c.service.Seed([]byte(`{"videos": [{"title": "Recording", "liveStreamId": "li7"}]}`)))
 	for query, want := range map[string][]any{
 		"":                            {"Maths one", "Maths two", "Other", "Recording"},
@@ -28,6 +33,8 @@ func TestListFilters(t *testing.T) {
 		"metadata[k]=v":               {"Maths one"},
 		"metadata[l]=v&metadata[k]=w": {"Maths two"},
 		"metadata[l]=v&metadata[k]=v": nil,
+		"metadata[2024]=x":            {"Maths two"},
+		"metadata[2024]=y":            nil,
 		"description=number":          {"Maths one"},
 		"liveStreamId=li7":            {"Recording"},
 		"title=Maths&tags[]=a":        {"Maths one"},
@@ -36,7 +43,7 @@ func TestListFilters(t *testing.T) {
 		assert.Equal(t, want, c.call(200, "GET", "/videos?"+escape(query), "").texts("title"), query)
 	}
 	assert.Equal(t, []any{"Été"}, c.call(200, "GET", "/tags?value="+url.QueryEscape("ETE"), "").texts("value"))
-	assert.Equal(t, "b", c.call(200, "GET", "/tags?sortBy=videoCount&sortOrder=desc", "").texts("value")[0], "it is used twice")
+	assert.Equal(t, "b", c.call(200, "GET", "/tags?sortBy=videoCount&sortOrder=desc", "").texts("value")[0], "two videos have it")
 }
 
 func escape(query string) string {
@@ -121,4 +128,52 @@ func TestListSeesEachChange(t *testing.T) {
 	assert.Equal(t, []any{"ab"}, c.call(200, "GET", "/discarded/videos?title=a&sortBy=title", "").texts("title"))
 	c.call(200, "PATCH", "/discarded/videos/"+id, `{"discarded": false}`)
 	assert.Equal(t, []any{"ab"}, list())
+}
+
+// A parameter that the service does not know makes a search that no other request
+// made before.
+//
+// Promise: Lists are filtered, sorted and cut into pages with links; each change is visible at once.
+func TestListIsTheSameAfterManyChanges(t *testing.T) {
+	c := newClient(t)
+	lists := []string{
+		"/videos?", "/videos?sortBy=title", "/videos?sortBy=title&sortOrder=desc", "/videos?tags[]=b&sortOrder=desc",
+		"/videos?title=1", "/discarded/videos?sortBy=title", "/tags?sortBy=videoCount&sortOrder=desc", "/tags?sortBy=value",
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	body := func() string {
+		return fmt.Sprintf(`{"title": "%d", "tags": ["%c", "%c"]}`, random.IntN(20), 'a'+random.IntN(4), 'a'+random.IntN(4))
+	}
+	ids := []string{c.video(body())}
+	for i := range 300 {
+		id := ids[random.IntN(len(ids))]
+		switch random.IntN(4) {
+		case 0:
+			ids = append(ids, c.video(body()))
+		case 1:
+			c.send("PATCH", "/videos/"+id, "application/json", strings.NewReader(body()))
+		case 2:
+			c.send("DELETE", "/videos/"+id, "", nil)
+		case 3:
+			c.send("PATCH", "/discarded/videos/"+id, "application/json", strings.NewReader(`{"discarded": false}`))
+		}
+		for j, list := range lists {
+			kept := c.call(200, "GET", list+"&pageSize=100", "")
+			if (i+j)%len(lists) == 0 {
+				fresh := c.call(200, "GET", list+"&pageSize=100&unknown="+strconv.Itoa(i), "")
+				require.Equal(t, fresh["data"], kept["data"], list)
+			}
+		}
+	}
+	counts := map[any]float64{}
+	for _, tags := range c.call(200, "GET", "/videos?pageSize=100", "").texts("tags") {
+		for _, tag := range slices.Compact(tags.([]any)) {
+			counts[tag]++
+		}
+	}
+	listed := map[any]float64{}
+	for _, tag := range c.call(200, "GET", "/tags", "")["data"].([]any) {
+		listed[tag.(map[string]any)["value"]] = tag.(map[string]any)["videoCount"].(float64)
+	}
+	assert.Equal(t, counts, listed)
 }

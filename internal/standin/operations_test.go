@@ -18,7 +18,7 @@ import (
 //
 // Promise: `apivideo-standin` and `apivideotest` serve all 59 operations of the OpenAPI file, with its statuses.
 func TestOperationsAreAllServed(t *testing.T) {
-	service := standin.New(nil)
+	service := standin.New(nil, nil)
 	service.AddKey("made-up-key")
 	srv := httptest.NewServer(service)
 	defer srv.Close()

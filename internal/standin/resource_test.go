@@ -135,6 +135,26 @@ func TestCaptionsBelongToTheirVideo(t *testing.T) {
 	assert.Equal(t, false, c.upload(200, "/videos/"+one+"/captions/fr", "fr.vtt", "WEBVTT", "")["default"], "it is a new one")
 }
 
+func TestOneCaptionIsTheDefault(t *testing.T) {
+	c := newClient(t)
+	require.NoError(t, c.service.Seed([]byte(`{
+		"videos": [{"videoId": "vi1", "title": "A"}, {"videoId": "vi2", "title": "B"}],
+		"captions": [
+			{"videoId": "vi1", "language": "en", "default": true},
+			{"videoId": "vi2", "language": "en", "default": true},
+			{"videoId": "vi1", "language": "fr", "default": true},
+			{"videoId": "vi1", "language": "de"}
+		]
+	}`)))
+	defaults := func(video string) []any { return c.call(200, "GET", "/videos/"+video+"/captions", "").texts("default") }
+	assert.Equal(t, []any{false, true, false}, defaults("vi1"))
+	c.call(200, "PATCH", "/videos/vi1/captions/de", `{"default": true}`)
+	assert.Equal(t, []any{false, false, true}, defaults("vi1"), "the newer one takes it")
+	c.call(200, "PATCH", "/videos/vi1/captions/de", `{"default": false}`)
+	assert.Equal(t, []any{false, false, false}, defaults("vi1"))
+	assert.Equal(t, []any{true}, defaults("vi2"))
+}
+
 func TestSummaryIsOneForAVideo(t *testing.T) {
 	c := newClient(t)
 	video := c.video(`{"title": "A"}`)
@@ -189,19 +209,32 @@ func TestSeedMistakesHaveTheirLine(t *testing.T) {
 		"{\n\"tags\": []}":     `line 2: there is no resource "tags"`,
 		"{\"videos\": [\n{}]}": "line 2: videos: title: This attribute is required.",
 		"{\"videos\": [\n1]}":  "line 2: it must be an object of lists of objects, not number",
-		"{\n\"captions\": [\n{\"videoId\": \"vi7\", \"language\": \"en\"}]}": "line 3: captions: videoId: there is no such one before",
+		"{\n\"captions\": [\n{\"videoId\": \"vi7\", \"language\": \"en\"}]}":                                  "line 3: captions: videoId: there is no such one before",
+		"{\"videos\": [{\"videoId\": \"vi8\", \"title\": \"A\"},\n{\"videoId\": \"vi8\", \"title\": \"B\"}]}": `line 2: videos: videoId: "vi8" is there already`,
 		"{} x":   "line 1: invalid character 'x'",
 		"{}\n{}": "line 2: invalid character '{' after top-level value",
 	} {
 		assert.ErrorContains(t, c.service.Seed([]byte(seed)), want, seed)
 	}
 	require.NoError(t, c.service.Seed([]byte(`{
-		"videos": [{"videoId": "viMine", "title": "A", "createdAt": "2001-02-03T04:05:06Z", "filesize": 5}],
+		"videos": [
+			{"videoId": "viMine", "title": "A", "createdAt": "2001-02-03T04:05:06Z", "filesize": 3000000000},
+			{"videoId": "viOld", "title": "B", "discarded": true, "deletesAt": "2001-02-03T04:05:06Z"}
+		],
 		"captions": [{"videoId": "viMine", "language": "en"}],
-		"upload-tokens": [{"token": "toMine", "ttl": 60}]
+		"upload-tokens": [
+			{"token": "toMine", "ttl": 60},
+			{"token": "toOld", "expiresAt": "2001-02-03T04:05:06Z"},
+			{"token": "toOlder", "expiresAt": "2001-02-03T04:05:06Z", "ttl": 60},
+			{"token": "toLater", "expiresAt": "2101-02-03T04:05:06Z", "ttl": 60}
+		]
 	}`)))
 	assert.Equal(t, "2001-02-03T04:05:06+00:00", c.call(200, "GET", "/videos/viMine", "")["createdAt"])
-	assert.Equal(t, 5.0, c.call(200, "GET", "/videos/viMine/status", "").get("ingest.filesize"))
+	assert.Equal(t, 3e9, c.call(200, "GET", "/videos/viMine/status", "").get("ingest.filesize"))
 	assert.Equal(t, "English", c.call(200, "GET", "/videos/viMine/captions/en", "")["languageName"])
 	assert.Contains(t, c.call(200, "GET", "/upload-tokens/toMine", ""), "expiresAt")
+	assert.Equal(t, "2101-02-03T04:05:06+00:00", c.call(200, "GET", "/upload-tokens/toLater", "")["expiresAt"])
+	assert.Equal(t, []any{"toMine", "toLater"}, c.call(200, "GET", "/upload-tokens", "").texts("token"))
+	c.upload(401, "/upload?token=toOld", "film.mp4", "film", "")
+	c.call(404, "GET", "/discarded/videos/viOld", "")
 }

@@ -20,6 +20,7 @@ type Resource struct {
 	Sort    []string       // the fields that lists can be sorted by
 	Only    map[string]any // the values of the items that it shows; nil for all
 	Unique  string         // a field whose values differ, a second one is a conflict
+	Sole    string         // a field that is true for one item of a parent at most, the newest
 
 	Upload      *Upload // clients create it with a file
 	Attachments []Attachment
@@ -31,6 +32,10 @@ type Resource struct {
 	// Discard returns what a deletion makes of an item. If it is nil, the item
 	// is deleted.
 	Discard func(*item) *item
+
+	// Follow is called with each change of the collection. A nil item stands for
+	// none.
+	Follow func(a *api, old, now *item)
 
 	// Derive computes the items of a list. If it is nil, they are in the collection.
 	Derive func(c *call) (items []*item, context fields, refused *Problem)
@@ -60,6 +65,7 @@ type Action struct {
 type Filter struct {
 	Name  string // of the parameter
 	Field string // the same if it is empty
+	Pairs bool   // the parameter's keys count, as in name[key]=value
 	Match func(value any, want []string) bool
 }
 
@@ -97,10 +103,11 @@ type Field struct {
 	Default  any     // a value, or a func() any; nil for none
 	Null     bool    // a value that is missing is null in answers, else the field is left out
 	Hidden   bool    // it is in no answer
+	Secret   bool    // a text that a record of requests must not show
 	Enum     []string
 	Pattern  *regexp.Regexp // of a text
 	Detail   string         // what is wrong with a value that Enum or Pattern refuses
-	Max      int            // characters of a text, elements of a list, or the greatest integer; 0 for no limit
+	Max      int64          // characters of a text or elements of a list, 0 for no limit; or the greatest integer, 0 for that of 32 bits
 
 	// Show computes the value for answers. If it is nil, the answer has the
 	// stored value.

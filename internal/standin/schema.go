@@ -87,7 +87,7 @@ func (f *Field) check(name string, value any) (any, []Problem) {
 		switch {
 		case err != nil:
 			detail = notOfType
-		case detail == "" && (n < 0 || n > int64(cmp.Or(f.Max, math.MaxInt32))):
+		case detail == "" && (n < 0 || n > cmp.Or(f.Max, math.MaxInt32)):
 			detail = "This value is out of range."
 		}
 	case []any:
@@ -131,14 +131,14 @@ func (f *Field) checkText(v string) (any, string) {
 		return nil, notOfType
 	case f.Enum != nil && !slices.Contains(f.Enum, v), f.Pattern != nil && !f.Pattern.MatchString(v):
 		return nil, f.Detail
-	case f.Max > 0 && len([]rune(v)) > f.Max:
+	case f.Max > 0 && int64(len([]rune(v))) > f.Max:
 		return nil, fmt.Sprintf("This value is too long. It should have %d characters or less.", f.Max)
 	}
 	return v, ""
 }
 
 func (f *Field) checkList(name string, list []any) (any, []Problem) {
-	if f.Max > 0 && len(list) > f.Max {
+	if f.Max > 0 && int64(len(list)) > f.Max {
 		return nil, []Problem{invalidAttribute(name, fmt.Sprintf("This collection should contain %d elements or less.", f.Max))}
 	}
 	element := Field{Type: Text}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Seed adds what a JSON object describes: for names of resources, lists of
@@ -47,6 +48,23 @@ func (s *Service) Seed(data []byte) error {
 
 // seedItem adds an item.
 func (s *Service) seedItem(r *Resource, data []byte) error {
+	it, err := s.readItem(r, data)
+	if err != nil {
+		return err
+	}
+	if p := s.api.place(r, it); p != nil {
+		return errors.New(p.Title)
+	}
+	s.api.mu.Lock()
+	defer s.api.mu.Unlock()
+	if size, _ := it.values["filesize"].(int64); size > 0 {
+		it.upload.add(part{place: whole(size), size: size})
+	}
+	return nil
+}
+
+// readItem makes the item that a JSON object describes.
+func (s *Service) readItem(r *Resource, data []byte) (*item, error) {
 	var in payload
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -56,31 +74,31 @@ func (s *Service) seedItem(r *Resource, data []byte) error {
 		parent := resource(r.Parent)
 		id, _ := in[parent.ID].(string)
 		if it.parent = s.api.get(parent, nil, id); it.parent == nil {
-			return fmt.Errorf("%s: there is no such one before", parent.ID)
+			return nil, fmt.Errorf("%s: there is no such one before", parent.ID)
 		}
 		delete(in, parent.ID)
 	}
 	for name := range in {
 		if !slices.ContainsFunc(r.Fields, func(f Field) bool { return f.Name == name }) {
-			return fmt.Errorf("there is no field %q", name)
+			return nil, fmt.Errorf("there is no field %q", name)
 		}
 	}
 	if wrong := apply(r.Fields, in, onSeed, "", it.values); len(wrong) > 0 {
-		return fmt.Errorf("%s: %s", wrong[0].Name, cmp.Or(wrong[0].Detail, wrong[0].Title))
+		return nil, fmt.Errorf("%s: %s", wrong[0].Name, cmp.Or(wrong[0].Detail, wrong[0].Title))
 	}
 	it.id, _ = it.values[r.ID].(string)
-	if it.id == "" && r.Prefix == "" {
-		return fmt.Errorf("%s: it is missing", r.ID)
+	switch {
+	case it.id == "" && r.Prefix == "":
+		return nil, fmt.Errorf("%s: it is missing", r.ID)
+	case it.id != "" && s.api.find(r.Name, it.key()) != nil:
+		return nil, fmt.Errorf("%s: %q is there already", r.ID, it.id)
 	}
-	if p := s.api.place(r, it); p != nil {
-		return errors.New(p.Title)
+	for _, name := range []string{"expiresAt", "deletesAt"} {
+		if at, ok := it.values[name].(string); ok {
+			it.expiry, _ = time.Parse(time.RFC3339, at)
+		}
 	}
-	s.api.mu.Lock()
-	defer s.api.mu.Unlock()
-	if size, ok := it.values["filesize"].(int64); ok {
-		it.upload.add(place{first: 1, total: 1}, part{size: size})
-	}
-	return nil
+	return it, nil
 }
 
 // UploadedFile returns the file that was uploaded to a video. It is nil until

@@ -28,24 +28,31 @@ type Service struct {
 }
 
 // New returns a Service without API keys. keep stores what is uploaded; if it
-// is nil, uploads are only counted.
-func New(keep Keeper) *Service {
+// is nil, uploads are only counted. secret is called with each key and token; it
+// may be nil.
+func New(keep Keeper, secret func(string)) *Service {
+	if secret == nil {
+		secret = func(string) {}
+	}
 	s := &Service{
 		Account: Account{
 			keys:          make(map[string]bool),
 			accessTokens:  make(map[string]accessToken),
 			refreshTokens: make(map[string]string),
 			lifetime:      Lifetime,
+			secret:        secret,
 		},
-		api: api{keep: keep, collections: make(map[string]*collection), mux: http.NewServeMux()},
+		api: api{keep: keep, secret: secret, collections: make(map[string]*collection), mux: http.NewServeMux()},
 	}
 	s.api.register()
 	return s
 }
 
 // IsAuthCall reports whether a request is a call of an auth operation.
-func IsAuthCall(r *http.Request) bool {
-	return r.Method == http.MethodPost && (r.URL.Path == authenticatePath || r.URL.Path == refreshPath)
+func IsAuthCall(r *http.Request) bool { return r.Method == http.MethodPost && isAuthPath(r) }
+
+func isAuthPath(r *http.Request) bool {
+	return r.URL.Path == authenticatePath || r.URL.Path == refreshPath
 }
 
 // ServeHTTP serves the auth operations to everybody, and the API to authorized
@@ -69,12 +76,16 @@ func (s *Service) ServeAuth(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == refreshPath {
 		name = "refreshToken"
 	}
-	var sent map[string]string
-	if err != nil || json.Unmarshal(data, &sent) != nil || sent[name] == "" {
+	var sent payload
+	if err == nil {
+		err = json.Unmarshal(data, &sent)
+	}
+	credential, _ := sent[name].(string)
+	if err != nil || credential == "" {
 		only(documented(problems.InvalidPayload)).Write(w)
 		return
 	}
-	answer, refused := s.issue(r.URL.Path, sent[name])
+	answer, refused := s.issue(r.URL.Path, credential)
 	if refused != nil {
 		refused.Write(w)
 		return
@@ -88,8 +99,8 @@ func (s *Service) ServeAPI(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(r.URL.Path, assetsPath):
 		s.api.ServeHTTP(w, r)
-	case r.URL.Path == authenticatePath || r.URL.Path == refreshPath:
-		NotServed([]string{http.MethodPost}).Write(w)
+	case isAuthPath(r):
+		NotServed(s.Methods(r)).Write(w)
 	case s.Authorize(w, r, true):
 		s.api.ServeHTTP(w, r)
 	}
@@ -140,16 +151,6 @@ func (s *Service) uploadToken(token string) (id string) {
 	return ""
 }
 
-// Secret reports whether a text is a key or token that is valid now.
-func (s *Service) Secret(text string) bool {
-	s.mu.Lock()
-	_, access := s.accessTokens[text]
-	_, refresh := s.refreshTokens[text]
-	known := s.keys[text] || access || refresh
-	s.mu.Unlock()
-	return known || s.api.find("upload-tokens", text) != nil
-}
-
 // IssueUploadToken returns a new token for delegated uploads. It expires after
 // ttl, or never if ttl is 0.
 func (s *Service) IssueUploadToken(ttl time.Duration) string {
@@ -175,8 +176,13 @@ func Methods(mux *http.ServeMux, r *http.Request) (methods []string) {
 	return methods
 }
 
-// Methods returns the methods of the API at the path of a request.
-func (s *Service) Methods(r *http.Request) []string { return Methods(s.api.mux, r) }
+// Methods returns the methods that are served at the path of a request.
+func (s *Service) Methods(r *http.Request) []string {
+	if isAuthPath(r) {
+		return []string{http.MethodPost}
+	}
+	return Methods(s.api.mux, r)
+}
 
 // notServed is the answer to a request that nothing serves.
 type notServed []string

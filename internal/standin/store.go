@@ -1,7 +1,7 @@
 package standin
 
 import (
-	"cmp"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -11,28 +11,13 @@ import (
 
 // api keeps what clients create, and serves the operations of the table.
 type api struct {
-	keep Keeper // nil: uploads are counted only
-	mux  *http.ServeMux
+	keep   Keeper       // nil: uploads are counted only
+	secret func(string) // is called with each secret
+	mux    *http.ServeMux
 
 	mu          sync.Mutex             // guards what follows; not held while a request is read or answered
 	collections map[string]*collection // by the resource's name
 	created     uint64                 // items so far
-}
-
-// collection has the items of a resource.
-type collection struct {
-	byID    map[string]*item
-	order   []*item   // by number
-	expiry  time.Time // of the first item that expires; zero for none
-	version int       // counts the changes
-	found   search    // the last one
-}
-
-// search is the result of a search in a collection.
-type search struct {
-	query   string
-	version int
-	items   []*item
 }
 
 // item is one thing that a client created. It never changes: a change replaces
@@ -77,6 +62,9 @@ func (a *api) in(name string) *collection {
 	c := a.collections[name]
 	if c == nil {
 		c = &collection{byID: make(map[string]*item)}
+		if follow := resource(name).Follow; follow != nil {
+			c.follow = func(old, now *item) { follow(a, old, now) }
+		}
 		a.collections[name] = c
 	}
 	now := time.Now()
@@ -84,42 +72,19 @@ func (a *api) in(name string) *collection {
 		return c
 	}
 	c.expiry = time.Time{}
-	c.order = slices.DeleteFunc(c.order, func(it *item) bool {
-		expired := !it.expiry.IsZero() && !now.Before(it.expiry)
-		if expired {
-			delete(c.byID, it.key())
-			it.discard()
+	for _, it := range slices.Clone(c.order) {
+		if it.expiry.IsZero() || now.Before(it.expiry) {
+			c.expires(it.expiry)
+			continue
 		}
-		return expired
-	})
-	for _, it := range c.order {
-		c.expires(it.expiry)
+		c.delete(it)
+		it.discard()
 	}
-	c.version++
 	return c
 }
 
-// expires notes when an item expires.
-func (c *collection) expires(at time.Time) {
-	if !at.IsZero() && (c.expiry.IsZero() || at.Before(c.expiry)) {
-		c.expiry = at
-	}
-}
-
-// put adds an item, or replaces the one of its key. a.mu is held.
-func (c *collection) put(it *item) {
-	at, replaces := slices.BinarySearchFunc(c.order, it.number, func(it *item, n uint64) int { return cmp.Compare(it.number, n) })
-	if replaces {
-		c.order[at] = it
-	} else {
-		c.order = append(c.order, it)
-	}
-	c.byID[it.key()] = it
-	c.expires(it.expiry)
-	c.version++
-}
-
-// add makes an item. An empty id is made up. An item of this id is replaced.
+// add makes an item. An empty id is made up. An item of this id is replaced. The
+// item expires after ttl, or never if it is 0.
 func (a *api) add(r *Resource, parent *item, id string, values map[string]any, ttl time.Duration) *item {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -132,12 +97,17 @@ func (a *api) addLocked(r *Resource, it *item, ttl time.Duration) *item {
 	if it.id == "" {
 		it.id = r.Prefix + randomID()
 	}
-	if ttl > 0 {
+	if ttl != 0 && it.expiry.IsZero() {
 		now := time.Now()
 		it.expiry = now.Add(ttl)
 		it.values["expiresAt"] = moment(it.expiry)
 	}
 	it.values[r.ID] = it.id
+	for _, f := range r.Fields {
+		if f.Secret {
+			a.secret(fmt.Sprint(it.values[f.Name]))
+		}
+	}
 	it.upload = new(upload)
 	if it.files == nil {
 		it.files = make(map[string]file)
@@ -149,7 +119,7 @@ func (a *api) addLocked(r *Resource, it *item, ttl time.Duration) *item {
 		a.created++
 		it.number = a.created
 	}
-	c.put(it)
+	c.putSole(r, it)
 	return it
 }
 
@@ -172,18 +142,7 @@ func (a *api) get(r *Resource, parent *item, id string) *item {
 func (a *api) all(r *Resource) []*item {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.in(r.collection()).shown(r, nil)
-}
-
-// shown returns the items that a resource shows, of this parent if there is one.
-func (c *collection) shown(r *Resource, parent *item) []*item {
-	shown := make([]*item, 0, len(c.order))
-	for _, it := range c.order {
-		if r.shows(it) && (parent == nil || it.parent.id == parent.id) {
-			shown = append(shown, it)
-		}
-	}
-	return shown
+	return newSearch(r, nil, nil, a.in(r.collection()).order).items
 }
 
 // change replaces an item by what f makes of it, unless r no longer shows it or
@@ -200,7 +159,7 @@ func (a *api) change(r *Resource, it *item, f func(*item) (*item, *Problem)) (*i
 	if refused != nil {
 		return nil, refused
 	}
-	c.put(changed)
+	c.putSole(r, changed)
 	return changed, nil
 }
 
@@ -213,9 +172,7 @@ func (a *api) remove(r *Resource, key string) {
 	if it == nil {
 		return
 	}
-	delete(c.byID, key)
-	c.order = slices.DeleteFunc(c.order, func(other *item) bool { return other == it })
-	c.version++
+	c.delete(it)
 	it.discard()
 }
 

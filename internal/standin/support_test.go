@@ -23,7 +23,7 @@ type client struct {
 }
 
 func newClient(t testing.TB) client {
-	service := standin.New(nil)
+	service := standin.New(nil, nil)
 	service.AddKey(key)
 	return client{t, service}
 }

@@ -64,7 +64,7 @@ func videoRows() []Resource {
 		Name: "videos", Path: "/videos", ID: "videoId", Prefix: "vi",
 		List: 200, Create: 201, Read: 200, Update: 200, Delete: 204,
 		Fields: videoFields, Filters: videoFilters, Sort: videoSort,
-		Only: map[string]any{"discarded": false}, Discard: discard,
+		Only: map[string]any{"discarded": false}, Discard: discard, Follow: countTags,
 		Attachments: []Attachment{{Name: "thumbnail", Post: 200, Upload: jpegs}},
 		Actions: []Action{
 			{http.MethodPost, "source", 201, uploadSource},
@@ -85,7 +85,7 @@ func videoRows() []Resource {
 		List: 200, Create: 200, Read: 200, Delete: 204,
 		Sort: []string{"createdAt", "ttl"},
 		Fields: []Field{
-			{Name: "token"},
+			{Name: "token", Secret: true},
 			{Name: "ttl", Type: Integer, Write: OnCreate, Default: int64(0)},
 			createdAt,
 			{Name: "expiresAt", Type: Time},
@@ -103,7 +103,7 @@ func streamRows() []Resource {
 		Fields: []Field{
 			{Name: "liveStreamId"},
 			{Name: "name", Write: Always, Required: true},
-			{Name: "streamKey", Default: uuid},
+			{Name: "streamKey", Default: uuid, Secret: true},
 			isOn("public", true),
 			{Name: "assets", Type: Object, Show: liveAssets},
 			{Name: "playerId", Write: Always},
@@ -122,7 +122,7 @@ func textRows() []Resource {
 	return []Resource{{
 		Name: "captions", Parent: "videos", Path: "/videos/{videoId}/captions", ID: "language",
 		List: 200, Create: 200, Read: 200, Update: 200, Delete: 204,
-		Upload: &texts,
+		Upload: &texts, Sole: "default",
 		Fields: []Field{
 			{Name: "language", Hidden: true},
 			{Name: "uri", Show: textURI("captions")},
@@ -192,7 +192,7 @@ func otherRows() []Resource {
 			createdAt,
 			{Name: "events", Type: List, Write: OnCreate, Required: true},
 			{Name: "url", Write: OnCreate, Required: true, Pattern: regexp.MustCompile(`^https?://.`), Detail: "This value is not a valid URL."},
-			{Name: "signatureSecret", Default: func() any { return "sig_sec_" + randomID() }},
+			{Name: "signatureSecret", Secret: true, Default: func() any { return "sig_sec_" + randomID() }},
 		},
 	}, {
 		Name: "summaries", Path: "/summaries", ID: "summaryId", Prefix: "summary_",
@@ -218,7 +218,7 @@ func otherRows() []Resource {
 // dataRows are the rows of tags and analytics.
 func dataRows() []Resource {
 	return []Resource{{
-		Name: "tags", Path: "/tags", List: 200, Derive: tagsOf,
+		Name: "tags", Path: "/tags", List: 200,
 		Sort:    []string{"value", "videoCount"},
 		Filters: []Filter{{Name: "value", Match: resembles}},
 		Fields:  []Field{{Name: "value"}, {Name: "videoCount", Type: Integer}},

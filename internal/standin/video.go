@@ -1,5 +1,7 @@
 package standin
 
+import "math"
+
 // videoFields are the fields of a video.
 var videoFields = []Field{
 	{Name: "videoId"},
@@ -32,7 +34,7 @@ var videoFields = []Field{
 	{Name: "transcript", Type: Boolean, Write: Always, Hidden: true},
 	{Name: "transcriptSummary", Type: Boolean, Write: Always, Hidden: true},
 	{Name: "liveStreamId", Hidden: true}, // that it was recorded from
-	{Name: "filesize", Type: Integer, Hidden: true},
+	{Name: "filesize", Type: Integer, Max: math.MaxInt64, Hidden: true},
 }
 
 var (
@@ -40,7 +42,7 @@ var (
 	videoFilters = []Filter{
 		{Name: "title", Match: contains},
 		{Name: "tags", Match: hasAll},
-		{Name: "metadata", Match: hasPairs},
+		{Name: "metadata", Pairs: true, Match: hasPairs},
 		{Name: "description", Match: contains},
 		{Name: "liveStreamId", Match: equals},
 	}
