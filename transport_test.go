@@ -774,7 +774,7 @@ func TestRefusalPausesEnd(t *testing.T) {
 			time.Sleep(time.Minute)
 			w.get(t, client, 200)
 		}, 1},
-		"nine quiet minutes": {func(*testing.T, *world, *http.Client) { time.Sleep(9 * time.Minute) }, 0},
+		"nine quiet minutes": {func(*testing.T, *world, *http.Client) { time.Sleep(9 * time.Minute) }, 1},
 		"ten quiet minutes":  {func(*testing.T, *world, *http.Client) { time.Sleep(10 * time.Minute) }, 3},
 	} {
 		t.Run(name, inBubble(func(t *testing.T, w *world) {
@@ -787,6 +787,24 @@ func TestRefusalPausesEnd(t *testing.T) {
 			assert.Equal(t, test.want, w.hammer(t, 1, 2*time.Second, 100*time.Millisecond, client))
 		}))
 	}
+}
+
+// The API refuses new tokens for a while, and nobody asks afterwards. The Source
+// gets one more token in the background, and that is revoked.
+//
+// Promise: A pause between renewals begins when the latest token comes, so a revocation after it heals.
+func TestRefusalPauseBeginsWithTheToken(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		client := w.client()
+		w.setAPI(reply(401, "text/plain", ""))
+		w.hammer(t, 1, 20*time.Second, 100*time.Millisecond, client)
+		w.setAPI(nil)
+		before := w.authCalls()
+		time.Sleep(5 * time.Minute)
+		require.Equal(t, 1, w.authCalls()-before)
+		w.srv.RevokeAccessTokens()
+		w.get(t, client, 200)
+	})
 }
 
 func TestTransportUploadsWithARejectedKey(t *testing.T) {

@@ -14,7 +14,7 @@ const (
 	// holdTime is how long after a 401 other requests wait for the new token.
 	holdTime = 2 * time.Second
 	// A renewal because of a 401 fails to help if the API refuses the new token
-	// too. After this many in a row, the next ones wait, first for firstPause.
+	// too. After this many in a row the next wait, first for firstPause.
 	freeRenewals = 2
 	firstPause   = 1 * time.Second
 	longestPause = 1 * time.Minute
@@ -31,6 +31,7 @@ type refusals struct {
 	since time.Time // the first since the API accepted a token; zero if there was none
 	at    time.Time // the first to the current token since the API accepted it; zero if there was none
 	last  time.Time // the latest, to any token
+	got   time.Time // when the current token came
 
 	unhelpful int          // renewals because of a 401 that did not help, in a row
 	until     limit.Moment // no renewal because of a 401 starts earlier
@@ -62,7 +63,7 @@ func (s *state) refuse(t *Token, at time.Time) {
 	r.last = at
 	if t.trial != noTrial {
 		t.trial = noTrial
-		if r.pause(s.now) {
+		if r.pause() {
 			s.endHold()
 		}
 	}
@@ -86,19 +87,19 @@ func (s *state) refuse(t *Token, at time.Time) {
 	}
 }
 
-// pause counts a renewal that did not help. It reports whether a pause begins.
-func (r *refusals) pause(now time.Time) bool {
+// pause counts a renewal that did not help. It reports whether a pause follows it.
+func (r *refusals) pause() bool {
 	r.unhelpful++
 	n := r.unhelpful - freeRenewals
 	if n >= 0 {
-		r.until = limit.MomentOf(now.Add(min(firstPause<<min(n, 8), longestPause)))
+		r.until = limit.MomentOf(r.got.Add(min(firstPause<<min(n, 8), longestPause)))
 	}
 	return n >= 0
 }
 
 // renewed notes a new current token.
-func (r *refusals) renewed(t *Token) {
-	r.at = time.Time{}
+func (r *refusals) renewed(t *Token, now time.Time) {
+	r.at, r.got = time.Time{}, now
 	t.watched.Store(!r.since.IsZero() || t.trial == anyTrial)
 }
 
