@@ -209,7 +209,7 @@ func (m *model) refuse(c *call, tok *modelToken) {
 	if tok.trial {
 		tok.trial = false
 		if p.unhelpful++; p.unhelpful >= 2 {
-			p.paused = p.arrived.Add(min(time.Second<<min(p.unhelpful-2, 8), time.Minute))
+			p.paused = tok.asked.Add(min(time.Second<<min(p.unhelpful-2, 8), time.Minute))
 		}
 	}
 	if tok == p.cur {

@@ -792,7 +792,7 @@ func TestRefusalPausesEnd(t *testing.T) {
 // The API refuses new tokens for a while, and nobody asks afterwards. The Source
 // gets one more token in the background, and that is revoked.
 //
-// Promise: A pause between renewals begins when the latest token comes, so a revocation after it fails no request.
+// Promise: A pause between renewals begins with the latest renewal, so a revocation after it fails no request.
 func TestRefusalPauseBeginsWithTheToken(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		client := w.client()

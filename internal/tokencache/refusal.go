@@ -31,7 +31,6 @@ type refusals struct {
 	since time.Time // the first since the API accepted a token; zero if there was none
 	at    time.Time // the first to the current token since the API accepted it; zero if there was none
 	last  time.Time // the latest, to any token
-	got   time.Time // when the current token came
 
 	unhelpful int          // renewals because of a 401 that did not help, in a row
 	until     limit.Moment // no renewal because of a 401 starts earlier
@@ -63,7 +62,7 @@ func (s *state) refuse(t *Token, at time.Time) {
 	r.last = at
 	if t.trial != noTrial {
 		t.trial = noTrial
-		if r.pause() {
+		if requested := t.Expiry.Add(-t.Lifetime); r.pause(requested) {
 			s.endHold()
 		}
 	}
@@ -88,18 +87,18 @@ func (s *state) refuse(t *Token, at time.Time) {
 }
 
 // pause counts a renewal that did not help. It reports whether a pause follows it.
-func (r *refusals) pause() bool {
+func (r *refusals) pause(renewal time.Time) bool {
 	r.unhelpful++
 	n := r.unhelpful - freeRenewals
 	if n >= 0 {
-		r.until = limit.MomentOf(r.got.Add(min(firstPause<<min(n, 8), longestPause)))
+		r.until = limit.MomentOf(renewal.Add(min(firstPause<<min(n, 8), longestPause)))
 	}
 	return n >= 0
 }
 
 // renewed notes a new current token.
-func (r *refusals) renewed(t *Token, now time.Time) {
-	r.at, r.got = time.Time{}, now
+func (r *refusals) renewed(t *Token) {
+	r.at = time.Time{}
 	t.watched.Store(!r.since.IsZero() || t.trial == anyTrial)
 }
 

@@ -85,7 +85,7 @@ func (s *state) publish(t *Token) {
 	s.retired.remove(t) // in case the service issues the same one again
 	s.cur = t
 	s.failures, s.stalled = failures{}, false
-	s.refusals.renewed(t, s.now)
+	s.refusals.renewed(t)
 	if t.shared {
 		s.counters.adopted++
 	}
