@@ -144,7 +144,8 @@ func TestProxyVariableIsASetting(t *testing.T) {
 		for _, value := range []string{"http://me:made-up%tpassword@127.0.0.1:1", "127.0.0.1:port"} {
 			u := newUser(t)
 			u.env[name] = value
-			assert.Equal(t, "apivideo-token: "+name+" is not the URL of a proxy, such as http://proxy.example:3128", u.failure(78))
+			line := "apivideo-token: " + name + " is not the URL of a proxy, such as http://proxy.example:3128"
+			assert.Equal(t, strings.ToLower(line), strings.ToLower(u.failure(78)), "on Windows both names are one")
 		}
 	}
 	for _, value := range []string{"127.0.0.1:1", "socks5://127.0.0.1:1"} {
