@@ -162,6 +162,18 @@ func TestServePortInUseMakesNoSecret(t *testing.T) {
 	assert.NoFileExists(t, secret)
 }
 
+// An empty file would end each later start: its secret is too short.
+func TestServeSecretOnAFullDiskIsRemoved(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	disk := t.TempDir()
+	cmd := exec.Command("sh", "-c", `"$0" "$@" 2>&1; ls `+disk, binary, "serve", "-listen", "127.0.0.1:0", "-secret-file", disk+"/secret")
+	cmd.Env = u.command().Env
+	out, err := namespaces(t, cmd, "", "mount -t tmpfs -o size=64k none "+disk+"; head -c 64k /dev/zero >"+disk+"/full").Output()
+	require.NoError(t, err)
+	assert.Equal(t, "apivideo-token: the file of -secret-file cannot be written: no space left on device\nfull\n", string(out))
+}
+
 func TestServeBadSecretLeavesNoSocket(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

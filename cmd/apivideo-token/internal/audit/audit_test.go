@@ -69,7 +69,7 @@ func TestHandlerWritesALine(t *testing.T) {
 	}), func(path string) string { return strings.ReplaceAll(path, "made-up-secret", "***") })
 	for _, request := range []string{
 		"POST /videos/made-up-secret?token=to1", "DELETE /videos/vi1", "GET /upload-tokens/to1", "PATCH /videos/vi1",
-		"PUT http://made-up-secret/",
+		"PUT http://made-up-secret/", "made-up-secret /",
 	} {
 		method, path, _ := strings.Cut(request, " ")
 		req := httptest.NewRequest(method, path, strings.NewReader("body"))
@@ -81,7 +81,7 @@ func TestHandlerWritesALine(t *testing.T) {
 	l.Close()
 	l.Write(audit.Entry{}) // after Close, as a request that was broken off may do
 	got := lines(t, name)
-	require.Len(t, got, 5)
+	require.Len(t, got, 6)
 	for i := range got {
 		assert.WithinDuration(t, time.Now(), got[i].Time, time.Minute)
 		assert.GreaterOrEqual(t, got[i].Duration, 0.0)
@@ -94,6 +94,7 @@ func TestHandlerWritesALine(t *testing.T) {
 		{Client: client, Host: host, Method: "GET", Path: "/upload-tokens/…", Status: 200, Allowed: true, BytesIn: 4, BytesOut: 6},
 		{Client: client, Host: host, Method: "PATCH", Path: "/videos/vi1", Status: 0, Allowed: true, BytesIn: 4},
 		{Client: client, Host: "***", Method: "PUT", Path: "/", Status: 502, Allowed: true, Reason: "no-answer", BytesIn: 4, BytesOut: 6},
+		{Client: client, Host: host, Method: "***", Path: "/", Status: 200, Allowed: true, BytesIn: 4, BytesOut: 6},
 	}, got)
 }
 
